@@ -1,0 +1,4 @@
+//! What happened: events in, rows and counts out.
+
+pub mod counts;
+pub mod progress;

@@ -1,0 +1,13 @@
+//! A declarative scenario runner for RabbitMQ.
+//!
+//! The flow: [`scenario`] reads the file as it is written; [`plan`] says what it means, variant by
+//! variant; [`broker`] is the world outside; [`run`] does what the plan says against it and tells
+//! the [`ledger`] what happened; [`verdict`] decides what that proves; [`report`] tells it.
+//! The stages scenario, plan, ledger and verdict are pure: no clock, no network, no async.
+
+pub mod diagnostic;
+pub mod ledger;
+pub mod plan;
+pub mod report;
+pub mod scenario;
+pub mod verdict;

@@ -1,0 +1,8 @@
+//! What is meant: variants expanded, names resolved, defaults filled in.
+
+pub mod count;
+pub mod matcher;
+pub mod model;
+pub mod pattern;
+pub mod random;
+pub mod template;

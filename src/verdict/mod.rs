@@ -1,0 +1,3 @@
+//! What the books prove: expectations, causes, proofs of faults.
+
+pub mod model;

@@ -1,0 +1,198 @@
+//! What a run proved: the value that every printer formats.
+
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
+
+use crate::diagnostic::Diagnostic;
+use crate::ledger::counts::Counts;
+use crate::plan::count::{ALL, Count};
+use crate::plan::pattern::Scalar;
+
+/// The answer, from the least to the worst.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Verdict {
+    /// The world does not offer what the file requires.
+    Skipped,
+    Pass,
+    /// Nothing failed, but a fault did not bite or the run was cut.
+    Inconclusive,
+    /// An expectation did not hold, or something unexpected or unexplained was seen.
+    Fail,
+    /// The world failed.
+    Error,
+    /// The books do not balance: this program, or the broker, is wrong.
+    Unbalanced,
+}
+
+impl Verdict {
+    /// The word in the JSON report.
+    pub fn name(self) -> &'static str {
+        match self {
+            Verdict::Skipped => "skipped",
+            Verdict::Pass => "pass",
+            Verdict::Inconclusive => "inconclusive",
+            Verdict::Fail => "fail",
+            Verdict::Error | Verdict::Unbalanced => "error",
+        }
+    }
+
+    /// The exit code of the program.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Verdict::Skipped | Verdict::Pass => 0,
+            Verdict::Fail => 1,
+            Verdict::Error => 3,
+            Verdict::Inconclusive => 4,
+            Verdict::Unbalanced => 70,
+        }
+    }
+}
+
+impl Serialize for Verdict {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+/// One variant, run and judged.
+#[derive(Debug, Clone, Serialize)]
+pub struct VariantReport {
+    pub name: String,
+    #[serde(serialize_with = "vars")]
+    pub vars: Vec<(String, Scalar)>,
+    pub verdict: Verdict,
+    /// Why it was skipped, failed without an expectation, or is inconclusive; one sentence.
+    pub reason: Option<String>,
+    /// From the beginning of the run to the last event of a producer, worker or fault.
+    pub duration_ms: u64,
+    pub counts: Counts,
+    pub queues: Vec<Row>,
+    pub producers: Vec<Row>,
+    pub workers: Vec<WorkerRow>,
+    pub faults: Vec<FaultRow>,
+    pub causes: Vec<CauseRow>,
+    pub errors: Vec<ErrorRow>,
+    pub observations: Vec<ObservationRow>,
+    /// Always empty until probes are supported; consumers rely on the name.
+    pub probes: Vec<()>,
+    pub expectations: Vec<ExpectationRow>,
+    /// Sentences that explain what needs no cause: what was redelivered, and to whom.
+    pub notes: Vec<String>,
+    /// What failed or did not bite, with its place in the file; printed, not serialized.
+    #[serde(skip)]
+    pub diagnostics: Vec<Diagnostic>,
+    /// Messages that were not plainly delivered, for `-vv`: a line for each.
+    #[serde(skip)]
+    pub histories: Vec<String>,
+}
+
+/// The counts of one queue or of one producer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    pub name: String,
+    pub counts: Counts,
+    /// Which counts have a meaning here: [`Count::in_queues`] or [`Count::in_producers`].
+    pub knows: fn(Count) -> bool,
+}
+
+impl Serialize for Row {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("name", &self.name)?;
+        for count in ALL.into_iter().filter(|&count| (self.knows)(count)) {
+            map.serialize_entry(count.name(), &self.counts[count])?;
+        }
+        map.end()
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WorkerRow {
+    pub name: String,
+    pub deliveries: u64,
+    pub begun: u64,
+    pub finished: u64,
+    pub redelivered: u64,
+    pub repeats: u64,
+    pub acked: u64,
+    pub rejected: u64,
+    /// Killed, or ended by an error, and not back at the end.
+    pub died: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FaultRow {
+    /// `kill worker-1`
+    pub fault: String,
+    pub fired: bool,
+    /// Since the run began; `null` when it never fired.
+    pub at_ms: Option<u64>,
+    /// What it did, one sentence.
+    pub effect: String,
+    pub bit: bool,
+}
+
+/// Copies of one outcome that share one set of causes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CauseRow {
+    /// The outcome's name, or `duplicates`.
+    pub outcome: String,
+    pub count: u64,
+    pub causes: Vec<String>,
+    /// The why line: one sentence with its evidence, without the count in front.
+    pub text: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ErrorRow {
+    pub who: String,
+    /// `consumer`, `channel` or `connection`.
+    pub scope: &'static str,
+    pub code: u16,
+    pub text: String,
+    /// A fault of the file accounts for it.
+    pub explained: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ObservationRow {
+    pub name: String,
+    pub at_ms: u64,
+    pub queues: Vec<ObservedQueue>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ObservedQueue {
+    pub name: String,
+    pub ready: u64,
+    pub unacked: u64,
+    pub consumers: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ExpectationRow {
+    pub path: String,
+    /// The matcher as the file says it.
+    pub expected: String,
+    /// A number, or text such as `812 ms`; `null` when nothing was measured.
+    pub actual: serde_json::Value,
+    /// `null` when nothing was judged.
+    pub held: Option<bool>,
+    /// Of the file, from 1.
+    pub line: u64,
+}
+
+/// A scalar as JSON.
+pub fn json(scalar: &Scalar) -> serde_json::Value {
+    match scalar {
+        Scalar::Null => serde_json::Value::Null,
+        Scalar::Bool(value) => (*value).into(),
+        Scalar::Int(value) => (*value).into(),
+        Scalar::Float(value) => (*value).into(),
+        Scalar::Text(value) => value.clone().into(),
+    }
+}
+
+fn vars<S: Serializer>(vars: &[(String, Scalar)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(vars.iter().map(|(name, value)| (name, json(value))))
+}
