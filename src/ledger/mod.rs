@@ -1,4 +1,168 @@
 //! What happened: events in, rows and counts out.
+//!
+//! The [`Ledger`] has one owner, who gives it every event through [`Ledger::record`]. It knows
+//! no clock and no network. What it cannot believe it writes down as a [`Violation`]. What
+//! became of each copy is decided once, at the end, by [`Ledger::close`].
 
+pub mod books;
+mod changing;
 pub mod counts;
+pub mod event;
+pub mod facts;
+pub mod history;
+pub mod lives;
+pub mod messages;
 pub mod progress;
+mod recording;
+mod settled;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::ledger::changing::Changing;
+use crate::ledger::event::{LifeId, MessageKey};
+use crate::ledger::history::History;
+use crate::ledger::lives::Life;
+use crate::ledger::messages::{Copy, Messages, Routes};
+use crate::ledger::progress::Progress;
+use crate::plan::content::Content;
+use crate::plan::model::{Confirms, ProducerId, QueueId, Variant, WorkerId};
+
+/// Something that cannot be: this program is wrong, or the broker is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    pub what: String,
+    pub message: Option<MessageKey>,
+}
+
+/// How many violations are kept; the rest is only counted.
+const VIOLATIONS: usize = 20;
+
+/// Everything that was observed in one run.
+pub struct Ledger {
+    plan: Arc<Variant>,
+    changing: Changing,
+    routes: Routes,
+    producers: Vec<ProducerBook>,
+    queues: Vec<QueueBook>,
+    lives: Vec<Life>,
+    /// Copies that a change of the topology made possible and that were seen.
+    extras: HashMap<(MessageKey, QueueId), Copy>,
+    /// Messages that were on their way when a queue was about to come.
+    windows: Vec<Window>,
+    /// Where a message was seen that must not be there.
+    unexpected: HashMap<(MessageKey, QueueId), u64>,
+    /// Messages that no producer of this run published.
+    foreign: u64,
+    /// Copies that were acked and came again, with the life that acked them.
+    suspects: Vec<(MessageKey, LifeId)>,
+    /// From whom to whom redelivered copies went.
+    moves: HashMap<(Option<LifeId>, WorkerId), u64>,
+    /// Deliveries that broke the order of a producer's numbers.
+    disorder: Vec<(MessageKey, WorkerId)>,
+    disorder_count: u64,
+    violations: Vec<Violation>,
+    violation_count: u64,
+    history: History,
+    live: Progress,
+}
+
+/// One producer instance.
+struct ProducerBook {
+    content: Content,
+    messages: Messages,
+    confirms: bool,
+    /// Every number below is settled: answered, read or seen.
+    open_from: u32,
+    /// The first number of the channel in use.
+    channel_from: u32,
+    /// Answers and returns of the channel in use.
+    channel_answered: u32,
+    channel_returned: u32,
+    /// The channel is open.
+    up: bool,
+    /// Channels that died with publishes on the way: their first and last number.
+    broken: Vec<(u32, u32)>,
+}
+
+/// One queue.
+struct QueueBook {
+    /// What had been published when the queue was verified gone, each time.
+    gone: Vec<Vec<u32>>,
+    /// For each producer the last number with a copy here.
+    last: Vec<u32>,
+    drained: u64,
+    /// Whether the drain saw it empty; `None` before.
+    drain: Option<bool>,
+}
+
+/// Messages that were on their way when a queue was about to come may have a copy there.
+struct Window {
+    queue: QueueId,
+    producer: ProducerId,
+    /// First and last numbers of spans.
+    spans: Vec<(u32, u32)>,
+}
+
+impl Ledger {
+    /// An empty ledger for a run of `plan`.
+    pub fn new(plan: Arc<Variant>) -> Self {
+        let producers = plan.producers.len();
+        let queue =
+            || QueueBook { gone: Vec::new(), last: vec![0; producers], drained: 0, drain: None };
+        let live = Progress {
+            messages: plan.producers.iter().map(|producer| producer.messages).sum(),
+            confirms: plan.producers.iter().any(|producer| producer.confirms != Confirms::Off),
+            ..Progress::default()
+        };
+        Self {
+            changing: Changing::new(Arc::clone(&plan)),
+            routes: Routes::default(),
+            producers: plan.producers.iter().map(|p| ProducerBook::new(p, plan.seed)).collect(),
+            queues: plan.topology.queues.iter().map(|_| queue()).collect(),
+            lives: Vec::new(),
+            extras: HashMap::new(),
+            windows: Vec::new(),
+            unexpected: HashMap::new(),
+            foreign: 0,
+            suspects: Vec::new(),
+            moves: HashMap::new(),
+            disorder: Vec::new(),
+            disorder_count: 0,
+            violations: Vec::new(),
+            violation_count: 0,
+            history: History::default(),
+            live,
+            plan,
+        }
+    }
+
+    /// How far the run is; `elapsed` is the caller's to fill in.
+    pub fn progress(&self) -> Progress {
+        let in_hand = self.lives.iter().filter(|life| life.is_live()).map(Life::in_hand).sum();
+        Progress { in_hand, ..self.live }
+    }
+
+    fn violation(&mut self, message: Option<MessageKey>, what: impl Into<String>) {
+        self.violation_count += 1;
+        if self.violations.len() < VIOLATIONS {
+            self.violations.push(Violation { what: what.into(), message });
+        }
+    }
+}
+
+impl ProducerBook {
+    fn new(producer: &crate::plan::model::Producer, seed: u64) -> Self {
+        Self {
+            content: Content::new(producer, seed),
+            messages: Messages::with_capacity(producer.messages),
+            confirms: producer.confirms != Confirms::Off,
+            open_from: 1,
+            channel_from: 1,
+            channel_answered: 0,
+            channel_returned: 0,
+            up: false,
+            broken: Vec::new(),
+        }
+    }
+}

@@ -1,3 +1,287 @@
 //! What the books prove: expectations, causes, proofs of faults.
 
+mod causes;
+mod expect;
+mod explain;
 pub mod model;
+mod proof;
+mod story;
+mod words;
+
+use crate::diagnostic::Diagnostic;
+use crate::ledger::books::Books;
+use crate::ledger::facts::{Cut, ErrorFact, Facts};
+use crate::ledger::lives::Life;
+use crate::plan::count::Count;
+use crate::plan::model::{Expected, Scenario, Variant, WorkerId};
+use crate::verdict::causes::Causes;
+use crate::verdict::model::{
+    ErrorRow, ExpectationRow, FaultRow, ObservationRow, ObservedQueue, Row, VariantReport, Verdict,
+    WorkerRow,
+};
+
+/// Judges one run of a variant.
+pub fn judge(
+    scenario: &Scenario,
+    variant: &Variant,
+    books: &Books,
+    facts: &Facts,
+) -> VariantReport {
+    let causes = Causes::find(books);
+    let faults: Vec<FaultRow> = variant
+        .faults
+        .iter()
+        .zip(&facts.faults)
+        .map(|(fault, fact)| proof::row(books, fault, fact))
+        .collect();
+    let mut judgement = Judgement::default();
+    judgement.balance(books);
+    judgement.surprises(variant, books, facts, &causes);
+    let expectations = judgement.expectations(scenario, variant, books, facts, &causes);
+    judgement.proofs(scenario, variant, &faults);
+    judgement.doubts(variant, books, facts);
+    VariantReport {
+        name: variant.name.clone(),
+        vars: variant.vars.clone(),
+        verdict: judgement.verdict,
+        reason: judgement.reason,
+        duration_ms: facts.duration / 1000,
+        counts: books.totals,
+        queues: queue_rows(variant, books),
+        producers: producer_rows(variant, books),
+        workers: worker_rows(variant, books),
+        faults,
+        causes: explain::rows(books, &causes),
+        errors: facts.errors.iter().map(error_row).collect(),
+        observations: observation_rows(variant, facts),
+        probes: Vec::new(),
+        expectations,
+        notes: explain::notes(books),
+        diagnostics: judgement.diagnostics,
+        histories: story::all(books),
+    }
+}
+
+/// The verdict as it forms: the worst of all findings, and the first reason of that rank.
+struct Judgement {
+    verdict: Verdict,
+    reason: Option<String>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Default for Judgement {
+    fn default() -> Self {
+        Self { verdict: Verdict::Pass, reason: None, diagnostics: Vec::new() }
+    }
+}
+
+impl Judgement {
+    fn worsen(&mut self, verdict: Verdict, reason: impl Into<String>) {
+        if verdict > self.verdict {
+            self.verdict = verdict;
+            self.reason = Some(reason.into());
+        }
+    }
+
+    /// Violations are bugs of this program or of the broker.
+    fn balance(&mut self, books: &Books) {
+        if books.violation_count == 0 {
+            return;
+        }
+        self.worsen(Verdict::Unbalanced, "the books do not balance");
+        for violation in &books.violations {
+            let mut diagnostic =
+                Diagnostic::error(format!("the books do not balance: {}", violation.what));
+            if let Some(message) = violation.message {
+                diagnostic = diagnostic.note(story::tell(books, message));
+            }
+            self.diagnostics.push(diagnostic.help(
+                "this is a bug of rmq-scenario, or of the broker: please report it with this text",
+            ));
+        }
+    }
+
+    /// What is a failure whatever the file expects, unless it expects just that.
+    fn surprises(&mut self, variant: &Variant, books: &Books, facts: &Facts, causes: &Causes) {
+        let unexplained = causes.count("unexplained");
+        let expected = variant.expectations.iter().any(
+            |expectation| matches!(&expectation.what, Expected::Cause { cause, .. } if cause == "unexplained"),
+        );
+        if unexplained > 0 && !expected {
+            self.fail(format!("{unexplained} copies were lost or doubled and nothing explains it"));
+        }
+        if books.totals[Count::Unexpected] > 0 {
+            let mut diagnostic = Diagnostic::error(format!(
+                "{} messages were seen where they must not be",
+                books.totals[Count::Unexpected]
+            ));
+            for (message, queue) in &books.strays {
+                let queue = &books.plan.topology.queues[queue.index()].name;
+                diagnostic =
+                    diagnostic.note(format!("in {queue}: {}", story::tell(books, *message)));
+            }
+            if books.foreign > 0 {
+                diagnostic = diagnostic
+                    .note(format!("{} were published by nobody of this run", books.foreign));
+            }
+            self.worsen(Verdict::Fail, diagnostic.message.clone());
+            self.diagnostics.push(diagnostic);
+        }
+        for error in facts.errors.iter().filter(|error| !error.explained) {
+            self.fail(format!("{}, which nothing in the file explains", error_text(error)));
+        }
+    }
+
+    fn fail(&mut self, message: String) {
+        self.worsen(Verdict::Fail, message.clone());
+        self.diagnostics.push(Diagnostic::error(message));
+    }
+
+    fn expectations(
+        &mut self,
+        scenario: &Scenario,
+        variant: &Variant,
+        books: &Books,
+        facts: &Facts,
+        causes: &Causes,
+    ) -> Vec<ExpectationRow> {
+        let judged = facts.cut.is_none();
+        let mut rows = Vec::new();
+        for expectation in &variant.expectations {
+            let place = scenario.source.place(expectation.at);
+            let finding = expect::find(books, facts, causes, expectation);
+            let held = finding.as_ref().filter(|_| judged).map(|finding| finding.held);
+            rows.push(ExpectationRow {
+                path: expectation.path.clone(),
+                expected: expectation.expected.clone(),
+                actual: finding.as_ref().map_or(serde_json::Value::Null, |f| f.actual.clone()),
+                held,
+                line: place.as_ref().map_or(0, |place| place.line as u64),
+            });
+            match finding {
+                Some(finding) if held == Some(false) => {
+                    let diagnostic = expect::complaint(books, causes, expectation, &finding);
+                    self.worsen(Verdict::Fail, diagnostic.message.clone());
+                    self.diagnostics.push(diagnostic.at(place));
+                }
+                None if judged => {
+                    let message = format!("{} could not be measured", expectation.path);
+                    self.worsen(Verdict::Inconclusive, message.clone());
+                    self.diagnostics.push(Diagnostic::warning(message).at(place));
+                }
+                _ => {}
+            }
+        }
+        rows
+    }
+
+    fn proofs(&mut self, scenario: &Scenario, variant: &Variant, rows: &[FaultRow]) {
+        for (fault, row) in variant.faults.iter().zip(rows) {
+            if let Some(diagnostic) = proof::complaint(fault, row) {
+                self.worsen(Verdict::Inconclusive, diagnostic.message.clone());
+                self.diagnostics.push(diagnostic.at(scenario.source.place(fault.at)));
+            }
+        }
+    }
+
+    fn doubts(&mut self, variant: &Variant, books: &Books, facts: &Facts) {
+        match facts.cut {
+            Some(Cut::Deadline) => {
+                let deadline = variant.settle.deadline;
+                let message = format!("the run was cut at its deadline of {deadline:?}");
+                self.worsen(Verdict::Inconclusive, message.clone());
+                self.diagnostics.push(Diagnostic::warning(message).help(
+                    "a longer `settle: { deadline: … }`, or less work; expectations were not judged",
+                ));
+            }
+            Some(Cut::Interrupted) => self.worsen(Verdict::Inconclusive, "interrupted"),
+            None => {}
+        }
+        let expects_doubt = variant.expectations.iter().any(|expectation| {
+            matches!(&expectation.what, Expected::Count { count: Count::InDoubt, .. })
+        });
+        if !books.undrained.is_empty() && !expects_doubt {
+            let name =
+                |id: &crate::plan::model::QueueId| variant.topology.queues[id.index()].name.clone();
+            let names: Vec<String> = books.undrained.iter().map(name).collect();
+            let message = format!("{} could not be drained", words::list(&names, 5));
+            self.worsen(Verdict::Inconclusive, message.clone());
+            self.diagnostics.push(Diagnostic::warning(message));
+        }
+    }
+}
+
+fn error_text(error: &ErrorFact) -> String {
+    match error.code {
+        0 => format!("{} met a {} error: {}", error.who, error.scope, error.text),
+        code => format!("{} met a {} error {code}: {}", error.who, error.scope, error.text),
+    }
+}
+
+fn error_row(error: &ErrorFact) -> ErrorRow {
+    ErrorRow {
+        who: error.who.clone(),
+        scope: error.scope,
+        code: error.code,
+        text: error.text.clone(),
+        explained: error.explained,
+    }
+}
+
+fn queue_rows(variant: &Variant, books: &Books) -> Vec<Row> {
+    let rows = variant.topology.queues.iter().zip(&books.queues);
+    let row = |(queue, counts): (&crate::plan::model::Queue, &_)| Row {
+        name: queue.name.clone(),
+        counts: *counts,
+        knows: Count::in_queues,
+    };
+    rows.map(row).collect()
+}
+
+fn producer_rows(variant: &Variant, books: &Books) -> Vec<Row> {
+    let rows = variant.producers.iter().zip(&books.producers);
+    let row = |(producer, counts): (&crate::plan::model::Producer, &_)| Row {
+        name: producer.name.clone(),
+        counts: *counts,
+        knows: Count::in_producers,
+    };
+    rows.map(row).collect()
+}
+
+fn worker_rows(variant: &Variant, books: &Books) -> Vec<WorkerRow> {
+    let rows = variant.workers.iter().zip(&books.workers).enumerate();
+    rows.map(|(index, (worker, counts))| WorkerRow {
+        name: worker.name.clone(),
+        deliveries: counts[Count::Deliveries],
+        begun: counts[Count::Begun],
+        finished: counts[Count::Finished],
+        redelivered: counts[Count::Redelivered],
+        repeats: counts[Count::Repeats],
+        acked: counts[Count::Acked],
+        rejected: counts[Count::Rejected],
+        died: died(books, WorkerId::from_index(index)),
+    })
+    .collect()
+}
+
+/// Killed, or ended by an error, and not back at the end.
+fn died(books: &Books, worker: WorkerId) -> bool {
+    use crate::ledger::event::LifeEnd::{Failed, Killed};
+    let last = books.lives().iter().rev().find(|life: &&Life| life.worker == worker);
+    last.and_then(|life| life.end.as_ref()).is_some_and(|end| matches!(end.how, Killed(_) | Failed))
+}
+
+fn observation_rows(variant: &Variant, facts: &Facts) -> Vec<ObservationRow> {
+    let queue = |numbers: &crate::ledger::facts::QueueNumbers| ObservedQueue {
+        name: variant.topology.queues[numbers.queue.index()].name.clone(),
+        ready: numbers.ready,
+        unacked: numbers.unacked,
+        consumers: numbers.consumers,
+    };
+    let row = |fact: &crate::ledger::facts::ObservationFact| ObservationRow {
+        name: variant.observations[fact.observation].name.clone(),
+        at_ms: fact.at / 1000,
+        queues: fact.queues.iter().map(queue).collect(),
+    };
+    facts.observations.iter().map(row).collect()
+}

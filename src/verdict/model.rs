@@ -87,7 +87,7 @@ pub struct VariantReport {
 }
 
 /// The counts of one queue or of one producer.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Row {
     pub name: String,
     pub counts: Counts,

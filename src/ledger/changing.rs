@@ -1,0 +1,134 @@
+//! The topology as it stands and changes during a run, and what that decides about copies.
+//!
+//! While a change is under way nobody can say on which side of it a publish was routed: a
+//! copy that only one side makes is *optional*.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::ledger::event::{ChangeId, ChangeKind};
+use crate::ledger::messages::{Route, Routes};
+use crate::plan::content::Content;
+use crate::plan::model::{ExchangeRef, ProducerId, QueueId, Variant};
+use crate::plan::routing::{Envelope, Standing, route};
+
+#[derive(Debug, Clone, Copy)]
+struct Change {
+    id: ChangeId,
+    queue: QueueId,
+    kind: ChangeKind,
+}
+
+/// Routes publishes through the topology of the moment.
+#[derive(Debug)]
+pub struct Changing {
+    plan: Arc<Variant>,
+    /// With every change that has ended.
+    standing: Standing,
+    /// Under way, in the order of their beginnings.
+    pending: Vec<Change>,
+    /// Routes of the present moment, by producer and by what decides them.
+    known: HashMap<(ProducerId, String), u32>,
+    uniform: Vec<Option<u32>>,
+}
+
+impl Changing {
+    pub fn new(plan: Arc<Variant>) -> Self {
+        Self {
+            standing: Standing::declared(&plan.topology),
+            pending: Vec::new(),
+            known: HashMap::new(),
+            uniform: vec![None; plan.producers.len()],
+            plan,
+        }
+    }
+
+    /// Whether a change is under way.
+    pub fn is_unsettled(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    /// Whether the queue exists and is not about to go.
+    pub fn has(&self, queue: QueueId) -> bool {
+        self.standing.has(queue) && !self.pending.iter().any(|change| change.queue == queue)
+    }
+
+    pub fn begin(&mut self, id: ChangeId, queue: QueueId, kind: ChangeKind) {
+        self.pending.push(Change { id, queue, kind });
+        self.forget_routes();
+    }
+
+    /// The queue and the kind of the change, unless it never began.
+    pub fn end(&mut self, id: ChangeId) -> Option<(QueueId, ChangeKind)> {
+        let position = self.pending.iter().position(|change| change.id == id)?;
+        let change = self.pending.remove(position);
+        apply(&mut self.standing, &self.plan, change);
+        self.forget_routes();
+        Some((change.queue, change.kind))
+    }
+
+    fn forget_routes(&mut self) {
+        self.known.clear();
+        self.uniform.fill(None);
+    }
+
+    /// The route of message `n` of a producer, if it is published now.
+    pub fn route(
+        &mut self,
+        producer: ProducerId,
+        content: &Content,
+        n: u32,
+        routes: &mut Routes,
+    ) -> u32 {
+        let uniform = content.is_uniform();
+        if let Some(index) = self.uniform[producer.index()] {
+            return index;
+        }
+        let key = content.routing_key(u64::from(n));
+        let headers = content.headers(u64::from(n));
+        let decides =
+            if headers.is_empty() { key.to_string() } else { format!("{key} {headers:?}") };
+        if let Some(index) = self.known.get(&(producer, decides.clone())) {
+            return *index;
+        }
+        let index = match self.plan.producers[producer.index()].to.exchange {
+            ExchangeRef::Missing(_) => routes.intern(Route::new()),
+            ExchangeRef::Declared(exchange) => {
+                let envelope = Envelope { exchange, routing_key: &key, headers: &headers };
+                routes.intern(self.compute(envelope))
+            }
+        };
+        if uniform {
+            self.uniform[producer.index()] = Some(index);
+        } else if self.known.len() < 100_000 {
+            self.known.insert((producer, decides), index);
+        }
+        index
+    }
+
+    /// What every side of the pending changes agrees on is required.
+    fn compute(&self, envelope: Envelope<'_>) -> Route {
+        let topology = &self.plan.topology;
+        let before = route(topology, &self.standing, envelope);
+        if self.pending.is_empty() {
+            return before.into_iter().map(|queue| (queue, false)).collect();
+        }
+        let mut changed = self.standing.clone();
+        for change in &self.pending {
+            apply(&mut changed, &self.plan, *change);
+        }
+        let after = route(topology, &changed, envelope);
+        let mut all: Vec<QueueId> = before.iter().chain(&after).copied().collect();
+        all.sort_unstable();
+        all.dedup();
+        let agreed = |queue: &QueueId| before.contains(queue) && after.contains(queue);
+        all.into_iter().map(|queue| (queue, !agreed(&queue))).collect()
+    }
+}
+
+fn apply(standing: &mut Standing, plan: &Variant, change: Change) {
+    match change.kind {
+        ChangeKind::Comes => standing.add(&plan.topology, change.queue),
+        ChangeKind::Goes => standing.remove(&plan.topology, change.queue),
+    }
+}

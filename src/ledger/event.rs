@@ -1,0 +1,132 @@
+//! What producers, workers and the engine observed: facts, never conclusions.
+//!
+//! Events reach the ledger in an order that respects cause and effect: a publish is recorded
+//! before it is written to a socket, a change of the topology before its request is sent, and
+//! whatever one worker or producer records keeps its order.
+
+use crate::plan::model::{KillHow, ProducerId, QueueId, WorkerId};
+
+/// Microseconds since the run began; what comes before is 0.
+pub type Micros = u64;
+
+/// A message of this run: the `n`-th publish of a producer instance, from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MessageKey {
+    pub producer: ProducerId,
+    pub n: u32,
+}
+
+/// One subscription of a worker instance: from its consume to its end. A restart begins
+/// another one. An index, in the order of their starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LifeId(pub u16);
+
+impl LifeId {
+    /// The id as an index.
+    pub fn index(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
+/// One change of the topology that decides about copies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ChangeId(pub u32);
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// A producer opened a channel and goes on with its next number.
+    ProducerStarted { producer: ProducerId, at: Micros },
+    /// `count` messages from number `first` are about to be written, in order.
+    Published { producer: ProducerId, first: u32, count: u32, at: Micros },
+    /// The broker answered the messages of each span.
+    Answered { producer: ProducerId, answers: Vec<Answer>, at: Micros },
+    /// A basic.return came.
+    Returned { message: MessageKey, at: Micros },
+    /// The producer's channel is no more.
+    ProducerEnded { producer: ProducerId, end: ProducerEnd, at: Micros },
+    /// A worker's subscription was confirmed.
+    LifeStarted { life: LifeId, worker: WorkerId, at: Micros },
+    /// What a worker saw and did, in order.
+    Worked { life: LifeId, events: Vec<Stamped> },
+    /// Nothing more is read, worked or acked.
+    LifeEnded { life: LifeId, how: LifeEnd, totals: LifeTotals, at: Micros },
+    /// The broker answered a close of the life's channel: it has read every ack before it.
+    LifeRead { life: LifeId },
+    /// The request that makes this queue come or go is about to be sent.
+    ChangeBegun { change: ChangeId, queue: QueueId, kind: ChangeKind, at: Micros },
+    /// Its answer was read, or the queue was verified gone.
+    ChangeEnded { change: ChangeId, at: Micros },
+    /// Found in the queue after the run, in the queue's order; `None` is no message of this run.
+    Drained { queue: QueueId, messages: Vec<Option<MessageKey>> },
+    /// The drain of a queue is over. `complete` says that it was seen empty, `total` how many
+    /// messages all its batches had.
+    DrainEnded { queue: QueueId, complete: bool, total: u64 },
+}
+
+/// Answers to the messages `first` to `first + count - 1`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Answer {
+    pub first: u32,
+    pub count: u32,
+    /// basic.ack, else basic.nack.
+    pub ack: bool,
+}
+
+/// How a producer's channel ended, with what the producer itself counted on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProducerEnd {
+    /// The broker answered the channel's close, so it has read every publish.
+    pub closed: bool,
+    pub published: u32,
+    pub answered: u32,
+    pub returned: u32,
+}
+
+/// One event of a worker with its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamped {
+    pub at: Micros,
+    pub what: WorkEvent,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WorkEvent {
+    /// A basic.deliver reached the program; `None` is no message of this run.
+    Read { tag: u64, message: Option<MessageKey>, redelivered: bool },
+    /// Work on it began.
+    Begun { tag: u64 },
+    /// Its work ended.
+    Finished { tag: u64 },
+    /// An ack was written: of this tag alone, or with `multiple` of all up to it.
+    Acked { tag: u64, multiple: bool },
+}
+
+/// Why a life ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LifeEnd {
+    /// Its `stop`, or the end of the run.
+    Stopped,
+    /// The run was cut at its deadline or interrupted.
+    Cut,
+    Killed(KillHow),
+    /// The broker ended it: a channel or connection error, a cancel.
+    Failed,
+}
+
+/// What the worker itself counted in one life; the ledger must have seen the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LifeTotals {
+    pub read: u64,
+    pub begun: u64,
+    pub finished: u64,
+    /// Acks written, each frame once.
+    pub acks: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChangeKind {
+    /// The queue is declared and bound.
+    Comes,
+    /// The queue goes with its connection or with its last consumer.
+    Goes,
+}

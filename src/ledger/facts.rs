@@ -1,0 +1,83 @@
+//! What the engine observed beside messages: faults, errors, observations, how the run ended.
+
+use crate::ledger::event::{LifeId, Micros};
+use crate::plan::model::QueueId;
+
+/// Everything a run tells beside its ledger.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// By the fault's id.
+    pub faults: Vec<FaultFact>,
+    pub errors: Vec<ErrorFact>,
+    pub observations: Vec<ObservationFact>,
+    /// From the beginning of the run to its last event.
+    pub duration: Micros,
+    pub cut: Option<Cut>,
+}
+
+/// Why a run was ended before it was over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cut {
+    Deadline,
+    Interrupted,
+}
+
+/// What one fault did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FaultFact {
+    /// When it acted; `None` if its trigger never came.
+    pub at: Option<Micros>,
+    pub effect: Effect,
+    /// When what it stopped worked again.
+    pub restarted: Option<Micros>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Effect {
+    /// There was nobody to act upon: not started, ended already, or the trigger never came.
+    #[default]
+    Nothing,
+    /// This subscription ended.
+    Worker(LifeId),
+    /// The producer ended.
+    Producer {
+        published: u32,
+        /// Published and not answered, where confirms were asked for.
+        unanswered: u32,
+        /// Not yet published.
+        left: u64,
+    },
+}
+
+/// An AMQP error that a producer or a worker saw.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ErrorFact {
+    /// The instance's name.
+    pub who: String,
+    /// `consumer`, `channel` or `connection`.
+    pub scope: &'static str,
+    /// The reply code; 0 for a cancel and for a connection that just ended.
+    pub code: u16,
+    pub text: String,
+    /// A fault of the file accounts for it.
+    pub explained: bool,
+}
+
+/// The numbers of queues at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObservationFact {
+    /// An index into the plan's observations.
+    pub observation: usize,
+    pub at: Micros,
+    pub queues: Vec<QueueNumbers>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueueNumbers {
+    pub queue: QueueId,
+    pub ready: u64,
+    pub unacked: u64,
+    pub consumers: u64,
+    /// How old the broker's number of unacked messages may have been.
+    pub unacked_age_ms: u64,
+}

@@ -1,0 +1,266 @@
+//! One subscription of one worker: what it was sent, what it did, and that no step of it is
+//! impossible.
+
+use std::collections::VecDeque;
+
+use crate::ledger::event::{LifeEnd, LifeId, LifeTotals, MessageKey, Micros};
+use crate::plan::model::{AckMode, QueueId, WorkerId};
+
+/// Where the copy of a delivery is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CopyPlace {
+    /// Among the copies of its producer.
+    Routed(u32),
+    /// Among those that a change of the topology made possible.
+    Extra,
+    /// It should not exist.
+    Unexpected,
+}
+
+/// A delivery that is not yet done with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Held {
+    pub message: Option<MessageKey>,
+    pub place: CopyPlace,
+    pub state: HeldState,
+    pub acked: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeldState {
+    Read,
+    Begun,
+    Finished,
+}
+
+/// How a life ended and what it left behind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct End {
+    pub how: LifeEnd,
+    pub at: Micros,
+    /// Read and not finished.
+    pub unworked: u64,
+    /// Read and not acked, where acks are asked for.
+    pub unacked: u64,
+    /// The delivery in work, counted over this life.
+    pub in_work: Option<MessageKey>,
+    /// What each producer had published by then.
+    pub published: Vec<u32>,
+}
+
+/// What a life did, counted from its events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LifeCounts {
+    pub read: u64,
+    pub begun: u64,
+    pub finished: u64,
+    pub redelivered: u64,
+    pub repeats: u64,
+    /// Copies covered by acks.
+    pub acked: u64,
+    /// Acks written, each frame once.
+    pub acks: u64,
+}
+
+/// One subscription.
+#[derive(Debug, Clone)]
+pub struct Life {
+    pub id: LifeId,
+    pub worker: WorkerId,
+    pub queue: QueueId,
+    pub ack: AckMode,
+    pub started: Micros,
+    pub counts: LifeCounts,
+    /// Time spent at work, unfinished work included.
+    pub busy: Micros,
+    /// For each producer the highest number that came without the redelivered flag.
+    pub highest: Vec<u32>,
+    pub end: Option<End>,
+    /// The broker was seen to have read everything that was written.
+    pub read_by_broker: bool,
+    next_tag: u64,
+    /// Deliveries from tag `next_tag - held.len()` on.
+    held: VecDeque<Held>,
+    work: Option<(u64, Micros)>,
+    next_begin: u64,
+    /// Where looking for finished, unacked deliveries begins.
+    unacked_from: u64,
+}
+
+impl Life {
+    pub fn new(
+        id: LifeId,
+        worker: WorkerId,
+        queue: QueueId,
+        ack: AckMode,
+        started: Micros,
+        producers: usize,
+    ) -> Self {
+        Self {
+            id,
+            worker,
+            queue,
+            ack,
+            started,
+            counts: LifeCounts::default(),
+            busy: 0,
+            highest: vec![0; producers],
+            end: None,
+            read_by_broker: false,
+            next_tag: 1,
+            held: VecDeque::new(),
+            work: None,
+            next_begin: 1,
+            unacked_from: 1,
+        }
+    }
+
+    /// Whether it is subscribed.
+    pub fn is_live(&self) -> bool {
+        self.end.is_none()
+    }
+
+    /// Whether what it holds unacked is with a channel that stays open to the end.
+    pub fn holds_on(&self) -> bool {
+        use crate::plan::model::KillHow::Cancel;
+        self.end.as_ref().is_some_and(|end| end.how == LifeEnd::Killed(Cancel))
+    }
+
+    /// Deliveries read and not finished.
+    pub fn in_hand(&self) -> u64 {
+        self.counts.read - self.counts.finished
+    }
+
+    fn first_tag(&self) -> u64 {
+        self.next_tag - self.held.len() as u64
+    }
+
+    fn held_mut(&mut self, tag: u64) -> Option<&mut Held> {
+        let index = tag.checked_sub(self.first_tag())?;
+        self.held.get_mut(usize::try_from(index).ok()?)
+    }
+
+    /// A delivery came. Tags count from 1 without a gap.
+    pub fn read(&mut self, tag: u64, held: Held) -> Result<(), String> {
+        if tag != self.next_tag {
+            return Err(format!("delivery tag {tag} came where {} was due", self.next_tag));
+        }
+        self.next_tag += 1;
+        self.counts.read += 1;
+        self.held.push_back(held);
+        Ok(())
+    }
+
+    /// Work began. Deliveries are worked on in the order of their arrival, one at a time.
+    pub fn begin(&mut self, tag: u64, at: Micros) -> Result<Held, String> {
+        if let Some((other, _)) = self.work {
+            return Err(format!("work on tag {tag} began while tag {other} was in work"));
+        }
+        if tag != self.next_begin {
+            return Err(format!("work on tag {tag} began where {} was due", self.next_begin));
+        }
+        let Some(held) = self.held_mut(tag).filter(|held| held.state == HeldState::Read) else {
+            return Err(format!("work on tag {tag} began, which is not waiting for work"));
+        };
+        held.state = HeldState::Begun;
+        let held = *held;
+        self.next_begin += 1;
+        self.work = Some((tag, at));
+        self.counts.begun += 1;
+        Ok(held)
+    }
+
+    /// Work ended.
+    pub fn finish(&mut self, tag: u64, at: Micros) -> Result<Held, String> {
+        let Some((_, began)) = self.work.filter(|(in_work, _)| *in_work == tag) else {
+            return Err(format!("work on tag {tag} ended, which was not in work"));
+        };
+        self.work = None;
+        self.busy += at.saturating_sub(began);
+        self.counts.finished += 1;
+        let held = self.held_mut(tag).ok_or("finished work is not held")?;
+        held.state = HeldState::Finished;
+        let held = *held;
+        self.drop_done();
+        Ok(held)
+    }
+
+    /// An ack was written; the deliveries it covers for the first time.
+    pub fn ack(&mut self, tag: u64, multiple: bool) -> Result<Vec<Held>, String> {
+        let from = if multiple { self.unacked_from.max(self.first_tag()) } else { tag };
+        let needs = match self.ack {
+            AckMode::Manual { .. } => HeldState::Finished,
+            AckMode::Early => HeldState::Begun,
+            AckMode::Auto | AckMode::Never => {
+                return Err(format!("tag {tag} was acked by a worker that never acks"));
+            }
+        };
+        let mut covered = Vec::new();
+        for tag in from..=tag {
+            let Some(held) = self.held_mut(tag) else {
+                return Err(format!("tag {tag} was acked, which was not held"));
+            };
+            if held.acked || held.state != needs {
+                return Err(format!("tag {tag} was acked out of order"));
+            }
+            held.acked = true;
+            covered.push(*held);
+        }
+        if covered.is_empty() {
+            return Err(format!("an ack of tag {tag} covers nothing"));
+        }
+        self.unacked_from = tag + 1;
+        self.counts.acked += covered.len() as u64;
+        self.counts.acks += 1;
+        self.drop_done();
+        Ok(covered)
+    }
+
+    /// Forgets what can never be spoken of again.
+    fn drop_done(&mut self) {
+        let no_acks = matches!(self.ack, AckMode::Auto | AckMode::Never);
+        let done = |held: &Held| held.state == HeldState::Finished && (held.acked || no_acks);
+        while self.held.front().is_some_and(done) {
+            self.held.pop_front();
+        }
+    }
+
+    /// The life ended. What the worker counted must be what was recorded.
+    pub fn finish_life(
+        &mut self,
+        how: LifeEnd,
+        totals: LifeTotals,
+        at: Micros,
+        published: Vec<u32>,
+    ) -> Result<(), String> {
+        let in_work = self.work.take();
+        if let Some((_, began)) = in_work {
+            self.busy += at.saturating_sub(began);
+        }
+        let in_work = in_work.and_then(|(tag, _)| self.held_mut(tag)).and_then(|held| held.message);
+        let acks_due = !matches!(self.ack, AckMode::Auto);
+        self.end = Some(End {
+            how,
+            at,
+            unworked: self.held.iter().filter(|h| h.state != HeldState::Finished).count() as u64,
+            unacked: if acks_due { self.counts.read - self.counts.acked } else { 0 },
+            in_work,
+            published,
+        });
+        self.held = VecDeque::new();
+        let seen = LifeTotals {
+            read: self.counts.read,
+            begun: self.counts.begun,
+            finished: self.counts.finished,
+            acks: self.counts.acks,
+        };
+        if seen != totals {
+            return Err(format!("the worker counted {totals:?}, its events say {seen:?}"));
+        }
+        let stopped = how == LifeEnd::Stopped;
+        if stopped && self.end.as_ref().is_some_and(|end| end.in_work.is_some()) {
+            return Err("it stopped in good order with work in hand".to_owned());
+        }
+        Ok(())
+    }
+}

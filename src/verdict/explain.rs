@@ -1,0 +1,164 @@
+//! The why lines: one plain sentence for each set of causes, with its evidence, and notes on
+//! what needs no cause but gains by one.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::ledger::books::Books;
+use crate::ledger::event::{LifeEnd, LifeId};
+use crate::plan::count::Count;
+use crate::plan::model::{QueueId, WorkerId};
+use crate::verdict::causes::{Cause, Causes, Group};
+use crate::verdict::model::CauseRow;
+use crate::verdict::proof::death;
+use crate::verdict::words::{list, plural};
+
+/// How many names a sentence lists.
+const NAMES: usize = 3;
+
+/// A row for each set of causes.
+pub fn rows(books: &Books, causes: &Causes) -> Vec<CauseRow> {
+    let row = |((outcome, set), group): (&(Count, Vec<Cause>), &Group)| CauseRow {
+        outcome: outcome.name().to_owned(),
+        count: group.count,
+        causes: set.iter().map(|cause| cause.name().to_owned()).collect(),
+        text: set
+            .iter()
+            .map(|cause| sentence(books, *cause, group))
+            .collect::<Vec<_>>()
+            .join("; or "),
+    };
+    causes.groups.iter().map(row).collect()
+}
+
+fn sentence(books: &Books, cause: Cause, group: &Group) -> String {
+    match cause {
+        Cause::AutoAck => format!(
+            "under automatic acks RabbitMQ forgets a message when it sends it; {}",
+            sent(books, group)
+        ),
+        Cause::EarlyAck => format!(
+            "acked when the work began, so RabbitMQ forgot {} before the work was done; {}",
+            plural(group.count, "it", "them"),
+            sent(books, group)
+        ),
+        Cause::QueueGone => gone(books, group),
+        Cause::NotSent => format!(
+            "with confirms off nobody notices when the connection of {} dies under a publish",
+            producers(books, group)
+        ),
+        Cause::ForgottenAck => format!(
+            "finished and never acked, so RabbitMQ handed {} out again when the worker was gone",
+            plural(group.count, "it", "them")
+        ),
+        Cause::Requeued => format!(
+            "the first worker was gone between its work and its ack, so RabbitMQ handed {} out again",
+            plural(group.count, "it", "them")
+        ),
+        Cause::AckLost => format!(
+            "the ack of {} was written and took no effect before the worker was gone",
+            plural(group.count, "it", "them")
+        ),
+        Cause::Unexplained => "nothing that was observed explains it".to_owned(),
+    }
+}
+
+/// `worker-1 had been sent 10, finished 3, and was killed in its 4th (160 ms)`.
+fn sent(books: &Books, group: &Group) -> String {
+    let one = |id: &LifeId| {
+        let life = books.life(*id);
+        let name = &books.plan.workers[life.worker.index()].name;
+        let counts = life.counts;
+        let ended = death(books, *id);
+        format!("{name} had been sent {}, finished {}, and {ended}", counts.read, counts.finished)
+    };
+    let all: Vec<String> = group.lives.iter().map(one).collect();
+    list(&all, NAMES)
+}
+
+fn gone(books: &Books, group: &Group) -> String {
+    let one = |id: &QueueId| {
+        let queue = &books.plan.topology.queues[id.index()];
+        let why = match (queue.temporary, queue.exclusive) {
+            (true, _) => "is temporary and went with its connection",
+            (_, true) => "is exclusive and went with its connection",
+            _ => "is auto-delete and went with its last consumer",
+        };
+        let kind = if queue.temporary { "the queue of" } else { "queue" };
+        format!("{kind} {} {why}", queue.name)
+    };
+    list(&group.queues.iter().map(one).collect::<Vec<_>>(), NAMES)
+}
+
+fn producers(books: &Books, group: &Group) -> String {
+    let name = |id: &crate::plan::model::ProducerId| books.plan.producers[id.index()].name.clone();
+    list(&group.producers.iter().map(name).collect::<Vec<_>>(), NAMES)
+}
+
+/// Sentences on what was redelivered, stayed in a queue, or found no queue.
+pub fn notes(books: &Books) -> Vec<String> {
+    let mut notes = redelivered(books);
+    notes.extend(remaining(books));
+    let unroutable = books.totals[Count::Unroutable];
+    if unroutable > 0 {
+        let came = books.totals[Count::Returned];
+        let fate = match (came, books.totals[Count::Confirmed]) {
+            (0, 0) => "RabbitMQ dropped them without a word",
+            (0, _) => {
+                "RabbitMQ dropped them, though it confirmed them: a confirm does not mean that a queue took it"
+            }
+            _ => "mandatory ones were returned",
+        };
+        notes.push(format!("{unroutable} unroutable: no queue was bound for them; {fate}"));
+    }
+    if books.totals[Count::Unconfirmed] > 0 {
+        let unconfirmed = books.totals[Count::Unconfirmed];
+        notes.push(format!(
+            "{unconfirmed} unconfirmed: published, and no answer came; nobody knows"
+        ));
+    }
+    notes
+}
+
+/// `7 redelivered: worker-1 held 7 unacked when it was killed; worker-2 got them`.
+fn redelivered(books: &Books) -> Vec<String> {
+    let mut by_source: BTreeMap<Option<LifeId>, (u64, BTreeSet<WorkerId>)> = BTreeMap::new();
+    for ((from, to), count) in &books.moves {
+        let entry = by_source.entry(*from).or_default();
+        entry.0 += count;
+        entry.1.insert(*to);
+    }
+    let note = |(from, (count, to)): (Option<LifeId>, (u64, BTreeSet<WorkerId>))| {
+        let name = |id: &WorkerId| books.plan.workers[id.index()].name.clone();
+        let takers = list(&to.iter().map(name).collect::<Vec<_>>(), NAMES);
+        let them = plural(count, "it", "them");
+        match from {
+            None => format!(
+                "{count} redelivered: sent before to somebody who never read {them}; {takers} got {them}"
+            ),
+            Some(id) => format!("{count} redelivered: {}; {takers} got {them}", held(books, id)),
+        }
+    };
+    by_source.into_iter().map(note).collect()
+}
+
+fn held(books: &Books, id: LifeId) -> String {
+    let life = books.life(id);
+    let name = &books.plan.workers[life.worker.index()].name;
+    let Some(end) = &life.end else { return format!("{name} had them") };
+    let when = match end.how {
+        LifeEnd::Killed(_) => "when it was killed",
+        LifeEnd::Stopped => "when it stopped",
+        LifeEnd::Failed | LifeEnd::Cut => "when it ended",
+    };
+    format!("{name} held {} unacked {when}", end.unacked)
+}
+
+fn remaining(books: &Books) -> Vec<String> {
+    let queues = books.plan.topology.queues.iter().zip(&books.queues);
+    let with = queues.filter(|(_, counts)| counts[Count::Remaining] > 0);
+    let note = |(queue, counts): (&crate::plan::model::Queue, &crate::ledger::counts::Counts)| {
+        let count = counts[Count::Remaining];
+        format!("{count} remaining: still in queue {} at the end", queue.name)
+    };
+    with.map(note).collect()
+}

@@ -1,0 +1,131 @@
+//! Whether each fault fired, what it did, and whether it bit.
+
+use crate::diagnostic::Diagnostic;
+use crate::ledger::books::Books;
+use crate::ledger::event::LifeId;
+use crate::ledger::facts::{Effect, FaultFact};
+use crate::plan::model::{AckMode, Fault, Instance, KillHow, ProducerId, Trigger};
+use crate::verdict::model::FaultRow;
+use crate::verdict::words::{millis, number, plural};
+
+/// The row of one fault.
+pub fn row(books: &Books, fault: &Fault, fact: &FaultFact) -> FaultRow {
+    let (effect, bit) = match (fact.at, fact.effect) {
+        (None, _) => (format!("never fired: {}", short_of(books, fault)), false),
+        (Some(_), Effect::Nothing) => (format!("{} was not running", target(books, fault)), false),
+        (Some(_), Effect::Worker(life)) => worker(books, life),
+        (Some(_), Effect::Producer { published, unanswered, left }) => {
+            producer(published, unanswered, left)
+        }
+    };
+    let restarted = fact.restarted.map(|at| format!("; back at {}", millis(at)));
+    FaultRow {
+        fault: fault.label.clone(),
+        fired: fact.at.is_some(),
+        at_ms: fact.at.map(|at| at / 1000),
+        effect: effect + &restarted.unwrap_or_default(),
+        bit,
+    }
+}
+
+/// What to say of a fault that proved nothing, or `None` when it bit or may miss.
+pub fn complaint(fault: &Fault, row: &FaultRow) -> Option<Diagnostic> {
+    if row.bit || fault.may_miss {
+        return None;
+    }
+    let trigger = &fault.trigger_text;
+    let message = if row.fired {
+        format!("{} ({trigger}) did not bite: {}", fault.label, row.effect)
+    } else {
+        format!("{} ({trigger}) {}", fault.label, row.effect)
+    };
+    Some(Diagnostic::warning(message).help(remedy(fault, row.fired)))
+}
+
+fn remedy(fault: &Fault, fired: bool) -> String {
+    let change = match (&fault.trigger, fired) {
+        (Trigger::At(_), true) => "an earlier moment",
+        (_, false) => "a smaller number",
+        (_, true) if matches!(fault.target, Instance::Producer(_)) => {
+            "a smaller number, so that it still has something to publish"
+        }
+        (_, true) => "a smaller number, or more messages",
+    };
+    format!("{change}, or `may_miss: true` if this is meant")
+}
+
+/// It held an unacked or unworked delivery, or its queue got another copy afterwards.
+fn worker(books: &Books, id: LifeId) -> (String, bool) {
+    let life = books.life(id);
+    let Some(end) = &life.end else { return ("it went on".to_owned(), false) };
+    let later = (0..books.plan.producers.len())
+        .map(ProducerId::from_index)
+        .any(|producer| books.last_for(life.queue, producer) > end.published[producer.index()]);
+    let mut parts = vec![format!("had been sent {}", life.counts.read)];
+    parts.push(format!("finished {}", life.counts.finished));
+    if end.unworked > 0 {
+        parts.push(format!("{} unworked", end.unworked));
+    }
+    if life.ack != AckMode::Auto {
+        parts.push(format!("held {} unacked", end.unacked));
+    }
+    if later {
+        parts.push("its queue got more afterwards".to_owned());
+    }
+    (parts.join(", "), end.unworked > 0 || end.unacked > 0 || later)
+}
+
+/// It had messages left, or unanswered.
+fn producer(published: u32, unanswered: u32, left: u64) -> (String, bool) {
+    let text = format!(
+        "had published {published}, {unanswered} without an answer, {left} {} left",
+        plural(left, "message", "messages")
+    );
+    (text, unanswered > 0 || left > 0)
+}
+
+fn target(books: &Books, fault: &Fault) -> String {
+    match fault.target {
+        Instance::Worker(id) => books.plan.workers[id.index()].name.clone(),
+        Instance::Producer(id) => books.plan.producers[id.index()].name.clone(),
+    }
+}
+
+/// How far the count that it waited for had come.
+fn short_of(books: &Books, fault: &Fault) -> String {
+    use crate::plan::count::Count::{Begun, Finished};
+    let (Instance::Worker(id), Trigger::During(_) | Trigger::BeforeAck(_)) =
+        (fault.target, &fault.trigger)
+    else {
+        return "its moment did not come".to_owned();
+    };
+    let counts = &books.workers[id.index()];
+    match fault.trigger {
+        Trigger::During(_) => {
+            let begun = counts[Begun];
+            format!("it began {begun} {}", plural(begun, "delivery", "deliveries"))
+        }
+        _ => format!("it finished {}", counts[Finished]),
+    }
+}
+
+/// How a killed worker met its end, for a sentence: `was killed in its 4th (160 ms)`.
+pub fn death(books: &Books, id: LifeId) -> String {
+    use crate::ledger::event::LifeEnd;
+    let life = books.life(id);
+    let Some(end) = &life.end else { return "goes on".to_owned() };
+    let earlier = books.lives()[..id.index()].iter().filter(|other| other.worker == life.worker);
+    let begun = life.counts.begun + earlier.map(|other| other.counts.begun).sum::<u64>();
+    let how = match end.how {
+        LifeEnd::Killed(KillHow::Crash | KillHow::CloseConnection) => "was killed",
+        LifeEnd::Killed(KillHow::CloseChannel) => "lost its channel",
+        LifeEnd::Killed(KillHow::Cancel) => "lost its subscription",
+        LifeEnd::Failed => "was ended by an error",
+        LifeEnd::Stopped => "stopped",
+        LifeEnd::Cut => "was cut off",
+    };
+    match end.in_work {
+        Some(_) => format!("{how} in its {} ({})", number(begun), millis(end.at)),
+        None => format!("{how} at {}", millis(end.at)),
+    }
+}
