@@ -36,6 +36,19 @@ impl Ledger {
         })
     }
 
+    /// For each queue, whether some live worker can be sent another message: it has no limit,
+    /// or holds fewer unacked ones than its prefetch.
+    pub fn able(&self) -> Vec<bool> {
+        let mut able = vec![false; self.queues.len()];
+        for life in self.lives.iter().filter(|life| life.is_live()) {
+            let prefetch = u64::from(self.plan.workers[life.worker.index()].prefetch);
+            let unacked = life.counts.read - life.counts.acked;
+            let limited = prefetch > 0 && life.ack != AckMode::Auto;
+            able[life.queue.index()] |= !limited || unacked < prefetch;
+        }
+        able
+    }
+
     fn is_copy_final(
         &self,
         message: MessageKey,

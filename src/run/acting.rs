@@ -1,0 +1,170 @@
+//! Doing what triggers set off: faults, observations, late starts and stops.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use tokio::sync::oneshot;
+use tokio::time::sleep;
+
+use crate::broker::Link;
+use crate::ledger::facts::{Effect, FaultFact, ObservationFact, QueueNumbers};
+use crate::plan::model::{FaultId, Instance, QueueId, WorkerId};
+use crate::run::asking::Answer;
+use crate::run::stage::{Command, Numbers, Stage, lock};
+use crate::run::tally::{Action, actions};
+use crate::run::{producer, staff};
+
+/// Does them one after another.
+pub async fn act_all(stage: &Arc<Stage>, due: Vec<Action>) {
+    for action in due {
+        // Boxed, because a start may set off further actions.
+        Box::pin(act(stage, action)).await;
+    }
+}
+
+/// Does one, once.
+async fn act(stage: &Arc<Stage>, action: Action) {
+    let position = actions(&stage.plan).iter().position(|(known, _)| *known == action);
+    let fired = position.map(|position| &stage.fired[position]);
+    if fired.is_none_or(|fired| fired.swap(true, Ordering::SeqCst)) {
+        return;
+    }
+    let hold = stage.hold();
+    match action {
+        Action::Fault(id) => kill(stage, id).await,
+        Action::Observe(index) => observe(stage, index).await,
+        Action::Start(Instance::Worker(id)) => staff::start(stage, id).await,
+        Action::Start(Instance::Producer(id)) => producer::start(stage, id).await,
+        Action::Stop(id) => stop(stage, id).await,
+    }
+    drop(hold);
+}
+
+/// Kills, and sees to the restart.
+async fn kill(stage: &Arc<Stage>, id: FaultId) {
+    let fault = &stage.plan.faults[id.index()];
+    let control = match fault.target {
+        Instance::Worker(worker) => stage.worker_control(worker),
+        Instance::Producer(producer) => stage.producer_control(producer),
+    };
+    let (done, acted) = oneshot::channel();
+    let at = stage.clock.now();
+    let effect = match control {
+        Some(control) if control.send(Command::Kill { how: fault.how, done }).await.is_ok() => {
+            // Without an answer the instance ended by itself in that moment.
+            acted.await.unwrap_or_default()
+        }
+        _ => Effect::Nothing,
+    };
+    *lock(&stage.faults[id.index()].fact) = FaultFact { at: Some(at), effect, restarted: None };
+    stage.notice(format!("{} at {} ms", fault.label, at / 1000));
+    match fault.restart_after {
+        Some(after) if effect != Effect::Nothing => {
+            let stage = Arc::clone(stage);
+            let hold = stage.hold();
+            tokio::spawn(async move {
+                sleep(after).await;
+                restart(&stage, id).await;
+                drop(hold);
+            });
+        }
+        _ => over(stage, id),
+    }
+}
+
+async fn restart(stage: &Arc<Stage>, id: FaultId) {
+    match stage.plan.faults[id.index()].target {
+        Instance::Worker(worker) => {
+            await_departure(stage, stage.plan.workers[worker.index()].queue, worker).await;
+            staff::start(stage, worker).await;
+        }
+        Instance::Producer(producer) => producer::start(stage, producer).await,
+    }
+    lock(&stage.faults[id.index()].fact).restarted = Some(stage.clock.now());
+    over(stage, id);
+}
+
+/// A worker's own queue must be gone before it can be declared again.
+async fn await_departure(stage: &Arc<Stage>, queue: QueueId, worker: WorkerId) {
+    if stage.plan.topology.queues[queue.index()].owner == Some(worker) {
+        let tasks: Vec<_> = lock(&stage.workers[worker.index()].task).drain(..).collect();
+        for task in tasks {
+            // A task that panicked is over, too.
+            let _ = task.await;
+        }
+    }
+}
+
+fn over(stage: &Arc<Stage>, id: FaultId) {
+    stage.faults[id.index()].over.send_replace(true);
+}
+
+/// The worker finishes what it has in hand by itself; the run waits for that, nobody else does.
+async fn stop(stage: &Arc<Stage>, id: WorkerId) {
+    let Some(control) = stage.worker_control(id) else { return };
+    let (done, stopped) = oneshot::channel();
+    if control.send(Command::Stop { done }).await.is_ok() {
+        let hold = stage.hold();
+        tokio::spawn(async move {
+            let _ = stopped.await;
+            drop(hold);
+        });
+    }
+}
+
+/// The numbers of every queue that stands, now.
+async fn observe(stage: &Arc<Stage>, index: usize) {
+    let at = stage.clock.now();
+    let mut queues = Vec::new();
+    for position in 0..stage.plan.topology.queues.len() {
+        let queue = QueueId::from_index(position);
+        if let Some(numbers) = numbers(stage, queue).await {
+            queues.push((queue, numbers));
+        }
+    }
+    let mut observed = Vec::new();
+    for (queue, numbers) in queues {
+        let Some(real) = stage.real_name(queue) else { continue };
+        match stage.space.unacked(&real).await {
+            Ok(unacked) => observed.push(QueueNumbers {
+                queue,
+                ready: numbers.ready,
+                unacked: unacked.count,
+                consumers: numbers.consumers,
+                unacked_age_ms: u64::try_from(unacked.age_at_most.as_millis()).unwrap_or(u64::MAX),
+            }),
+            Err(error) => stage.fail(error),
+        }
+    }
+    let fact = ObservationFact { observation: index, at, queues: observed };
+    lock(&stage.observations).push(fact);
+}
+
+/// What a queue says of itself; `None` when it does not exist.
+pub async fn numbers(stage: &Arc<Stage>, queue: QueueId) -> Option<Numbers> {
+    let real = stage.real_name(queue)?;
+    let owner = stage.plan.topology.queues[queue.index()].owner;
+    if let Some(owner) = owner {
+        let (reply, answer) = oneshot::channel();
+        let control = stage.worker_control(owner)?;
+        control.send(Command::Ask { reply }).await.ok()?;
+        return answer.await.ok().flatten();
+    }
+    match stage.asker.ask(&real).await {
+        Ok(Answer::There(numbers)) => Some(numbers),
+        Ok(_) => None,
+        Err(error) => {
+            stage.fail(error);
+            None
+        }
+    }
+}
+
+/// The numbers of a worker's own queue, asked on its own connection.
+pub async fn own_numbers(stage: &Arc<Stage>, link: &Link, worker: WorkerId) -> Option<Numbers> {
+    let real = stage.real_name(stage.plan.workers[worker.index()].queue)?;
+    match staff::numbers_on(link, &real).await? {
+        Answer::There(numbers) => Some(numbers),
+        _ => None,
+    }
+}

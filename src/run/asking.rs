@@ -1,0 +1,100 @@
+//! Asking the broker about queues on a connection of our own, without disturbing anybody.
+//!
+//! A passive declare says how many messages are ready and how many consumers there are,
+//! exactly and at once, for classic queues. Asking for a queue that is not there, or that
+//! belongs to another connection, costs the channel, so channels are opened as needed.
+
+use std::time::Duration;
+
+use lapin::options::QueueDeclareOptions;
+use lapin::types::FieldTable;
+use lapin::{Channel, ErrorKind};
+use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::broker::{BrokerError, Link};
+use crate::run::stage::Numbers;
+
+/// No answer to one question takes longer on a broker that works.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How often a queue that should go is asked for.
+const STEP: Duration = Duration::from_millis(3);
+
+/// What came back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    There(Numbers),
+    /// It exists and belongs to another connection.
+    Locked,
+    Missing,
+}
+
+/// A connection for questions.
+pub struct Asker {
+    link: Link,
+    channel: Mutex<Option<Channel>>,
+}
+
+impl Asker {
+    pub fn new(link: Link) -> Self {
+        Self { link, channel: Mutex::new(None) }
+    }
+
+    /// A channel of its own, for declaring and draining.
+    pub async fn open(&self) -> Result<Channel, BrokerError> {
+        let opened = timeout(PATIENCE, self.link.connection.create_channel()).await;
+        let opened = opened.map_err(|_| BrokerError::silent("opening a channel"))?;
+        opened.map_err(|error| BrokerError::amqp("opening a channel", &error))
+    }
+
+    /// What the broker says of a queue.
+    pub async fn ask(&self, queue: &str) -> Result<Answer, BrokerError> {
+        let mut slot = self.channel.lock().await;
+        let channel = match slot.take() {
+            Some(channel) if channel.status().connected() => channel,
+            _ => self.open().await?,
+        };
+        let answer = ask_on(&channel, queue).await?;
+        if matches!(answer, Answer::There(_)) {
+            *slot = Some(channel);
+        }
+        Ok(answer)
+    }
+
+    /// Waits until the queue is gone. `false` when it is still there after `at_most`.
+    pub async fn await_gone(&self, queue: &str, at_most: Duration) -> Result<bool, BrokerError> {
+        let deadline = Instant::now() + at_most;
+        while self.ask(queue).await? != Answer::Missing {
+            if Instant::now() > deadline {
+                return Ok(false);
+            }
+            sleep(STEP).await;
+        }
+        Ok(true)
+    }
+
+    /// Ends the connection.
+    pub async fn close(&self) {
+        // Whether the broker still answers matters to nobody now.
+        let _ = timeout(PATIENCE, self.link.close()).await;
+    }
+}
+
+/// Asks on a given channel; unless the queue is there, the channel is lost.
+pub async fn ask_on(channel: &Channel, queue: &str) -> Result<Answer, BrokerError> {
+    let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+    let asked = channel.queue_declare(queue.into(), options, FieldTable::default());
+    let doing = "asking for the numbers of a queue";
+    let answer = timeout(PATIENCE, asked).await.map_err(|_| BrokerError::silent(doing))?;
+    match answer {
+        Ok(found) => Ok(Answer::There(Numbers {
+            ready: u64::from(found.message_count()),
+            consumers: u64::from(found.consumer_count()),
+        })),
+        Err(error) => match error.kind() {
+            ErrorKind::ProtocolError(amqp) if amqp.get_id() == 404 => Ok(Answer::Missing),
+            ErrorKind::ProtocolError(amqp) if amqp.get_id() == 405 => Ok(Answer::Locked),
+            _ => Err(BrokerError::amqp(doing, &error)),
+        },
+    }
+}

@@ -1,0 +1,83 @@
+//! Queues that come and go with a worker: the span in which nobody can say where a publish
+//! was routed, from the request or the kill to the answer or the proof that it is gone.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use lapin::Channel;
+
+use crate::broker::BrokerError;
+use crate::ledger::event::{ChangeId, ChangeKind, Event};
+use crate::plan::model::{QueueId, WorkerId};
+use crate::run::stage::{Hold, Stage, lock};
+
+/// A broker that works removes a queue in milliseconds.
+const AT_MOST: Duration = Duration::from_secs(20);
+
+/// A queue on its way out. The run is not over before it is gone.
+pub struct Departure {
+    change: ChangeId,
+    queue: QueueId,
+    _hold: Hold,
+}
+
+impl Departure {
+    /// To be called before a worker's subscription ends. `None` when its queue stays.
+    pub async fn begin(stage: &Arc<Stage>, worker: WorkerId, hangs_up: bool) -> Option<Self> {
+        let queue = stage.plan.workers[worker.index()].queue;
+        let slot = &stage.queues[queue.index()];
+        let last = slot.consumers.fetch_sub(1, Ordering::SeqCst) == 1;
+        let plan = &stage.plan.topology.queues[queue.index()];
+        let goes = (hangs_up && plan.owner == Some(worker)) || (last && plan.auto_delete);
+        if !goes {
+            return None;
+        }
+        let change = stage.next_change();
+        let at = stage.clock.now();
+        let kind = ChangeKind::Goes;
+        stage.scribe.record(Event::ChangeBegun { change, queue, kind, at }).await;
+        Some(Self { change, queue, _hold: stage.hold() })
+    }
+
+    /// To be called when the subscription or the connection has ended: waits until the queue
+    /// is verified gone.
+    pub async fn complete(self, stage: &Arc<Stage>) {
+        let slot = &stage.queues[self.queue.index()];
+        slot.gone.store(true, Ordering::SeqCst);
+        let name = lock(&slot.real).take();
+        if let Some(name) = name {
+            match stage.asker.await_gone(&name, AT_MOST).await {
+                Ok(true) => {}
+                Ok(false) => stage.fail(BrokerError::silent(&format!(
+                    "waiting for queue {name} to go with its consumer"
+                ))),
+                Err(error) => stage.fail(error),
+            }
+        }
+        lock(&stage.standing).remove(&stage.plan.topology, self.queue);
+        let at = stage.clock.now();
+        stage.scribe.record(Event::ChangeEnded { change: self.change, at }).await;
+    }
+}
+
+/// Declares and binds the queue that a worker owns, on its own channel.
+pub async fn arrive(
+    stage: &Arc<Stage>,
+    channel: &Channel,
+    queue: QueueId,
+) -> Result<String, BrokerError> {
+    let change = stage.next_change();
+    let kind = ChangeKind::Comes;
+    let at = stage.clock.now();
+    stage.scribe.record(Event::ChangeBegun { change, queue, kind, at }).await;
+    let declared = stage.space.declare_owned(channel, &stage.plan.topology, queue).await;
+    if let Ok(name) = &declared {
+        *lock(&stage.queues[queue.index()].real) = Some(name.clone());
+        stage.queues[queue.index()].gone.store(false, Ordering::SeqCst);
+        lock(&stage.standing).add(&stage.plan.topology, queue);
+    }
+    let at = stage.clock.now();
+    stage.scribe.record(Event::ChangeEnded { change, at }).await;
+    declared
+}

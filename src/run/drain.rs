@@ -1,0 +1,103 @@
+//! What is still in a queue at the end: every message is taken out and told apart by its id.
+//!
+//! A consumer without acks takes everything; a passive declare says when nothing is ready and
+//! nobody else consumes; the answer to basic.cancel comes after the last delivery on the same
+//! channel. So an empty queue is seen to be empty, not supposed to be.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use futures_util::{FutureExt, StreamExt};
+use lapin::options::{BasicCancelOptions, BasicConsumeOptions};
+use lapin::types::FieldTable;
+use lapin::{Channel, Consumer};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::ledger::event::{Event, MessageKey};
+use crate::plan::model::QueueId;
+use crate::run::asking::{Answer, ask_on};
+use crate::run::identity;
+use crate::run::stage::Stage;
+
+/// A drain that gets nothing for so long gives up.
+const PATIENCE: Duration = Duration::from_secs(10);
+const STEP: Duration = Duration::from_millis(2);
+/// How many messages go to the ledger at a time.
+const BATCH: usize = 1024;
+
+/// A drain under way; it keeps an auto-delete queue alive.
+pub struct Drain {
+    queue: QueueId,
+    real: String,
+    channel: Channel,
+    consumer: Option<Consumer>,
+    batch: Vec<Option<MessageKey>>,
+    total: u64,
+}
+
+impl Drain {
+    /// Starts taking messages. A queue that cannot be consumed from is not complete in the end.
+    pub async fn start(queue: QueueId, real: String, channel: Channel) -> Self {
+        let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
+        let asked = channel.basic_consume(
+            real.as_str().into(),
+            "rmq-scenario-drain".into(),
+            options,
+            FieldTable::default(),
+        );
+        let consumer = timeout(PATIENCE, asked).await.ok().and_then(Result::ok);
+        Self { queue, real, channel, consumer, batch: Vec::new(), total: 0 }
+    }
+
+    /// Takes what is left and tells the ledger whether the queue was seen empty.
+    pub async fn complete(mut self, stage: &Stage) {
+        let complete = match self.consumer.take() {
+            Some(consumer) => self.empty(stage, consumer).await,
+            None => false,
+        };
+        self.write(stage).await;
+        let (queue, total) = (self.queue, self.total);
+        stage.queues[queue.index()].drained.store(true, Ordering::SeqCst);
+        stage.scribe.record(Event::DrainEnded { queue, complete, total }).await;
+    }
+
+    async fn empty(&mut self, stage: &Stage, mut consumer: Consumer) -> bool {
+        let mut deadline = Instant::now() + PATIENCE;
+        loop {
+            let before = self.total;
+            self.take_ready(stage, &mut consumer).await;
+            if self.total > before {
+                deadline = Instant::now() + PATIENCE;
+            }
+            match ask_on(&self.channel, &self.real).await {
+                // One consumer is this drain; another is a dead one that the broker still
+                // believes in, and what it holds will come back.
+                Ok(Answer::There(numbers)) if numbers.ready == 0 && numbers.consumers <= 1 => break,
+                Ok(Answer::There(_)) if Instant::now() < deadline => sleep(STEP).await,
+                _ => return false,
+            }
+        }
+        let cancel = self.channel.basic_cancel(consumer.tag(), BasicCancelOptions::default());
+        let cancelled = timeout(PATIENCE, cancel).await;
+        self.take_ready(stage, &mut consumer).await;
+        matches!(cancelled, Ok(Ok(())))
+    }
+
+    async fn take_ready(&mut self, stage: &Stage, consumer: &mut Consumer) {
+        while let Some(Some(Ok(delivery))) = consumer.next().now_or_never() {
+            let id = delivery.properties.message_id().as_ref();
+            self.batch.push(id.and_then(|id| identity::read(&stage.run, id.as_str())));
+            self.total += 1;
+            if self.batch.len() >= BATCH {
+                self.write(stage).await;
+            }
+        }
+    }
+
+    async fn write(&mut self, stage: &Stage) {
+        let messages = std::mem::take(&mut self.batch);
+        if !messages.is_empty() {
+            stage.scribe.record(Event::Drained { queue: self.queue, messages }).await;
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! The one owner of the ledger, and how everybody else reaches it.
+//!
+//! Events go through one queue. Whoever records an event before acting on the world knows
+//! that every event which that act causes is recorded after it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use crate::ledger::Ledger;
+use crate::ledger::event::{Event, Micros};
+use crate::ledger::progress::Progress;
+use crate::plan::model::Variant;
+
+/// How many batches may wait for the ledger before their senders do.
+const QUEUE: usize = 1024;
+/// How many the ledger takes in one go.
+const GULP: usize = 64;
+
+/// How a run stands, as the ledger knows it.
+#[derive(Debug, Clone)]
+pub struct Pulse {
+    pub progress: Progress,
+    /// When something last happened to a message.
+    pub last_activity: Instant,
+    /// How often something happened to a message; equal numbers mean that nothing did.
+    pub activity: u64,
+    /// Whether some live worker of each queue can still be sent something.
+    pub able: Vec<bool>,
+}
+
+enum Request {
+    Event(Event),
+    Pulse(oneshot::Sender<Pulse>),
+    IsFinal(oneshot::Sender<bool>),
+}
+
+/// A way to the ledger; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Scribe(mpsc::Sender<Request>);
+
+/// What the owner hands back when the last [`Scribe`] is gone.
+pub struct Written {
+    pub ledger: Ledger,
+    /// The time of the last event of a message.
+    pub last_event: Micros,
+}
+
+impl Scribe {
+    /// Starts the owner of the ledger for a run of `plan`.
+    pub fn start(plan: Arc<Variant>) -> (Self, JoinHandle<Written>) {
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        (Self(sender), tokio::spawn(keep(Ledger::new(plan), receiver)))
+    }
+
+    /// Adds an event. When this returns, its place in the order is settled.
+    pub async fn record(&self, event: Event) {
+        // The owner lives as long as any scribe; only a panic of its own ends it before, and
+        // that panic is reported where its handle is joined.
+        let _ = self.0.send(Request::Event(event)).await;
+    }
+
+    /// How the run stands after everything recorded so far.
+    pub async fn pulse(&self) -> Option<Pulse> {
+        let (reply, answer) = oneshot::channel();
+        self.0.send(Request::Pulse(reply)).await.ok()?;
+        answer.await.ok()
+    }
+
+    /// Whether no outcome can change any more.
+    pub async fn is_final(&self) -> bool {
+        let (reply, answer) = oneshot::channel();
+        self.0.send(Request::IsFinal(reply)).await.is_ok() && answer.await.unwrap_or(false)
+    }
+}
+
+async fn keep(ledger: Ledger, mut requests: mpsc::Receiver<Request>) -> Written {
+    let mut owner = Owner { ledger, last_activity: Instant::now(), activity: 0, last_event: 0 };
+    let mut gulp = Vec::with_capacity(GULP);
+    while requests.recv_many(&mut gulp, GULP).await > 0 {
+        for request in gulp.drain(..) {
+            owner.serve(request);
+        }
+    }
+    Written { ledger: owner.ledger, last_event: owner.last_event }
+}
+
+struct Owner {
+    ledger: Ledger,
+    last_activity: Instant,
+    activity: u64,
+    last_event: Micros,
+}
+
+impl Owner {
+    fn serve(&mut self, request: Request) {
+        match request {
+            Request::Event(event) => {
+                if let Some(at) = time_of(&event) {
+                    self.last_activity = Instant::now();
+                    self.activity += 1;
+                    self.last_event = self.last_event.max(at);
+                }
+                self.ledger.record(event);
+            }
+            // Whoever asked may have been cut off meanwhile.
+            Request::Pulse(reply) => drop(reply.send(self.pulse())),
+            Request::IsFinal(reply) => drop(reply.send(self.ledger.is_final())),
+        }
+    }
+
+    fn pulse(&self) -> Pulse {
+        Pulse {
+            progress: self.ledger.progress(),
+            last_activity: self.last_activity,
+            activity: self.activity,
+            able: self.ledger.able(),
+        }
+    }
+}
+
+/// When something happened to a message; `None` for events about anything else.
+fn time_of(event: &Event) -> Option<Micros> {
+    match event {
+        Event::Published { at, .. } | Event::Answered { at, .. } | Event::Returned { at, .. } => {
+            Some(*at)
+        }
+        Event::Worked { events, .. } => events.last().map(|event| event.at),
+        _ => None,
+    }
+}

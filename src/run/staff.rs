@@ -1,0 +1,312 @@
+//! Workers come and go: connecting, subscribing in order, and every way to end.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use lapin::options::{BasicConsumeOptions, BasicQosOptions};
+use lapin::types::FieldTable;
+use lapin::{Channel, Consumer, Error};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+use crate::broker::{BrokerError, Link};
+use crate::ledger::event::{Event, LifeEnd};
+use crate::ledger::facts::{Effect, ErrorFact};
+use crate::plan::model::{AckMode, CountEvent, Instance, KillHow, Queue, WorkerId};
+use crate::run::departure::arrive;
+use crate::run::drain::Drain;
+use crate::run::stage::{Command, Stage, lock};
+use crate::run::trouble::{self, Listener};
+use crate::run::worker::{Ending, Life, PATIENCE, Parts};
+use crate::run::{acting, asking};
+
+/// How many commands may wait for a worker; nobody sends many.
+const COMMANDS: usize = 64;
+
+/// A worker that is connected and not yet subscribed.
+pub struct Ready {
+    worker: WorkerId,
+    link: Link,
+    channel: Channel,
+    listener: Listener,
+    control: mpsc::Receiver<Command>,
+}
+
+/// Connects a worker; many may do so at the same time.
+pub async fn connect(stage: &Arc<Stage>, worker: WorkerId) -> Result<Ready, BrokerError> {
+    let plan = &stage.plan.workers[worker.index()];
+    let (sender, control) = mpsc::channel(COMMANDS);
+    *lock(&stage.workers[worker.index()].control) = Some(sender);
+    let link = stage.space.connect(&plan.name, None).await?;
+    let doing = format!("opening a channel for {}", plan.name);
+    let channel = timeout(PATIENCE, link.connection.create_channel())
+        .await
+        .map_err(|_| BrokerError::silent(&doing))?
+        .map_err(|error| BrokerError::amqp(&doing, &error))?;
+    if plan.prefetch > 0 {
+        let qos = channel.basic_qos(plan.prefetch, BasicQosOptions::default());
+        let doing = format!("setting the prefetch of {}", plan.name);
+        let set = timeout(PATIENCE, qos).await.map_err(|_| BrokerError::silent(&doing))?;
+        set.map_err(|error| BrokerError::amqp(&doing, &error))?;
+    }
+    let listener = Listener::new(&link.connection);
+    Ok(Ready { worker, link, channel, listener, control })
+}
+
+/// Subscribes. When this returns the worker is consuming, or it was refused and has ended.
+pub async fn subscribe(stage: &Arc<Stage>, mut ready: Ready) -> Result<(), BrokerError> {
+    let worker = ready.worker;
+    let plan = &stage.plan.workers[worker.index()];
+    let queue = &stage.plan.topology.queues[plan.queue.index()];
+    stage.workers[worker.index()].tried.store(true, Ordering::SeqCst);
+    let real = if queue.owner == Some(worker) {
+        arrive(stage, &ready.channel, plan.queue).await?
+    } else {
+        stage.space.queue_name(queue)
+    };
+    match consume(stage, &ready, &real).await? {
+        Ok(consumer) => begin(stage, ready, consumer).await,
+        Err(error) => {
+            let error = ready.listener.reason(&error).await;
+            refuse(stage, ready, &error).await;
+        }
+    }
+    let watch = stage.tallies.watch(CountEvent::Consuming, Instance::Worker(worker), Some(plan.queue));
+    let due = stage.tallies.count(&watch, 1, |_| true);
+    acting::act_all(stage, due).await;
+    Ok(())
+}
+
+async fn consume(
+    stage: &Arc<Stage>,
+    ready: &Ready,
+    real: &str,
+) -> Result<Result<Consumer, Error>, BrokerError> {
+    let plan = &stage.plan.workers[ready.worker.index()];
+    let options = BasicConsumeOptions {
+        no_ack: plan.ack == AckMode::Auto,
+        exclusive: plan.exclusive,
+        ..BasicConsumeOptions::default()
+    };
+    let asked =
+        ready.channel.basic_consume(real.into(), "".into(), options, FieldTable::default());
+    let doing = format!("subscribing {}", plan.name);
+    timeout(PATIENCE, asked).await.map_err(|_| BrokerError::silent(&doing))
+}
+
+async fn begin(stage: &Arc<Stage>, ready: Ready, consumer: Consumer) {
+    let Ready { worker, link, channel, listener, control } = ready;
+    let queue = stage.plan.workers[worker.index()].queue;
+    let id = stage.next_life();
+    stage.queues[queue.index()].consumers.fetch_add(1, Ordering::SeqCst);
+    let at = stage.clock.now();
+    stage.scribe.record(Event::LifeStarted { life: id, worker, at }).await;
+    let parts =
+        Parts { stage: Arc::clone(stage), worker, id, link, channel, listener, control, consumer };
+    let task = tokio::spawn(run(Life::new(parts)));
+    lock(&stage.workers[worker.index()].task).push(task);
+}
+
+/// A refused subscription ends the program for good.
+async fn refuse(stage: &Arc<Stage>, ready: Ready, error: &Error) {
+    let plan = &stage.plan.workers[ready.worker.index()];
+    let explained = stage.queues[plan.queue.index()].gone.load(Ordering::SeqCst);
+    lock(&stage.errors).push(ErrorFact { explained, ..trouble::fact(&plan.name, error) });
+    lock(&stage.refused).push(ready.worker);
+    lock(&stage.workers[ready.worker.index()].control).take();
+    // It may be the connection itself that was refused.
+    let _ = timeout(PATIENCE, ready.link.close()).await;
+}
+
+/// Connects and subscribes one worker: a late start or a restart.
+pub async fn start(stage: &Arc<Stage>, worker: WorkerId) {
+    let started = match connect(stage, worker).await {
+        Ok(ready) => subscribe(stage, ready).await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = started {
+        lock(&stage.workers[worker.index()].control).take();
+        stage.fail(error);
+    }
+}
+
+async fn run(mut life: Life) {
+    let ending = life.live().await;
+    match ending {
+        Ending::Killed { how, done } => killed(life, how, done).await,
+        Ending::Stopped { done } => {
+            stopped(life).await;
+            // Whoever stopped it may not wait.
+            let _ = done.send(());
+        }
+        Ending::Finished { cut } => finished(life, cut).await,
+        Ending::Failed(error) => {
+            let error = life.listener.reason(&error).await;
+            let name = life.stage.plan.workers[life.worker.index()].name.clone();
+            failed(life, trouble::fact(&name, &error)).await;
+        }
+        Ending::Cancelled => {
+            let name = life.stage.plan.workers[life.worker.index()].name.clone();
+            failed(life, trouble::cancelled(&name)).await;
+        }
+    }
+}
+
+/// From here on nothing that the worker does counts.
+async fn end(life: &mut Life, how: LifeEnd) {
+    life.flush().await;
+    let at = life.stage.clock.now();
+    let ended = Event::LifeEnded { life: life.id, how, totals: life.totals, at };
+    life.stage.scribe.record(ended).await;
+}
+
+fn unreachable_from_now(life: &Life) {
+    lock(&life.stage.workers[life.worker.index()].control).take();
+}
+
+async fn killed(mut life: Life, how: KillHow, done: oneshot::Sender<Effect>) {
+    let hangs_up = matches!(how, KillHow::Crash | KillHow::CloseConnection);
+    // Recorded first: whatever the broker does about it comes after it in the ledger.
+    life.leave(hangs_up).await;
+    end(&mut life, LifeEnd::Killed(how)).await;
+    let read = match how {
+        KillHow::Crash => {
+            life.link.cut();
+            false
+        }
+        KillHow::CloseConnection => close(&life.link).await,
+        KillHow::CloseChannel => close_channel(&life.channel).await,
+        KillHow::Cancel => {
+            life.cancel_silently().await;
+            false
+        }
+    };
+    if read {
+        life.stage.scribe.record(Event::LifeRead { life: life.id }).await;
+    }
+    if hangs_up {
+        unreachable_from_now(&life);
+    }
+    // The fault's task may have been cut off.
+    let _ = done.send(Effect::Worker(life.id));
+    if let Some(departure) = life.departure.take() {
+        departure.complete(&life.stage).await;
+    }
+    if !hangs_up {
+        linger(life).await;
+    }
+}
+
+/// A subscription ended and its connection stays open to the end, silent.
+async fn linger(mut life: Life) {
+    while let Some(command) = life.control.recv().await {
+        match command {
+            Command::Kill { done, .. } => drop(done.send(Effect::Nothing)),
+            Command::Stop { done } => drop(done.send(())),
+            Command::Ask { reply } => {
+                drop(reply.send(acting::own_numbers(&life.stage, &life.link, life.worker).await));
+            }
+            Command::Finish { .. } => break,
+        }
+    }
+    // What it holds returns to the queue when its channel goes.
+    close_channel(&life.channel).await;
+    if owns(&life) {
+        drain_own(&life).await;
+    }
+    close(&life.link).await;
+}
+
+async fn stopped(mut life: Life) {
+    if !life.has_left() {
+        life.leave(true).await;
+        life.cancel().await;
+    }
+    life.ack_rest().await;
+    end(&mut life, LifeEnd::Stopped).await;
+    if close_channel(&life.channel).await {
+        life.stage.scribe.record(Event::LifeRead { life: life.id }).await;
+    }
+    unreachable_from_now(&life);
+    close(&life.link).await;
+    if let Some(departure) = life.departure.take() {
+        departure.complete(&life.stage).await;
+    }
+}
+
+/// The run is over. An auto-delete queue would go with its last consumer, so the drain of one
+/// subscribes before this worker leaves.
+async fn finished(mut life: Life, cut: bool) {
+    let early = match owns(&life) && plan_queue(&life).auto_delete {
+        true => start_own_drain(&life).await,
+        false => None,
+    };
+    life.cancel().await;
+    life.ack_rest().await;
+    end(&mut life, if cut { LifeEnd::Cut } else { LifeEnd::Stopped }).await;
+    if close_channel(&life.channel).await {
+        life.stage.scribe.record(Event::LifeRead { life: life.id }).await;
+    }
+    match early {
+        Some(drain) => drain.complete(&life.stage).await,
+        None if owns(&life) => drain_own(&life).await,
+        None => {}
+    }
+    close(&life.link).await;
+}
+
+/// An error ends the program for good.
+async fn failed(mut life: Life, fact: ErrorFact) {
+    let queue = life.stage.plan.workers[life.worker.index()].queue;
+    let explained = life.stage.queues[queue.index()].gone.load(Ordering::SeqCst);
+    lock(&life.stage.errors).push(ErrorFact { explained, ..fact });
+    life.leave(true).await;
+    end(&mut life, LifeEnd::Failed).await;
+    unreachable_from_now(&life);
+    close(&life.link).await;
+    if let Some(departure) = life.departure.take() {
+        departure.complete(&life.stage).await;
+    }
+}
+
+fn plan_queue(life: &Life) -> &Queue {
+    let queue = life.stage.plan.workers[life.worker.index()].queue;
+    &life.stage.plan.topology.queues[queue.index()]
+}
+
+fn owns(life: &Life) -> bool {
+    plan_queue(life).owner == Some(life.worker)
+}
+
+async fn start_own_drain(life: &Life) -> Option<Drain> {
+    let queue = life.stage.plan.workers[life.worker.index()].queue;
+    let real = life.stage.real_name(queue)?;
+    let channel = timeout(PATIENCE, life.link.connection.create_channel()).await.ok()?.ok()?;
+    Some(Drain::start(queue, real, channel).await)
+}
+
+async fn drain_own(life: &Life) {
+    // Without a name it is gone, and without a channel nobody sees it empty: the end of the
+    // run writes down either.
+    if let Some(drain) = start_own_drain(life).await {
+        drain.complete(&life.stage).await;
+    }
+}
+
+/// Whether the broker answered.
+async fn close(link: &Link) -> bool {
+    matches!(timeout(PATIENCE, link.close()).await, Ok(Ok(())))
+}
+
+/// Whether the broker answered: then it has read everything written before.
+async fn close_channel(channel: &Channel) -> bool {
+    matches!(timeout(PATIENCE, channel.close(200, "OK".into())).await, Ok(Ok(())))
+}
+
+/// The numbers of a queue that no other connection may ask for.
+pub async fn numbers_on(link: &Link, real: &str) -> Option<asking::Answer> {
+    let channel = timeout(PATIENCE, link.connection.create_channel()).await.ok()?.ok()?;
+    let answer = asking::ask_on(&channel, real).await.ok()?;
+    close_channel(&channel).await;
+    Some(answer)
+}

@@ -1,0 +1,212 @@
+//! What all parts of a run share: the plan, the broker's space, the clock, the ledger, and a
+//! place for each instance and queue.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+
+use crate::broker::{BrokerError, Space};
+use crate::ledger::event::{ChangeId, LifeId};
+use crate::ledger::facts::{Effect, ErrorFact, FaultFact, ObservationFact};
+use crate::plan::model::{KillHow, ProducerId, QueueId, Variant, WorkerId};
+use crate::plan::routing::Standing;
+use crate::run::asking::Asker;
+use crate::run::clock::Clock;
+use crate::run::scribe::Scribe;
+use crate::run::tally::{Tallies, actions};
+
+/// What an instance is told while it runs.
+pub enum Command {
+    /// A fault acts upon it.
+    Kill { how: KillHow, done: oneshot::Sender<Effect> },
+    /// Its `stop`.
+    Stop { done: oneshot::Sender<()> },
+    /// The numbers of the queue that it owns.
+    Ask { reply: oneshot::Sender<Option<Numbers>> },
+    /// The run is over, or is cut: then what is in hand is not finished.
+    Finish { cut: bool },
+}
+
+/// What a passive declare says of a queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Numbers {
+    pub ready: u64,
+    pub consumers: u64,
+}
+
+/// Everything that the tasks of one run share.
+pub struct Stage {
+    pub plan: Arc<Variant>,
+    /// Which run this is: the first part of every message id.
+    pub run: String,
+    pub space: Space,
+    pub clock: Clock,
+    pub scribe: Scribe,
+    pub tallies: Tallies,
+    pub asker: Asker,
+    pub workers: Vec<WorkerSlot>,
+    pub producers: Vec<ProducerSlot>,
+    pub queues: Vec<QueueSlot>,
+    /// What stands, for triggers on the publishes of one queue.
+    pub standing: Mutex<Standing>,
+    pub faults: Vec<FaultSlot>,
+    pub errors: Mutex<Vec<ErrorFact>>,
+    pub refused: Mutex<Vec<WorkerId>>,
+    pub observations: Mutex<Vec<ObservationFact>>,
+    /// Actions that will happen by themselves: timers not yet due, acts under way, restarts.
+    pub coming: AtomicUsize,
+    /// By the position of the action: whether it has begun.
+    pub fired: Vec<AtomicBool>,
+    /// Sentences for whoever watches: faults as they act.
+    pub notices: mpsc::UnboundedSender<String>,
+    /// The world failed: the first error, and a bell.
+    pub failure: Mutex<Option<BrokerError>>,
+    pub alarm: Notify,
+    lives: AtomicU32,
+    changes: AtomicU32,
+}
+
+/// One worker instance.
+#[derive(Default)]
+pub struct WorkerSlot {
+    /// To the subscription that runs now, or is about to.
+    pub control: Mutex<Option<mpsc::Sender<Command>>>,
+    pub task: Mutex<Vec<JoinHandle<()>>>,
+    /// Works begun and finished over all lives.
+    pub begun: AtomicU64,
+    pub finished: AtomicU64,
+    /// It has subscribed or has been refused at least once.
+    pub tried: AtomicBool,
+}
+
+/// One producer instance.
+#[derive(Default)]
+pub struct ProducerSlot {
+    pub control: Mutex<Option<mpsc::Sender<Command>>>,
+    pub task: Mutex<Vec<JoinHandle<()>>>,
+    /// How many it has published over all lives.
+    pub published: AtomicU32,
+    /// Nothing more will come from it as things stand.
+    pub done: AtomicBool,
+}
+
+/// One queue.
+#[derive(Default)]
+pub struct QueueSlot {
+    /// Its name on the broker while it exists.
+    pub real: Mutex<Option<String>>,
+    /// Subscriptions that live.
+    pub consumers: AtomicU64,
+    /// It went during the run because its connection or its last consumer did.
+    pub gone: AtomicBool,
+    /// Its drain has told the ledger how it ended.
+    pub drained: AtomicBool,
+}
+
+/// One fault.
+pub struct FaultSlot {
+    pub fact: Mutex<FaultFact>,
+    /// It has acted and what it stopped works again.
+    pub over: watch::Sender<bool>,
+}
+
+impl Stage {
+    #[allow(clippy::too_many_arguments)]
+    pub fn new(
+        plan: Arc<Variant>,
+        run: String,
+        space: Space,
+        scribe: Scribe,
+        asker: Asker,
+        notices: mpsc::UnboundedSender<String>,
+    ) -> Self {
+        let fault = || FaultSlot { fact: Mutex::default(), over: watch::Sender::new(false) };
+        Self {
+            run,
+            space,
+            clock: Clock::default(),
+            scribe,
+            tallies: Tallies::new(&plan),
+            asker,
+            workers: plan.workers.iter().map(|_| WorkerSlot::default()).collect(),
+            producers: plan.producers.iter().map(|_| ProducerSlot::default()).collect(),
+            queues: plan.topology.queues.iter().map(|_| QueueSlot::default()).collect(),
+            standing: Mutex::new(Standing::declared(&plan.topology)),
+            faults: plan.faults.iter().map(|_| fault()).collect(),
+            errors: Mutex::default(),
+            refused: Mutex::default(),
+            observations: Mutex::default(),
+            coming: AtomicUsize::new(0),
+            fired: actions(&plan).iter().map(|_| AtomicBool::new(false)).collect(),
+            notices,
+            failure: Mutex::default(),
+            alarm: Notify::new(),
+            lives: AtomicU32::new(0),
+            changes: AtomicU32::new(0),
+            plan,
+        }
+    }
+
+    /// The id of the next subscription.
+    ///
+    /// # Panics
+    /// After 65534 subscriptions; the plan allows far fewer.
+    pub fn next_life(&self) -> LifeId {
+        let id = self.lives.fetch_add(1, Ordering::SeqCst);
+        LifeId(u16::try_from(id).expect("a run has fewer than 65535 subscriptions"))
+    }
+
+    /// The id of the next change of the topology.
+    pub fn next_change(&self) -> ChangeId {
+        ChangeId(self.changes.fetch_add(1, Ordering::SeqCst))
+    }
+
+    /// The world failed: the run ends. Only the first error counts.
+    pub fn fail(&self, error: BrokerError) {
+        lock(&self.failure).get_or_insert(error);
+        self.alarm.notify_one();
+    }
+
+    /// Tells whoever watches.
+    pub fn notice(&self, text: String) {
+        // Nobody may be watching any more.
+        let _ = self.notices.send(text);
+    }
+
+    /// The queue's name on the broker, if it exists.
+    pub fn real_name(&self, queue: QueueId) -> Option<String> {
+        lock(&self.queues[queue.index()].real).clone()
+    }
+
+    /// Holds the run open until it is dropped.
+    pub fn hold(self: &Arc<Self>) -> Hold {
+        self.coming.fetch_add(1, Ordering::SeqCst);
+        Hold(Arc::clone(self))
+    }
+
+    /// Who is told what about a worker; `None` when nothing of it runs.
+    pub fn worker_control(&self, id: WorkerId) -> Option<mpsc::Sender<Command>> {
+        lock(&self.workers[id.index()].control).clone()
+    }
+
+    /// The same of a producer.
+    pub fn producer_control(&self, id: ProducerId) -> Option<mpsc::Sender<Command>> {
+        lock(&self.producers[id.index()].control).clone()
+    }
+}
+
+/// As long as it lives, the run is not over.
+pub struct Hold(Arc<Stage>);
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.0.coming.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Locks; what a panicking task left behind is still true.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

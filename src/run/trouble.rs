@@ -1,0 +1,66 @@
+//! AMQP errors that producers and workers meet: what the broker said, and on which level.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use futures_util::{Stream, StreamExt};
+use lapin::protocol::AMQPErrorKind;
+use lapin::{Connection, Error, ErrorKind, Event};
+use tokio::time::timeout;
+
+use crate::ledger::facts::ErrorFact;
+
+/// How long the reason of a failure may come after the failure itself.
+const REASON: Duration = Duration::from_millis(500);
+
+/// Listens for the errors of one connection and its channels. lapin reports a close to
+/// whoever uses the channel next only as a wrong state; the reason comes here.
+pub struct Listener(Pin<Box<dyn Stream<Item = Event> + Send>>);
+
+impl Listener {
+    pub fn new(connection: &Connection) -> Self {
+        Self(Box::pin(connection.events_listener()))
+    }
+
+    /// What the broker said, given what an operation failed with.
+    pub async fn reason(&mut self, met: &Error) -> Error {
+        if matches!(met.kind(), ErrorKind::ProtocolError(_)) {
+            return met.clone();
+        }
+        let said = async {
+            while let Some(event) = self.0.next().await {
+                if let Event::Error(error) = event {
+                    return Some(error);
+                }
+            }
+            None
+        };
+        timeout(REASON, said).await.ok().flatten().unwrap_or_else(|| met.clone())
+    }
+}
+
+/// The fact that `who` met this error.
+pub fn fact(who: &str, error: &Error) -> ErrorFact {
+    let (scope, code, text) = match error.kind() {
+        ErrorKind::ProtocolError(said) => {
+            let scope = match said.kind() {
+                AMQPErrorKind::Soft(_) => "channel",
+                AMQPErrorKind::Hard(_) => "connection",
+            };
+            (scope, said.get_id(), said.get_message().to_string())
+        }
+        _ => ("connection", 0, format!("the connection was lost: {error}")),
+    };
+    ErrorFact { who: who.to_owned(), scope, code, text, explained: false }
+}
+
+/// The fact that the server ended a subscription.
+pub fn cancelled(who: &str) -> ErrorFact {
+    ErrorFact {
+        who: who.to_owned(),
+        scope: "consumer",
+        code: 0,
+        text: "cancelled".to_owned(),
+        explained: false,
+    }
+}
