@@ -5,7 +5,9 @@
 //! end, a panic or a SIGKILL alike, and nobody has to look whether the program still lives.
 //! On its standard output it says, in one JSON object a line, what became of the node.
 
+use std::fs;
 use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, Stdio};
 
@@ -65,7 +67,8 @@ async fn keep(server: &Path) -> io::Result<()> {
     let _deaf = deaf()?;
     let mut program = Program::new()?;
     files::raise_open_files();
-    let dir = tempfile::Builder::new().prefix("rmq-scenario-").tempdir()?;
+    let closed = fs::Permissions::from_mode(0o700);
+    let dir = tempfile::Builder::new().prefix("rmq-scenario-").permissions(closed).tempdir()?;
     // A link in the path of the temporary directory would hide it from a look at processes.
     let path = dir.path().canonicalize()?;
     let mut node = Node { child: None, epmd: None, port: 0, dir: path };
@@ -184,7 +187,7 @@ impl Node {
 }
 
 fn spawn(server: &Path, facts: &Facts) -> io::Result<Child> {
-    let console = std::fs::File::create(facts.dir.join(files::CONSOLE))?;
+    let console = fs::File::create(facts.dir.join(files::CONSOLE))?;
     Command::new(server)
         .env_clear()
         .envs(files::environment(facts))

@@ -44,8 +44,11 @@ pub fn locate(server: Option<&Path>) -> Result<PathBuf, BrokerError> {
     if let Some(path) = env::var_os(SERVER_VARIABLE).filter(|value| !value.is_empty()) {
         return named(Path::new(&path), SERVER_VARIABLE);
     }
-    let path = env::var_os("PATH").unwrap_or_default();
-    in_path(&path).or_else(|| in_places(&USUAL)).ok_or_else(none)
+    search(&env::var_os("PATH").unwrap_or_default(), &USUAL)
+}
+
+fn search(path: &OsStr, places: &[&str]) -> Result<PathBuf, BrokerError> {
+    in_path(path).or_else(|| in_places(places)).ok_or_else(none)
 }
 
 /// What the user named must run; a mistake there is never passed over for another server.
@@ -200,6 +203,16 @@ mod tests {
         let pattern = dir.path().join("rabbitmq_server-*/sbin");
         let found = in_places(&[pattern.to_str().unwrap()]).unwrap();
         assert!(found.to_string_lossy().contains("4.0.0"), "{}", found.display());
+    }
+
+    #[test]
+    fn without_any_server_the_error_says_where_it_looked_and_how_to_get_one() {
+        let error = search(OsStr::new("/nonexistent"), &["/nonexistent/*/sbin"]).unwrap_err();
+        assert_eq!((error.kind, &*error.message), (Kind::NoServer, "no RabbitMQ server found"));
+        let notes = error.notes.join("\n");
+        for needed in ["--server", SERVER_VARIABLE, "to install it here:", "--broker amqp://"] {
+            assert!(notes.contains(needed), "{needed} in {notes}");
+        }
     }
 
     #[test]
