@@ -1,0 +1,199 @@
+//! Where a broker is and who we are there: an AMQP address, checked.
+//!
+//! The client library's own parser is not used: it reads an IPv6 host as `localhost`, and its
+//! errors repeat the address, password included.
+
+use std::fmt;
+
+use reqwest::Url;
+
+use super::error::{BrokerError, Kind};
+
+/// An AMQP address. Neither `Debug` nor `Display` shows the password.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Address {
+    /// A name or an IP address, without the brackets of IPv6.
+    pub host: String,
+    pub port: u16,
+    pub user: String,
+    pub password: String,
+    pub vhost: String,
+}
+
+impl Address {
+    /// Reads `amqp://user:password@host:port/vhost`. What is left out is `guest`, `guest`,
+    /// 5672 and `/`; a lone slash at the end means the vhost `/`, too.
+    pub fn parse(text: &str) -> Result<Self, BrokerError> {
+        let url = Url::parse(text).map_err(|error| malformed(&error.to_string()))?;
+        match url.scheme() {
+            "amqp" => {}
+            "amqps" => {
+                return Err(BrokerError::new(Kind::Usage, "TLS (amqps://) is not supported yet")
+                    .help("use amqp:// to a listener without TLS, through a tunnel if need be"));
+            }
+            _ => return Err(malformed("it does not begin with amqp://")),
+        }
+        let host = url.host_str().filter(|host| !host.is_empty());
+        let host = host.ok_or_else(|| malformed("it names no host"))?;
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err(malformed("parameters after the vhost are not supported"));
+        }
+        Ok(Self {
+            host: host.trim_start_matches('[').trim_end_matches(']').to_owned(),
+            port: url.port().unwrap_or(5672),
+            user: decoded(url.username(), "guest")?,
+            password: decoded(url.password().unwrap_or_default(), "guest")?,
+            vhost: decoded(url.path().strip_prefix('/').unwrap_or_default(), "/")?,
+        })
+    }
+
+    /// The same broker and user, another vhost.
+    pub fn with_vhost(&self, vhost: &str) -> Self {
+        Self { vhost: vhost.to_owned(), ..self.clone() }
+    }
+
+    /// `host:port`, with brackets around an IPv6 address.
+    pub fn authority(&self) -> String {
+        format!("{}:{}", bracketed(&self.host), self.port)
+    }
+
+    /// Where the management API is unless something else is said.
+    pub fn usual_management(&self) -> String {
+        format!("http://{}:15672", bracketed(&self.host))
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.authority())
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "amqp://{}:***@{}/{}", self.user, self.authority(), self.vhost)
+    }
+}
+
+fn bracketed(host: &str) -> String {
+    if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
+}
+
+fn malformed(why: &str) -> BrokerError {
+    BrokerError::new(Kind::Usage, format!("the broker's address is malformed: {why}"))
+        .help("write it as amqp://user:password@host:5672/vhost; in names, / is %2F and @ is %40")
+}
+
+/// Percent-decoded, or `default` where the address is silent.
+pub(crate) fn decoded(text: &str, default: &str) -> Result<String, BrokerError> {
+    if text.is_empty() {
+        return Ok(default.to_owned());
+    }
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        let escaped = if *first == b'%' { tail.get(..2).and_then(hex) } else { None };
+        match escaped {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &tail[2..];
+            }
+            None if *first == b'%' => return Err(malformed("a % is not followed by two digits")),
+            None => {
+                bytes.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8(bytes).map_err(|_| malformed("a %-escape is not UTF-8"))
+}
+
+fn hex(digits: &[u8]) -> Option<u8> {
+    let text = std::str::from_utf8(digits).ok()?;
+    if !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return None;
+    }
+    u8::from_str_radix(text, 16).ok()
+}
+
+/// Percent-encoded, for one segment of a path.
+pub(crate) fn encoded(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut out, byte| {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'~' => out.push(byte.into()),
+            // A segment of dots alone would be read as a step in the path.
+            b'.' if text.bytes().any(|other| other != b'.') => out.push('.'),
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+        out
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expected: (&str, u16, &str, &str, &str)) {
+        let read = Address::parse(text).expect(text);
+        let parts = (&*read.host, read.port, &*read.user, &*read.password, &*read.vhost);
+        assert_eq!(parts, expected, "{text}");
+    }
+
+    #[test]
+    fn what_is_left_out_has_the_usual_value() {
+        check("amqp://h", ("h", 5672, "guest", "guest", "/"));
+        check("amqp://h/", ("h", 5672, "guest", "guest", "/"));
+        check("amqp://u@h:1/v", ("h", 1, "u", "guest", "v"));
+        check("amqp://u:p@h:1/%2F", ("h", 1, "u", "p", "/"));
+    }
+
+    #[test]
+    fn escapes_and_ip_addresses_are_understood() {
+        check(
+            "amqp://a%40b:p%3A%2F%C3%A9@127.0.0.1:2/x%2Fy",
+            ("127.0.0.1", 2, "a@b", "p:/é", "x/y"),
+        );
+        check("amqp://[::1]:3", ("::1", 3, "guest", "guest", "/"));
+        assert_eq!(Address::parse("amqp://[::1]:3").unwrap().authority(), "[::1]:3");
+        assert_eq!(
+            Address::parse("amqp://[::1]").unwrap().usual_management(),
+            "http://[::1]:15672"
+        );
+    }
+
+    #[test]
+    fn a_malformed_address_is_a_usage_error_that_does_not_repeat_it() {
+        for text in [
+            "",
+            "h",
+            "http://u:secret@h",
+            "amqp:u:secret@h",
+            "amqp://",
+            "amqp://u:secret@",
+            "amqp://u:secret@h:70000",
+            "amqp://u:secret%zz@h",
+            "amqp://u:secret%ff@h",
+            "amqp://u:secret%+1@h",
+            "amqps://u:secret@h",
+            "amqp://u:secret@h/v?heartbeat=1",
+        ] {
+            let error = Address::parse(text).expect_err(text);
+            assert!(error.is_usage(), "{text}: {error:?}");
+            assert!(!format!("{error:?}").contains("secret"), "{text}: {error:?}");
+            assert!(error.help.is_some(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_password_is_never_shown() {
+        let address = Address::parse("amqp://u:secret@h/v").unwrap();
+        assert_eq!(format!("{address:?} {address}"), "amqp://u:***@h:5672/v h:5672");
+    }
+
+    #[test]
+    fn names_become_one_segment_of_a_path() {
+        assert_eq!(encoded("/"), "%2F");
+        assert_eq!(encoded("a.b c%é"), "a.b%20c%25%C3%A9");
+        assert_eq!(encoded(".."), "%2E%2E");
+    }
+}

@@ -1,0 +1,221 @@
+//! The home of one variant's topology on a broker: a virtual host of its own, or a prefix of its
+//! own for all names in the virtual host that was given.
+
+use std::sync::Arc;
+
+use lapin::Channel;
+use lapin::options::{ExchangeDeleteOptions, QueueDeleteOptions};
+use tokio::sync::Mutex;
+
+use super::address::Address;
+use super::error::{BrokerError, Kind};
+use super::link::{self, Link};
+use super::management::{Management, Unacked};
+use super::topology::{bind, declare_exchange, declare_queue};
+use crate::plan::model::{Exchange, Queue, QueueId, Topology};
+
+/// A handle to it; clones share it. [`Space::close`] removes what is in it.
+#[derive(Debug, Clone)]
+pub struct Space(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    /// With the virtual host to work in.
+    address: Address,
+    home: Home,
+    management: Option<Management>,
+    /// What [`Space::close`] has to do; `None` once it is done.
+    remains: Mutex<Option<Remains>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Home {
+    /// The virtual host is ours.
+    Vhost,
+    /// Ours is what begins with this.
+    Prefix(String),
+}
+
+/// Real names of what was, or may have been, declared in a virtual host that is not ours.
+#[derive(Debug, Default)]
+struct Remains {
+    queues: Vec<String>,
+    exchanges: Vec<String>,
+}
+
+impl Space {
+    pub(super) fn new(address: Address, home: Home, management: Option<Management>) -> Self {
+        let remains = Mutex::new(Some(Remains::default()));
+        Self(Arc::new(Inner { address, home, management, remains }))
+    }
+
+    /// Opens a connection, in 10 s at most. `frame_max` is 8192 unless given: large bodies want
+    /// more, many connections do not.
+    ///
+    /// # Errors
+    /// When the broker does not answer, or does not let us in.
+    pub async fn connect(
+        &self,
+        client_name: &str,
+        frame_max: Option<u32>,
+    ) -> Result<Link, BrokerError> {
+        link::connect(&self.0.address, client_name, frame_max).await
+    }
+
+    /// The virtual host that it is in.
+    pub fn vhost(&self) -> &str {
+        &self.0.address.vhost
+    }
+
+    /// The name of a queue on the broker; empty for one that the broker names.
+    pub fn queue_name(&self, queue: &Queue) -> String {
+        if queue.temporary { String::new() } else { self.name(&queue.name) }
+    }
+
+    /// The name of an exchange on the broker; the default exchange's is empty.
+    pub fn exchange_name(&self, exchange: &Exchange) -> String {
+        if exchange.name.is_empty() { String::new() } else { self.name(&exchange.name) }
+    }
+
+    /// The name on the broker of something that the file calls `name`.
+    pub fn name(&self, name: &str) -> String {
+        match &self.0.home {
+            Home::Vhost => name.to_owned(),
+            Home::Prefix(prefix) => format!("{prefix}{name}"),
+        }
+    }
+
+    /// Declares the exchanges, the queues without an owner, and the bindings to those.
+    ///
+    /// # Errors
+    /// When the broker refuses one; the channel is closed then.
+    pub async fn declare(&self, channel: &Channel, topology: &Topology) -> Result<(), BrokerError> {
+        self.remember(topology).await;
+        for exchange in topology.exchanges.iter().filter(|exchange| !exchange.name.is_empty()) {
+            declare_exchange(channel, &self.exchange_name(exchange), exchange).await?;
+        }
+        let unowned = topology.queues.iter().enumerate().filter(|(_, it)| it.owner.is_none());
+        for (index, queue) in unowned {
+            let name = declare_queue(channel, &self.queue_name(queue), queue).await?;
+            self.bind(channel, topology, QueueId::from_index(index), &name).await?;
+        }
+        Ok(())
+    }
+
+    /// Declares one exclusive or temporary queue and its bindings, on its owner's channel, and
+    /// returns its name on the broker. Its connection takes it along when it ends.
+    ///
+    /// # Errors
+    /// When the broker refuses; the channel is closed then.
+    pub async fn declare_owned(
+        &self,
+        channel: &Channel,
+        topology: &Topology,
+        queue: QueueId,
+    ) -> Result<String, BrokerError> {
+        let declared = &topology.queues[queue.index()];
+        let name = declare_queue(channel, &self.queue_name(declared), declared).await?;
+        self.bind(channel, topology, queue, &name).await?;
+        Ok(name)
+    }
+
+    async fn bind(
+        &self,
+        channel: &Channel,
+        topology: &Topology,
+        queue: QueueId,
+        name: &str,
+    ) -> Result<(), BrokerError> {
+        for binding in topology.bindings.iter().filter(|binding| binding.to == queue) {
+            let exchange = &topology.exchanges[binding.from.index()];
+            let from = self.exchange_name(exchange);
+            bind(channel, &from, name, binding, exchange.kind).await?;
+        }
+        Ok(())
+    }
+
+    /// Messages of a queue (by its name on the broker) that consumers hold, asked just now.
+    ///
+    /// # Errors
+    /// When there is no management API, or it does not answer.
+    pub async fn unacked(&self, queue: &str) -> Result<Unacked, BrokerError> {
+        let management = self.0.management.as_ref().ok_or_else(no_management)?;
+        management.unacked(self.vhost(), queue).await
+    }
+
+    /// Removes the virtual host, or what was declared under the prefix. Done once; what failed
+    /// is tried again by the next call.
+    ///
+    /// # Errors
+    /// When something of it is left behind, with its name.
+    pub async fn close(&self) -> Result<(), BrokerError> {
+        let mut remains = self.0.remains.lock().await;
+        if let Some(left) = remains.as_ref() {
+            match (&self.0.home, &self.0.management) {
+                (Home::Vhost, Some(management)) => management.remove_vhost(self.vhost()).await?,
+                _ => self.delete(left).await?,
+            }
+            *remains = None;
+        }
+        Ok(())
+    }
+
+    /// Before anything is declared: if it is cut half-way, nobody knows how far it came.
+    async fn remember(&self, topology: &Topology) {
+        if self.0.home == Home::Vhost {
+            return;
+        }
+        if let Some(remains) = self.0.remains.lock().await.as_mut() {
+            let unowned = topology.queues.iter().filter(|queue| queue.owner.is_none());
+            remains.queues.extend(unowned.map(|queue| self.queue_name(queue)));
+            let declared = topology.exchanges.iter().filter(|it| !it.name.is_empty());
+            remains.exchanges.extend(declared.map(|exchange| self.exchange_name(exchange)));
+        }
+    }
+
+    /// Deletes all it can, and then tells what it could not. Deleting what is not there is fine.
+    async fn delete(&self, remains: &Remains) -> Result<(), BrokerError> {
+        if remains.queues.is_empty() && remains.exchanges.is_empty() {
+            return Ok(());
+        }
+        let link = self.connect("rmq-scenario clean-up", None).await?;
+        let mut left = Vec::new();
+        for queue in &remains.queues {
+            if let Err(error) = delete_queue(&link, queue).await {
+                left.push((queue, error));
+            }
+        }
+        for exchange in &remains.exchanges {
+            if let Err(error) = delete_exchange(&link, exchange).await {
+                left.push((exchange, error));
+            }
+        }
+        // What counts is deleted, or told as left; a goodbye that fails changes neither.
+        let _ = link.close().await;
+        let Some((_, first)) = left.first() else { return Ok(()) };
+        let names: Vec<&str> = left.iter().map(|(name, _)| name.as_str()).collect();
+        Err(BrokerError::amqp(&format!("deleting {}", names.join(", ")), first)
+            .help("delete them by hand: rabbitmqctl delete_queue, or the management pages"))
+    }
+}
+
+/// On a channel of its own, because a refusal closes it.
+async fn delete_queue(link: &Link, queue: &str) -> lapin::Result<()> {
+    let channel = link.connection.create_channel().await?;
+    channel.queue_delete(queue.into(), QueueDeleteOptions::default()).await?;
+    channel.close(200, "done".into()).await
+}
+
+async fn delete_exchange(link: &Link, exchange: &str) -> lapin::Result<()> {
+    let channel = link.connection.create_channel().await?;
+    channel.exchange_delete(exchange.into(), ExchangeDeleteOptions::default()).await?;
+    channel.close(200, "done".into()).await
+}
+
+fn no_management() -> BrokerError {
+    BrokerError::new(
+        Kind::Management,
+        "counting unacked messages needs the management API, which this broker does not offer",
+    )
+    .help("enable it with: rabbitmq-plugins enable rabbitmq_management; `--management URL` says where it is")
+}

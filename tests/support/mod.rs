@@ -1,0 +1,55 @@
+//! What the tests against a real RabbitMQ share: one private node for each test program, and a
+//! runtime that outlives the single test. The node goes with the program, through its keeper.
+
+// Each test program uses a part of this.
+#![allow(dead_code)]
+
+use std::future::Future;
+use std::path::Path;
+use std::sync::LazyLock;
+
+use rmq_scenario::broker::{Broker, Choice};
+use tokio::runtime::Runtime;
+use tokio::sync::OnceCell;
+
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
+static NODE: OnceCell<Broker> = OnceCell::const_new();
+
+/// Runs a test on the runtime that the shared node belongs to.
+pub fn block_on<F: Future>(test: F) -> F::Output {
+    RUNTIME.block_on(test)
+}
+
+/// The program under test, which is its own keeper.
+pub fn program() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_rmq-scenario"))
+}
+
+/// The private node of this test program, started by the first who asks.
+///
+/// # Panics
+/// When there is none to start: these tests fail rather than pass without a broker.
+pub async fn node() -> &'static Broker {
+    NODE.get_or_init(|| async {
+        let opened = Broker::open(Choice::Private { server: None }, program()).await;
+        opened.unwrap_or_else(|error| {
+            panic!("{error} {:?}; scripts/test installs a RabbitMQ where it may", error.notes)
+        })
+    })
+    .await
+}
+
+/// The address of the shared node as somebody else's broker: AMQP and management.
+pub async fn as_external(user: &str, password: &str, vhost: &str) -> Choice {
+    let facts = node().await.facts().expect("it is private");
+    Choice::External {
+        url: format!("amqp://{user}:{password}@127.0.0.1:{}/{vhost}", facts.amqp),
+        management: Some(management().await),
+    }
+}
+
+/// Where the shared node's management API is.
+pub async fn management() -> String {
+    let facts = node().await.facts().expect("it is private");
+    format!("http://127.0.0.1:{}", facts.management)
+}
