@@ -5,6 +5,7 @@
 //! the [`ledger`] what happened; [`verdict`] decides what that proves; [`report`] tells it.
 //! The stages scenario, plan, ledger and verdict are pure: no clock, no network, no async.
 
+pub mod cli;
 pub mod diagnostic;
 pub mod ledger;
 pub mod plan;
