@@ -3,6 +3,7 @@
 //! Names and bodies come from files and brokers, so no control character of theirs may reach
 //! the terminal. Widths are columns of a terminal, not bytes and not characters.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
@@ -48,11 +49,12 @@ pub fn cut(text: &str, limit: usize) -> String {
 }
 
 /// The lines of a paragraph, each at most `limit` columns wide: broken between words, and
-/// within a word only when the word alone is too wide. Line ends in `text` are spaces.
+/// within a word only when the word alone is too wide. Line ends in `text` are spaces; a
+/// no-break space keeps what it joins on one line.
 pub fn wrap(text: &str, limit: usize) -> Vec<String> {
     let limit = limit.max(1);
     let mut lines = vec![String::new()];
-    for word in text.split_whitespace().map(visible) {
+    for word in words(text) {
         let line = lines.last_mut().expect("there is always a line");
         if line.is_empty() {
             line.push_str(&word);
@@ -64,7 +66,30 @@ pub fn wrap(text: &str, limit: usize) -> Vec<String> {
         }
         break_last(&mut lines, limit);
     }
-    lines
+    lines.iter().map(|line| line.replace(NO_BREAK, " ")).collect()
+}
+
+/// The words of a text, visible; a number and its unit are one.
+fn words(text: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    for word in text.split_ascii_whitespace().map(visible) {
+        let unit = matches!(word.trim_end_matches([',', ';', ':', '.', ')']), "ms" | "s" | "min");
+        match words.last_mut() {
+            Some(last) if unit && last.ends_with(|c: char| c.is_ascii_digit()) => {
+                last.push(NO_BREAK);
+                last.push_str(&word);
+            }
+            _ => words.push(word),
+        }
+    }
+    words
+}
+
+const NO_BREAK: char = '\u{a0}';
+
+/// `lost 7`, kept on one line: a number never stands without its name.
+pub fn fact(name: &str, number: impl Display) -> String {
+    format!("{name}{NO_BREAK}{number}")
 }
 
 /// Breaks the last line until it fits.
@@ -139,6 +164,12 @@ mod tests {
         assert_eq!(wrap("", 9), [""]);
         assert_eq!(wrap("世界世界", 5), ["世界", "世界"]);
         assert_eq!(wrap("世", 1), ["世"], "a character wider than the line stands alone");
+    }
+
+    #[test]
+    fn a_number_stays_with_its_name_and_its_unit() {
+        assert_eq!(wrap("after 12 ms, 3", 9), ["after", "12 ms, 3"]);
+        assert_eq!(wrap(&format!("of 9 {}", fact("lost", 7)), 9), ["of 9", "lost 7"]);
     }
 
     #[test]

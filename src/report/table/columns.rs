@@ -52,7 +52,8 @@ pub struct Choice {
 pub fn choose(variants: &[VariantReport], style: Style) -> Choice {
     let mut shown = CORE.to_vec();
     let mut also = Vec::new();
-    for extra in EXTRA.into_iter().filter(|&count| is_told(count, variants, style)) {
+    let told = |count| variants.iter().any(|variant| is_told(count, &variant.counts, style));
+    for extra in EXTRA.into_iter().filter(|&count| told(count)) {
         shown.push(extra);
         if routine(extra) || !grid(variants, &shown).fits(style.width) {
             shown.pop();
@@ -62,12 +63,9 @@ pub fn choose(variants: &[VariantReport], style: Style) -> Choice {
     Choice { grid: grid(variants, &shown), also }
 }
 
-/// Whether `count` says something in one of the variants.
-fn is_told(count: Count, variants: &[VariantReport], style: Style) -> bool {
-    variants.iter().any(|variant| {
-        let counts = &variant.counts;
-        counts[count] > 0 && (style.verbosity > 0 || !implied(count, counts))
-    })
+/// Whether `count` says something about these counts that the core columns do not.
+pub fn is_told(count: Count, counts: &Counts, style: Style) -> bool {
+    counts[count] > 0 && (style.verbosity > 0 || !implied(count, counts))
 }
 
 /// Whether the table says it already: a number that repeats another in every plain run, and

@@ -6,24 +6,25 @@ use crate::plan::pattern::Scalar;
 use crate::report::style::Style;
 use crate::report::table::INDENT;
 use crate::report::table::grid::{Grid, Line, Tone};
-use crate::report::text::{paragraph, visible};
+use crate::report::text::paragraph;
 use crate::verdict::model::{
     ErrorRow, ExpectationRow, FaultRow, ObservationRow, Row, VariantReport, WorkerRow, json,
 };
 
-/// Everything that the style asks for, as lines.
+/// Everything that the style asks for, as lines; a blank line before each table.
 pub fn render(variant: &VariantReport, style: Style) -> String {
-    let mut out: String = variant.observations.iter().map(|row| observation(row, style)).collect();
+    let mut parts: Vec<_> =
+        variant.observations.iter().map(|row| observation(row, style)).collect();
     if style.verbosity > 0 {
-        out.push_str(&rows(variant, style));
+        parts.extend(rows(variant, style));
     }
     if style.verbosity > 1 {
-        out.push_str(&list(&variant.histories, style));
+        parts.push(list(&variant.histories, style));
     }
-    out
+    parts.iter().filter(|part| !part.is_empty()).map(|part| format!("\n{part}")).collect()
 }
 
-fn rows(variant: &VariantReport, style: Style) -> String {
+fn rows(variant: &VariantReport, style: Style) -> [String; 4] {
     let facts = variables(&variant.vars)
         .into_iter()
         .chain(variant.faults.iter().map(fault))
@@ -35,7 +36,6 @@ fn rows(variant: &VariantReport, style: Style) -> String {
         counted("producer", &variant.producers, style),
         list(&facts.collect::<Vec<_>>(), style),
     ]
-    .concat()
 }
 
 fn list(lines: &[String], style: Style) -> String {
@@ -50,8 +50,9 @@ fn observation(row: &ObservationRow, style: Style) -> String {
         word: String::new(),
         tone: Tone::Plain,
     });
-    let title = format!("{} at {} ms", visible(&row.name), row.at_ms);
-    draw(Grid { title, heads, rows: rows.collect(), indent: INDENT - 1 }, style)
+    let grid = Grid { title: "queue".to_owned(), heads, rows: rows.collect(), indent: INDENT - 1 };
+    let when = format!("observed {} at {} ms:", row.name, row.at_ms);
+    paragraph(&when, style.width, INDENT, INDENT + 2) + &draw(grid, style)
 }
 
 fn workers(rows: &[WorkerRow], style: Style) -> String {

@@ -4,7 +4,7 @@
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table, presets};
 
 use crate::report::style::Style;
-use crate::report::text::{cut, paragraph, visible, width, wrap};
+use crate::report::text::{cut, fact, paragraph, visible, width, wrap};
 
 /// A name is never squeezed into less, unless it is shorter.
 const NAME_ROOM: usize = 16;
@@ -95,7 +95,7 @@ impl Grid {
         if style.color {
             table.enforce_styling();
         }
-        let heads = self.named().then(|| Cell::new(&self.title)).into_iter();
+        let heads = self.named().then(|| Cell::new(name_lines(&self.title, room))).into_iter();
         table.set_header(heads.chain(self.heads.iter().map(Cell::new)).chain([Cell::new("")]));
         for row in &self.rows {
             table.add_row(self.cells(row, room));
@@ -127,7 +127,7 @@ impl Grid {
 
     fn sentence(&self, row: &Line, style: Style) -> String {
         let numbers = self.heads.iter().zip(&row.numbers);
-        let mut facts: Vec<_> = numbers.map(|(head, &n)| format!("{head} {}", number(n))).collect();
+        let mut facts: Vec<_> = numbers.map(|(head, &n)| fact(head, number(n))).collect();
         if !row.word.is_empty() {
             facts.insert(0, row.word.clone());
         }
@@ -208,8 +208,8 @@ mod tests {
         let grid = grid(vec![line(&name, &[0, 8], "")]);
         assert_eq!(
             grid.draw(Style::plain(44, 0)),
-            "   queue                     ready  unacked
-   ack=auto durable=false        0        8
+            "   queue                    ready  unacked
+   ack=auto durable=false       0        8
    ack=auto durable=false
    ack=auto durable=false…
 "

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::plan::count::Count;
 use crate::report::style::Style;
-use crate::report::text::{counted, duration, paragraph, visible, width};
+use crate::report::text::{counted, duration, fact, paragraph, visible, width};
 use crate::report::{Report, ScenarioReport};
 use crate::verdict::model::{CauseRow, VariantReport, Verdict};
 
@@ -22,7 +22,7 @@ const INDENT: usize = 3;
 /// Everything about one scenario, ready to be printed when its last variant has ended.
 pub fn scenario(report: &ScenarioReport, style: Style) -> String {
     let columns::Choice { grid, also } = columns::choose(&report.variants, style);
-    let blocks: String = report.variants.iter().map(|v| block(v, &also, style)).collect();
+    let blocks = blocks(&report.variants, &also, style);
     let complaints = diagnostics(&report.variants, style);
     let parts = [header(report, style), grid.draw(style), blocks, complaints];
     let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
@@ -42,11 +42,18 @@ pub fn summary(report: &Report, elapsed: Duration, interrupted: bool) -> String 
 fn header(report: &ScenarioReport, style: Style) -> String {
     let (name, file) = (visible(&report.scenario), visible(&report.file));
     let taken = width(&name) + width(&file);
-    let name = style.bold(&name);
     match style.width.checked_sub(taken + 2) {
-        Some(gap) => format!("{name}{}{file}\n", " ".repeat(gap + 2)),
-        None => format!("{name}\n{}", paragraph(&file, style.width, 2, 2)),
+        Some(gap) => format!("{}{}{file}\n", style.bold(&name), " ".repeat(gap + 2)),
+        None => paragraph(&name, style.width, 0, 0) + &paragraph(&file, style.width, 2, 2),
     }
+}
+
+/// What is said about each variant, with blank lines between when there are tables among it.
+fn blocks(variants: &[VariantReport], also: &[Count], style: Style) -> String {
+    let blocks = variants.iter().map(|variant| block(variant, also, style));
+    let blocks: Vec<_> = blocks.filter(|block| !block.is_empty()).collect();
+    let roomy = style.verbosity > 0 || variants.iter().any(|v| !v.observations.is_empty());
+    blocks.join(if roomy { "\n" } else { "" })
 }
 
 /// What is said about one variant below the table; nothing for most that pass plainly.
@@ -65,7 +72,7 @@ fn sentences(variant: &VariantReport, also: &[Count], style: Style) -> Vec<Strin
     all.extend(reason(variant));
     all.extend(variant.causes.iter().map(|cause| why(cause, style)));
     all.extend(variant.notes.iter().cloned());
-    all.extend(also_line(variant, also));
+    all.extend(also_line(variant, also, style));
     all
 }
 
@@ -85,10 +92,10 @@ fn why(cause: &CauseRow, style: Style) -> String {
     }
 }
 
-fn also_line(variant: &VariantReport, also: &[Count]) -> Option<String> {
-    let told = also.iter().filter(|&&count| variant.counts[count] > 0);
-    let told: Vec<_> =
-        told.map(|&count| format!("{} {}", count.name(), variant.counts[count])).collect();
+/// The counts that found no room in the table, by name.
+fn also_line(variant: &VariantReport, also: &[Count], style: Style) -> Option<String> {
+    let told = also.iter().filter(|&&count| columns::is_told(count, &variant.counts, style));
+    let told: Vec<_> = told.map(|&count| fact(count.name(), variant.counts[count])).collect();
     (!told.is_empty()).then(|| format!("also: {}", told.join(", ")))
 }
 
