@@ -47,8 +47,31 @@ impl Style {
 
     /// `text` in bold where there is colour.
     pub fn bold(self, text: &str) -> String {
-        if self.color { format!("\x1b[1m{text}\x1b[0m") } else { text.to_owned() }
+        self.code("1", text)
     }
+
+    /// `text` in the colour of its meaning, which the text tells as well.
+    pub fn paint(self, tone: Tone, text: &str) -> String {
+        match tone {
+            Tone::Plain => text.to_owned(),
+            Tone::Good => self.code("32", text),
+            Tone::Odd => self.code("1;33", text),
+            Tone::Bad => self.code("1;31", text),
+        }
+    }
+
+    fn code(self, code: &str, text: &str) -> String {
+        if self.color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}
+
+/// What a word means, for its colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    Plain,
+    Good,
+    Odd,
+    Bad,
 }
 
 /// Whether to colour what goes to `target`.

@@ -3,8 +3,8 @@
 use crate::ledger::counts::Counts;
 use crate::plan::count::Count;
 use crate::plan::count::Count::*;
-use crate::report::style::Style;
-use crate::report::table::grid::{Grid, Line, Tone};
+use crate::report::style::{Style, Tone};
+use crate::report::table::grid::{Grid, Line};
 use crate::verdict::model::{VariantReport, Verdict};
 
 /// In every table, zero or not.

@@ -3,9 +3,9 @@
 
 use crate::plan::count::ALL;
 use crate::plan::pattern::Scalar;
-use crate::report::style::Style;
+use crate::report::style::{Style, Tone};
 use crate::report::table::INDENT;
-use crate::report::table::grid::{Grid, Line, Tone};
+use crate::report::table::grid::{Grid, Line};
 use crate::report::text::paragraph;
 use crate::verdict::model::{
     ErrorRow, ExpectationRow, FaultRow, ObservationRow, Row, VariantReport, WorkerRow, json,
@@ -94,9 +94,10 @@ fn line(name: &str, numbers: &[u64], word: &str) -> Line {
     Line { name: name.to_owned(), numbers, word: word.to_owned(), tone: Tone::Plain }
 }
 
-/// A head without rows says nothing.
+/// Heads without rows say nothing, nor do names without numbers.
 fn draw(grid: Grid, style: Style) -> String {
-    if grid.rows.is_empty() { String::new() } else { grid.draw(style) }
+    let empty = grid.rows.is_empty() || grid.heads.is_empty();
+    if empty { String::new() } else { grid.draw(style) }
 }
 
 fn variables(vars: &[(String, Scalar)]) -> Option<String> {

@@ -1,24 +1,15 @@
 //! A table of named rows of numbers that always fits: as columns where they have room, as
 //! sentences (`worker-1: finished 3, acked 3`) where they have not.
 
-use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table, presets};
+use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 
-use crate::report::style::Style;
+use crate::report::style::{Style, Tone};
 use crate::report::text::{cut, fact, paragraph, visible, width, wrap};
 
 /// A name is never squeezed into less, unless it is shorter.
 const NAME_ROOM: usize = 16;
 /// A name takes at most this many lines; the lines below the table bear it in full.
 const NAME_LINES: usize = 3;
-
-/// What a word means, for its colour.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tone {
-    Plain,
-    Good,
-    Bad,
-    Odd,
-}
 
 /// A table.
 #[derive(Debug, Default)]
@@ -92,23 +83,23 @@ impl Grid {
         let mut table = Table::new();
         table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
         table.force_no_tty();
-        if style.color {
-            table.enforce_styling();
-        }
         let heads = self.named().then(|| Cell::new(name_lines(&self.title, room))).into_iter();
         table.set_header(heads.chain(self.heads.iter().map(Cell::new)).chain([Cell::new("")]));
         for row in &self.rows {
-            table.add_row(self.cells(row, room));
+            table.add_row(self.cells(row, room, style));
         }
         self.align(&mut table);
         let indent = " ".repeat(self.indent);
         table.trim_fmt().lines().map(|line| format!("{indent}{}\n", line.trim_end())).collect()
     }
 
-    fn cells(&self, row: &Line, room: usize) -> Vec<Cell> {
+    fn cells(&self, row: &Line, room: usize, style: Style) -> Vec<Cell> {
         let name = self.named().then(|| Cell::new(name_lines(&row.name, room)));
         let numbers = row.numbers.iter().map(|&n| Cell::new(number(n)));
-        name.into_iter().chain(numbers).chain([row.tone.cell(&row.word)]).collect()
+        // The table takes the codes of a colour for text. It cannot matter: nothing stands
+        // behind the last column, and the blanks at the end of a line are cut.
+        let word = Cell::new(style.paint(row.tone, &row.word));
+        name.into_iter().chain(numbers).chain([word]).collect()
     }
 
     fn align(&self, table: &mut Table) {
@@ -151,18 +142,6 @@ fn name_lines(name: &str, room: usize) -> String {
         lines.push(cut(&rest, room));
     }
     lines.join("\n")
-}
-
-impl Tone {
-    fn cell(self, word: &str) -> Cell {
-        let cell = Cell::new(word);
-        match self {
-            Tone::Plain => cell,
-            Tone::Good => cell.fg(Color::Green),
-            Tone::Bad => cell.fg(Color::Red).add_attribute(Attribute::Bold),
-            Tone::Odd => cell.fg(Color::Yellow).add_attribute(Attribute::Bold),
-        }
-    }
 }
 
 #[cfg(test)]

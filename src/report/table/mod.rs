@@ -30,12 +30,13 @@ pub fn scenario(report: &ScenarioReport, style: Style) -> String {
 }
 
 /// The last line: how many variants came to which end, in how long, with which seed.
-pub fn summary(report: &Report, elapsed: Duration, interrupted: bool) -> String {
+pub fn summary(report: &Report, elapsed: Duration, interrupted: bool, style: Style) -> String {
     let variants = report.scenarios.iter().flat_map(|scenario| &scenario.variants);
     let verdicts: Vec<_> = variants.map(|variant| variant.verdict).collect();
     let cut = if interrupted { "interrupted; " } else { "" };
     let time = duration(elapsed);
-    format!("\n{cut}{} in {time} · seed {}\n", tally(&verdicts), report.seed)
+    let line = format!("{cut}{} in {time} · {}", tally(&verdicts), fact("seed", report.seed));
+    format!("\n{}", paragraph(&line, style.width, 0, 0))
 }
 
 /// The scenario's name at the left, its file at the right.

@@ -21,7 +21,7 @@ fn assert_fits(shown: &str, columns: usize) {
 
 fn shown(report: &Report, style: Style) -> String {
     let scenarios = report.scenarios.iter().map(|s| scenario(s, style)).collect::<String>();
-    scenarios + &summary(report, ELAPSED, false)
+    scenarios + &summary(report, ELAPSED, false, style)
 }
 
 fn passing() -> Report {
@@ -387,17 +387,17 @@ fn nothing_steers_the_terminal_and_everything_fits_at_every_width() {
 
 #[test]
 fn colour_adds_and_changes_no_word() {
-    let plain = shown(&passing(), Style::plain(80, 2));
-    let colored = shown(&passing(), Style { color: true, ..Style::plain(80, 2) });
-    assert!(colored.contains("\x1b["));
-    let mut words = String::new();
-    let mut parts = colored.split("\x1b[");
-    words.push_str(parts.next().expect("a beginning"));
-    for part in parts {
-        words.push_str(part.split_once('m').expect("a colour ends").1);
-    }
-    let trimmed: Vec<_> = words.lines().map(str::trim_end).collect();
-    assert_eq!(trimmed, plain.lines().collect::<Vec<_>>());
+    let mut report = passing();
+    report.scenarios[0].variants[0].verdict = Verdict::Fail;
+    let plain = shown(&report, Style::plain(80, 2));
+    let colored = shown(&report, Style { color: true, ..Style::plain(80, 2) });
+    assert!(
+        colored.contains("\x1b[32mpass\x1b[0m\n") && colored.contains("\x1b[1;31mFAIL\x1b[0m\n")
+    );
+    let words = ["0", "1", "32", "1;31"]
+        .iter()
+        .fold(colored, |text, code| text.replace(&format!("\x1b[{code}m"), ""));
+    assert_eq!(words, plain);
 }
 
 #[test]
@@ -417,5 +417,5 @@ fn the_last_line_tells_the_worst_first() {
     }
     let report = fixture::report(vec![fixture::variant("", Pass, &AUTO)]);
     let last = "\ninterrupted; 1 variant passed in 1.4 s · seed 1\n";
-    assert_eq!(summary(&report, ELAPSED, true), last);
+    assert_eq!(summary(&report, ELAPSED, true, Style::plain(80, 0)), last);
 }
