@@ -52,7 +52,7 @@ fn observation(row: &ObservationRow, style: Style) -> String {
     });
     let grid = Grid { title: "queue".to_owned(), heads, rows: rows.collect(), indent: INDENT - 1 };
     let when = format!("observed {} at {} ms:", row.name, row.at_ms);
-    paragraph(&when, style.width, INDENT, INDENT + 2) + &draw(grid, style)
+    paragraph(&when, style.width, INDENT, INDENT + 2) + &grid.draw(style)
 }
 
 fn workers(rows: &[WorkerRow], style: Style) -> String {
@@ -73,7 +73,7 @@ fn workers(rows: &[WorkerRow], style: Style) -> String {
     });
     let rows = rows.collect();
     let heads = heads.into_iter().map(str::to_owned).collect();
-    draw(Grid { title: "worker".to_owned(), heads, rows, indent: INDENT - 1 }, style)
+    Grid { title: "worker".to_owned(), heads, rows, indent: INDENT - 1 }.draw(style)
 }
 
 /// Queues or producers, with the counts that are not zero in one of them.
@@ -86,18 +86,12 @@ fn counted(title: &str, rows: &[Row], style: Style) -> String {
         line(&row.name, &numbers, "")
     });
     let rows = rows.collect();
-    draw(Grid { title: title.to_owned(), heads, rows, indent: INDENT - 1 }, style)
+    Grid { title: title.to_owned(), heads, rows, indent: INDENT - 1 }.draw(style)
 }
 
 fn line(name: &str, numbers: &[u64], word: &str) -> Line {
     let numbers = numbers.iter().copied().map(Some).collect();
     Line { name: name.to_owned(), numbers, word: word.to_owned(), tone: Tone::Plain }
-}
-
-/// Heads without rows say nothing, nor do names without numbers.
-fn draw(grid: Grid, style: Style) -> String {
-    let empty = grid.rows.is_empty() || grid.heads.is_empty();
-    if empty { String::new() } else { grid.draw(style) }
 }
 
 fn variables(vars: &[(String, Scalar)]) -> Option<String> {

@@ -8,8 +8,8 @@ use crate::report::text::{cut, fact, paragraph, visible, width, wrap};
 
 /// A name is never squeezed into less, unless it is shorter.
 const NAME_ROOM: usize = 16;
-/// A name takes at most this many lines; the lines below the table bear it in full.
-const NAME_LINES: usize = 3;
+/// A name takes at most this many lines, and what is longer is cut.
+const NAME_LINES: usize = 5;
 
 /// A table.
 #[derive(Debug, Default)]
@@ -35,8 +35,11 @@ pub struct Line {
 }
 
 impl Grid {
-    /// The lines of the table, with their ends.
+    /// The lines of the table, with their ends; nothing when there is no row or no number.
     pub fn draw(&self, style: Style) -> String {
+        if self.rows.is_empty() || self.heads.is_empty() {
+            return String::new();
+        }
         match self.name_room(style.width) {
             Some(room) => self.columns(room, style),
             None => self.sentences(style),
@@ -82,7 +85,6 @@ impl Grid {
     fn columns(&self, room: usize, style: Style) -> String {
         let mut table = Table::new();
         table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-        table.force_no_tty();
         let heads = self.named().then(|| Cell::new(name_lines(&self.title, room))).into_iter();
         table.set_header(heads.chain(self.heads.iter().map(Cell::new)).chain([Cell::new("")]));
         for row in &self.rows {
@@ -183,12 +185,14 @@ mod tests {
 
     #[test]
     fn long_names_break_and_then_are_cut() {
-        let name = "ack=auto durable=false ".repeat(5);
+        let name = "ack=auto durable=false ".repeat(6);
         let grid = grid(vec![line(&name, &[0, 8], "")]);
         assert_eq!(
             grid.draw(Style::plain(44, 0)),
             "   queue                    ready  unacked
    ack=auto durable=false       0        8
+   ack=auto durable=false
+   ack=auto durable=false
    ack=auto durable=false
    ack=auto durable=false…
 "

@@ -237,11 +237,12 @@ fn a_very_wide_run() {
         "
 work-queue                                             scenarios/work_queue.yaml
 
- variant                  published  delivered      lost  redelivered
- every count there is,     10000000   10000011  10000020     10000026    pass
+ variant                 published  delivered      lost  redelivered
+ every count there is,    10000000   10000011  10000020     10000026    pass
  under a name that does
- not know when to stop,…
- plain ␛[2J                      20         13         7            0    ERROR
+ not know when to stop,
+ and goes on
+ plain ␛[2J                     20         13         7            0    ERROR
 
  every count there is, under a name that does not know when to stop, and goes on
    also: dead_lettered 10000012, rejected 10000013, over_limit 10000014,
@@ -398,6 +399,17 @@ fn colour_adds_and_changes_no_word() {
         .iter()
         .fold(colored, |text, code| text.replace(&format!("\x1b[{code}m"), ""));
     assert_eq!(words, plain);
+}
+
+#[test]
+fn a_run_that_was_interrupted_before_its_first_variant_ended() {
+    let shown = shown(&fixture::report(Vec::new()), Style::plain(80, 0));
+    let expected = "
+work-queue                                             scenarios/work_queue.yaml
+
+nothing was run in 1.4 s · seed 1
+";
+    assert_eq!(shown, expected);
 }
 
 #[test]
