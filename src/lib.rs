@@ -6,9 +6,11 @@
 //! The stages scenario, plan, ledger and verdict are pure: no clock, no network, no async.
 
 pub mod broker;
+pub mod cli;
 pub mod diagnostic;
 pub mod ledger;
 pub mod plan;
 pub mod report;
+pub mod run;
 pub mod scenario;
 pub mod verdict;

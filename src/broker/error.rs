@@ -77,6 +77,12 @@ impl BrokerError {
         }
     }
 
+    /// An operation that a working broker answers at once had no answer in time.
+    pub fn silent(doing: &str) -> Self {
+        Self::new(Kind::Unreachable, format!("{doing} got no answer"))
+            .help("see whether the broker is still alive, and its log")
+    }
+
     /// A mistake of the command line rather than of the world: exit code 2 instead of 3.
     pub fn is_usage(&self) -> bool {
         self.kind == Kind::Usage

@@ -1,7 +1,7 @@
 //! What the engine observed beside messages: faults, errors, observations, how the run ended.
 
 use crate::ledger::event::{LifeId, Micros};
-use crate::plan::model::QueueId;
+use crate::plan::model::{QueueId, WorkerId};
 
 /// Everything a run tells beside its ledger.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -9,6 +9,8 @@ pub struct Facts {
     /// By the fault's id.
     pub faults: Vec<FaultFact>,
     pub errors: Vec<ErrorFact>,
+    /// Workers whose subscription was refused.
+    pub refused: Vec<WorkerId>,
     pub observations: Vec<ObservationFact>,
     /// From the beginning of the run to its last event.
     pub duration: Micros,

@@ -8,3 +8,17 @@ pub mod pattern;
 pub mod random;
 pub mod routing;
 pub mod template;
+
+pub struct Options {
+    pub sets: Vec<(String, String)>,
+    pub seed: Option<u64>,
+}
+pub fn load(
+    _: crate::scenario::Source,
+    _: &Options,
+) -> Result<model::Scenario, Vec<crate::diagnostic::Diagnostic>> {
+    Err(Vec::new())
+}
+pub fn version_matches(_: &semver::VersionReq, _: &str) -> bool {
+    true
+}

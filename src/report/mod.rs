@@ -1,8 +1,24 @@
 //! Telling: every printer formats the one [`Report`] and decides nothing.
+//!
+//! [`table`] is what people read at the end, [`progress`] while it runs, [`sinks`] are the files
+//! that machines read. All of them write through [`output`], which survives a reader that leaves.
 
 use serde::Serialize;
 
 use crate::verdict::model::{VariantReport, Verdict};
+
+#[cfg(test)]
+mod fixture;
+pub mod json;
+pub mod output;
+pub mod progress;
+pub mod sinks;
+pub mod style;
+pub mod table;
+pub mod text;
+
+/// The version of the report's layout.
+pub const FORMAT: &str = "rmq-scenario.report/1";
 
 /// Everything one call of the program found out.
 #[derive(Debug, Clone, Serialize)]

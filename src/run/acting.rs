@@ -1,5 +1,6 @@
 //! Doing what triggers set off: faults, observations, late starts and stops.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -14,12 +15,18 @@ use crate::run::stage::{Command, Numbers, Stage, lock};
 use crate::run::tally::{Action, actions};
 use crate::run::{producer, staff};
 
-/// Does them one after another.
-pub async fn act_all(stage: &Arc<Stage>, due: Vec<Action>) {
-    for action in due {
-        // Boxed, because a start may set off further actions.
-        Box::pin(act(stage, action)).await;
-    }
+/// Does them one after another. The future is boxed because a start may set off further
+/// actions.
+pub fn act_all(
+    stage: &Arc<Stage>,
+    due: Vec<Action>,
+) -> Pin<Box<dyn Future<Output = ()> + Send + 'static>> {
+    let stage = Arc::clone(stage);
+    Box::pin(async move {
+        for action in due {
+            act(&stage, action).await;
+        }
+    })
 }
 
 /// Does one, once.

@@ -44,7 +44,10 @@ const COMMANDS: usize = 64;
 enum Ending {
     /// Everything is published and answered, or no longer waited for.
     Done,
-    Killed { how: KillHow, done: oneshot::Sender<Effect> },
+    Killed {
+        how: KillHow,
+        done: oneshot::Sender<Effect>,
+    },
     Finished,
     Failed(Error),
 }
@@ -449,8 +452,7 @@ impl Life {
         if actions.is_empty() {
             return Ok(());
         }
-        let stage = Arc::clone(&self.stage);
-        let mut acts = tokio::spawn(async move { acting::act_all(&stage, actions).await });
+        let mut acts = tokio::spawn(acting::act_all(&self.stage, actions));
         loop {
             tokio::select! {
                 biased;
@@ -527,12 +529,8 @@ impl Life {
             }
         };
         let published = self.next - self.first;
-        let end = ProducerEnd {
-            closed,
-            published,
-            answered: self.answered,
-            returned: self.returned,
-        };
+        let end =
+            ProducerEnd { closed, published, answered: self.answered, returned: self.returned };
         let (producer, at) = (self.id, self.stage.clock.now());
         self.stage.scribe.record(Event::ProducerEnded { producer, end, at }).await;
         let slot = &self.stage.producers[self.id.index()];

@@ -71,7 +71,8 @@ pub async fn subscribe(stage: &Arc<Stage>, mut ready: Ready) -> Result<(), Broke
             refuse(stage, ready, &error).await;
         }
     }
-    let watch = stage.tallies.watch(CountEvent::Consuming, Instance::Worker(worker), Some(plan.queue));
+    let watch =
+        stage.tallies.watch(CountEvent::Consuming, Instance::Worker(worker), Some(plan.queue));
     let due = stage.tallies.count(&watch, 1, |_| true);
     acting::act_all(stage, due).await;
     Ok(())
@@ -88,8 +89,7 @@ async fn consume(
         exclusive: plan.exclusive,
         ..BasicConsumeOptions::default()
     };
-    let asked =
-        ready.channel.basic_consume(real.into(), "".into(), options, FieldTable::default());
+    let asked = ready.channel.basic_consume(real.into(), "".into(), options, FieldTable::default());
     let doing = format!("subscribing {}", plan.name);
     timeout(PATIENCE, asked).await.map_err(|_| BrokerError::silent(&doing))
 }
@@ -204,7 +204,9 @@ async fn linger(mut life: Life) {
             Command::Kill { done, .. } => drop(done.send(Effect::Nothing)),
             Command::Stop { done } => drop(done.send(())),
             Command::Ask { reply } => {
-                drop(reply.send(acting::own_numbers(&life.stage, &life.link, life.worker).await));
+                let numbers = acting::own_numbers(&life.stage, &life.link, life.worker).await;
+                // Whoever asked may have been cut off.
+                let _ = reply.send(numbers);
             }
             Command::Finish { .. } => break,
         }

@@ -70,9 +70,8 @@ impl Tallies {
         let mut tallies: Vec<Tally> = Vec::new();
         for (action, trigger) in actions(plan) {
             let Trigger::Count { event, n, of } = trigger else { continue };
-            let same = |tally: &&mut Tally| {
-                tally.event == *event && tally.n == *n && tally.of == *of
-            };
+            let same =
+                |tally: &&mut Tally| tally.event == *event && tally.n == *n && tally.of == *of;
             match tallies.iter_mut().find(same) {
                 Some(tally) => tally.actions.push(action),
                 None => tallies.push(Tally {

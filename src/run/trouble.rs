@@ -1,6 +1,7 @@
 //! AMQP errors that producers and workers meet: what the broker said, and on which level.
 
 use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
@@ -15,11 +16,13 @@ const REASON: Duration = Duration::from_millis(500);
 
 /// Listens for the errors of one connection and its channels. lapin reports a close to
 /// whoever uses the channel next only as a wrong state; the reason comes here.
-pub struct Listener(Pin<Box<dyn Stream<Item = Event> + Send>>);
+///
+/// The mutex is never locked: it only makes the stream shareable between threads.
+pub struct Listener(Mutex<Pin<Box<dyn Stream<Item = Event> + Send>>>);
 
 impl Listener {
     pub fn new(connection: &Connection) -> Self {
-        Self(Box::pin(connection.events_listener()))
+        Self(Mutex::new(Box::pin(connection.events_listener())))
     }
 
     /// What the broker said, given what an operation failed with.
@@ -27,8 +30,9 @@ impl Listener {
         if matches!(met.kind(), ErrorKind::ProtocolError(_)) {
             return met.clone();
         }
+        let events = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
         let said = async {
-            while let Some(event) = self.0.next().await {
+            while let Some(event) = events.next().await {
                 if let Event::Error(error) = event {
                     return Some(error);
                 }

@@ -17,9 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::broker::Link;
-use crate::ledger::event::{
-    Event, LifeEnd, LifeId, LifeTotals, MessageKey, Micros, Stamped, WorkEvent,
-};
+use crate::ledger::event::{Event, LifeId, LifeTotals, MessageKey, Micros, Stamped, WorkEvent};
 use crate::ledger::facts::Effect;
 use crate::plan::content::WorkTime;
 use crate::plan::model::{AckMode, KillHow, Trigger, WorkerId};
@@ -49,9 +47,16 @@ struct Item {
 
 /// How a life ended.
 pub enum Ending {
-    Killed { how: KillHow, done: oneshot::Sender<Effect> },
-    Stopped { done: oneshot::Sender<()> },
-    Finished { cut: bool },
+    Killed {
+        how: KillHow,
+        done: oneshot::Sender<Effect>,
+    },
+    Stopped {
+        done: oneshot::Sender<()>,
+    },
+    Finished {
+        cut: bool,
+    },
     Failed(Error),
     /// The server ended the subscription.
     Cancelled,
@@ -298,7 +303,8 @@ impl Life {
             self.push(at, WorkEvent::Finished { tag: item.tag });
             self.count_work(item.tag);
             done += 1;
-            let more = done < CHUNK && self.backlog.front().is_some_and(|&item| self.is_instant(item));
+            let more =
+                done < CHUNK && self.backlog.front().is_some_and(|&item| self.is_instant(item));
             next = if more { self.backlog.pop_front() } else { None };
         }
         if let AckMode::Manual { every } = self.ack {
@@ -480,8 +486,7 @@ impl Life {
             return Ok(());
         }
         self.flush().await;
-        let stage = Arc::clone(&self.stage);
-        let mut acts = tokio::spawn(async move { acting::act_all(&stage, actions).await });
+        let mut acts = tokio::spawn(acting::act_all(&self.stage, actions));
         loop {
             tokio::select! {
                 biased;

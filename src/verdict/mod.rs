@@ -49,7 +49,7 @@ pub fn judge(
         counts: books.totals,
         queues: queue_rows(variant, books),
         producers: producer_rows(variant, books),
-        workers: worker_rows(variant, books),
+        workers: worker_rows(variant, books, facts),
         faults,
         causes: explain::rows(books, &causes),
         errors: facts.errors.iter().map(error_row).collect(),
@@ -248,7 +248,7 @@ fn producer_rows(variant: &Variant, books: &Books) -> Vec<Row> {
     rows.map(row).collect()
 }
 
-fn worker_rows(variant: &Variant, books: &Books) -> Vec<WorkerRow> {
+fn worker_rows(variant: &Variant, books: &Books, facts: &Facts) -> Vec<WorkerRow> {
     let rows = variant.workers.iter().zip(&books.workers).enumerate();
     rows.map(|(index, (worker, counts))| WorkerRow {
         name: worker.name.clone(),
@@ -259,14 +259,17 @@ fn worker_rows(variant: &Variant, books: &Books) -> Vec<WorkerRow> {
         repeats: counts[Count::Repeats],
         acked: counts[Count::Acked],
         rejected: counts[Count::Rejected],
-        died: died(books, WorkerId::from_index(index)),
+        died: died(books, facts, WorkerId::from_index(index)),
     })
     .collect()
 }
 
 /// Killed, or ended by an error, and not back at the end.
-fn died(books: &Books, worker: WorkerId) -> bool {
+fn died(books: &Books, facts: &Facts, worker: WorkerId) -> bool {
     use crate::ledger::event::LifeEnd::{Failed, Killed};
+    if facts.refused.contains(&worker) {
+        return true;
+    }
     let last = books.lives().iter().rev().find(|life: &&Life| life.worker == worker);
     last.and_then(|life| life.end.as_ref()).is_some_and(|end| matches!(end.how, Killed(_) | Failed))
 }

@@ -6,6 +6,7 @@ use serde::ser::{SerializeMap, Serializer};
 use crate::diagnostic::Diagnostic;
 use crate::ledger::counts::Counts;
 use crate::plan::count::{ALL, Count};
+use crate::plan::model::Variant;
 use crate::plan::pattern::Scalar;
 
 /// The answer, from the least to the worst.
@@ -195,4 +196,30 @@ pub fn json(scalar: &Scalar) -> serde_json::Value {
 
 fn vars<S: Serializer>(vars: &[(String, Scalar)], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_map(vars.iter().map(|(name, value)| (name, json(value))))
+}
+
+impl VariantReport {
+    /// A variant of which nothing is known: it was skipped, or the world failed.
+    pub fn unknown(variant: &Variant, verdict: Verdict, reason: impl Into<String>) -> Self {
+        Self {
+            name: variant.name.clone(),
+            vars: variant.vars.clone(),
+            verdict,
+            reason: Some(reason.into()),
+            duration_ms: 0,
+            counts: Counts::default(),
+            queues: Vec::new(),
+            producers: Vec::new(),
+            workers: Vec::new(),
+            faults: Vec::new(),
+            causes: Vec::new(),
+            errors: Vec::new(),
+            observations: Vec::new(),
+            probes: Vec::new(),
+            expectations: Vec::new(),
+            notes: Vec::new(),
+            diagnostics: Vec::new(),
+            histories: Vec::new(),
+        }
+    }
 }

@@ -1,0 +1,368 @@
+//! `rmq-scenario run`: files in, a table out, and an exit code that a pipeline can use.
+
+use std::panic::AssertUnwindSafe;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+
+use crate::broker::{Broker, BrokerError, Choice};
+use crate::cli::args::RunArgs;
+use crate::diagnostic::Diagnostic;
+use crate::ledger::facts::{Cut, Facts};
+use crate::plan::model::{Scenario, Variant};
+use crate::report::output::{Output, Target};
+use crate::report::progress::{Display, Mode};
+use crate::report::sinks::Sinks;
+use crate::report::style::{ColorChoice, Style, use_color};
+use crate::report::{BrokerInfo, FORMAT, Report, ScenarioReport, table};
+use crate::run::Audience;
+use crate::scenario::Source;
+use crate::verdict::model::{VariantReport, Verdict};
+use crate::{plan, verdict};
+
+/// The exit codes beside those of a verdict.
+const USAGE: u8 = 2;
+const WORLD: u8 = 3;
+const OURS: u8 = 70;
+const INTERRUPTED: u8 = 130;
+/// How often the progress display learns something new.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Runs the files and says how it went.
+pub fn main(args: &RunArgs) -> ExitCode {
+    let started = Instant::now();
+    let mut console = Console::new(args);
+    let scenarios = match load(args) {
+        Ok(scenarios) => scenarios,
+        Err(mistakes) => return console.mistakes(&mistakes, args.files.len()),
+    };
+    let sinks = match Sinks::open(&args.reports) {
+        Ok(sinks) => sinks,
+        Err(error) => return console.stop(&error, WORLD),
+    };
+    console.report_to_stdout(sinks.use_stdout());
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let error = Diagnostic::error(format!("starting the runtime failed: {error}"));
+            return console.stop(&error, WORLD);
+        }
+    };
+    let code = runtime.block_on(whole(args, &scenarios, sinks, &mut console, started));
+    // Nothing is left to wait for: what may still run belongs to connections that are closed.
+    runtime.shutdown_background();
+    code
+}
+
+/// All scenario files, or all mistakes in them.
+fn load(args: &RunArgs) -> Result<Vec<Scenario>, Vec<Diagnostic>> {
+    let sets = args.settings.iter().map(|set| (set.name.clone(), set.value.clone())).collect();
+    let options = plan::Options { sets, seed: args.seed };
+    let mut scenarios = Vec::new();
+    let mut mistakes = Vec::new();
+    for file in &args.files {
+        let loaded = Source::read(Path::new(file)).map_err(|mistake| vec![mistake]);
+        match loaded.and_then(|source| plan::load(source, &options)) {
+            Ok(scenario) => scenarios.push(scenario),
+            Err(found) => mistakes.extend(found),
+        }
+    }
+    if mistakes.is_empty() { Ok(scenarios) } else { Err(mistakes) }
+}
+
+/// From the broker's start to its end.
+async fn whole(
+    args: &RunArgs,
+    scenarios: &[Scenario],
+    mut sinks: Sinks,
+    console: &mut Console,
+    started: Instant,
+) -> ExitCode {
+    let mut interrupted = listen();
+    let keeper = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("rmq-scenario"));
+    let opened = tokio::select! {
+        opened = Broker::open(choice(args), &keeper) => opened,
+        Ok(_) = interrupted.wait_for(|stop| *stop) => return ExitCode::from(INTERRUPTED),
+    };
+    let broker = match opened {
+        Ok(broker) => broker,
+        Err(error) => {
+            let code = if error.is_usage() { USAGE } else { WORLD };
+            return console.stop(&error.diagnostic(), code);
+        }
+    };
+    console.greet(&broker);
+    let mut report = blank(&broker, scenarios);
+    let session = Session { broker: &broker, interrupted: interrupted.clone() };
+    let run = session.run_all(scenarios, &mut report, &mut sinks, console);
+    // A panic is a bug of ours; what stands on the broker goes all the same.
+    let panicked = AssertUnwindSafe(run).catch_unwind().await.is_err();
+    let closed = broker.close().await;
+    let interrupted = *interrupted.borrow();
+    console.finish(&report, started.elapsed(), interrupted);
+    let mut code = if interrupted { INTERRUPTED } else { report.verdict.exit_code() };
+    if let Err(error) = sinks.write(&report) {
+        console.complain(&error);
+        code = code.max(WORLD);
+    }
+    if let Err(error) = closed {
+        console.complain(&error.diagnostic());
+        code = if code == 0 { WORLD } else { code };
+    }
+    ExitCode::from(if panicked { OURS } else { code })
+}
+
+fn choice(args: &RunArgs) -> Choice {
+    match &args.broker {
+        Some(url) => Choice::External { url: url.clone(), management: args.management.clone() },
+        None => Choice::Private { server: args.server.as_ref().map(PathBuf::from) },
+    }
+}
+
+/// Turns true at the first SIGINT, SIGTERM or SIGHUP. A second one ends the program at once:
+/// its private node goes all the same, what it made on an external broker may stay.
+fn listen() -> watch::Receiver<bool> {
+    let (sender, receiver) = watch::channel(false);
+    let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+    for kind in kinds {
+        let sender = sender.clone();
+        tokio::spawn(async move {
+            let Ok(mut signals) = signal(kind) else { return };
+            while signals.recv().await.is_some() {
+                if sender.send_replace(true) {
+                    std::process::exit(i32::from(INTERRUPTED));
+                }
+            }
+        });
+    }
+    receiver
+}
+
+fn blank(broker: &Broker, scenarios: &[Scenario]) -> Report {
+    Report {
+        format: FORMAT,
+        tool: env!("CARGO_PKG_VERSION"),
+        verdict: Verdict::Skipped,
+        broker: BrokerInfo { version: broker.version().to_owned(), kind: broker.kind() },
+        seed: scenarios.first().map_or(1, |scenario| scenario.seed),
+        scenarios: Vec::new(),
+    }
+}
+
+/// One broker, and the wish to end.
+struct Session<'a> {
+    broker: &'a Broker,
+    interrupted: watch::Receiver<bool>,
+}
+
+impl Session<'_> {
+    async fn run_all(
+        &self,
+        scenarios: &[Scenario],
+        report: &mut Report,
+        sinks: &mut Sinks,
+        console: &mut Console,
+    ) {
+        for scenario in scenarios {
+            report.scenarios.push(ScenarioReport {
+                scenario: scenario.name.clone(),
+                file: scenario.source.path().to_owned(),
+                verdict: Verdict::Skipped,
+                variants: Vec::new(),
+            });
+            for variant in &scenario.variants {
+                if *self.interrupted.borrow() {
+                    break;
+                }
+                let outcome = self.run_one(scenario, variant, console).await;
+                add(report, outcome);
+                // The final write tells if the file cannot be written.
+                let _ = sinks.save(report);
+            }
+            console.scenario(report.scenarios.last());
+        }
+    }
+
+    async fn run_one(
+        &self,
+        scenario: &Scenario,
+        variant: &Variant,
+        console: &mut Console,
+    ) -> VariantReport {
+        if let Some(reason) = unmet(variant, self.broker) {
+            return VariantReport::unknown(variant, Verdict::Skipped, reason);
+        }
+        console.display.variant_started(&scenario.name, &variant.name);
+        let outcome = match self.play(variant, console).await {
+            Ok((books, facts)) => {
+                let mut outcome = verdict::judge(scenario, variant, &books, &facts);
+                if facts.cut == Some(Cut::Interrupted) {
+                    outcome.reason = Some("interrupted".to_owned());
+                }
+                outcome
+            }
+            Err(error) => {
+                let diagnostic = error.diagnostic();
+                let reason = diagnostic.message.clone();
+                let mut outcome = VariantReport::unknown(variant, Verdict::Error, reason);
+                outcome.diagnostics.push(diagnostic);
+                outcome
+            }
+        };
+        console.display.variant_ended(outcome.verdict.name());
+        outcome
+    }
+
+    /// Runs a variant in a space of its own, which is removed however that goes.
+    async fn play(
+        &self,
+        variant: &Variant,
+        console: &mut Console,
+    ) -> Result<(crate::ledger::books::Books, Facts), BrokerError> {
+        let id = fresh_id();
+        let space = self.broker.space(&id).await?;
+        let plan = Arc::new(variant.clone());
+        let (notices, mut heard) = mpsc::unbounded_channel::<String>();
+        let display = &mut console.display;
+        let mut ticked = Instant::now();
+        let mut progress = |progress| {
+            while let Ok(notice) = heard.try_recv() {
+                display.fault(&notice);
+            }
+            if ticked.elapsed() >= TICK {
+                ticked = Instant::now();
+                display.tick(&progress);
+            }
+        };
+        let audience =
+            Audience { interrupted: self.interrupted.clone(), progress: &mut progress, notices };
+        let result = crate::run::run(plan, id, space.clone(), audience).await;
+        let closed = space.close().await;
+        let result = result?;
+        closed?;
+        Ok(result)
+    }
+}
+
+/// The worst of everything so far.
+fn add(report: &mut Report, outcome: VariantReport) {
+    let scenario = report.scenarios.last_mut().expect("a scenario was added before its variants");
+    scenario.verdict = scenario.verdict.max(outcome.verdict);
+    report.verdict = report.verdict.max(outcome.verdict);
+    scenario.variants.push(outcome);
+}
+
+/// What the variant requires and the world does not offer.
+fn unmet(variant: &Variant, broker: &Broker) -> Option<String> {
+    let requires = &variant.requires;
+    if let Some(wanted) = &requires.rabbitmq
+        && !plan::version_matches(wanted, broker.version())
+    {
+        return Some(format!("requires RabbitMQ {wanted}, this is {}", broker.version()));
+    }
+    if let Some(nodes) = requires.nodes.filter(|nodes| *nodes > 1) {
+        return Some(format!("requires {nodes} nodes, this is one"));
+    }
+    let missing = requires.management && !broker.has_management();
+    missing.then(|| "requires the management API, which does not answer".to_owned())
+}
+
+/// A word that no other run on this broker uses: the standard library's hasher is keyed from
+/// the system's randomness. Runs must differ even under one seed, so it is not drawn from it.
+fn fresh_id() -> String {
+    use std::hash::{BuildHasher, RandomState};
+    let random = RandomState::new().hash_one(std::process::id());
+    format!("{:08x}", random & 0xffff_ffff)
+}
+
+/// Where people read.
+struct Console {
+    display: Display,
+    stdout: Output,
+    stderr: Output,
+    style: Style,
+    choice: ColorChoice,
+    verbosity: u8,
+    /// Standard output carries a report; people read the other one.
+    taken: bool,
+}
+
+impl Console {
+    fn new(args: &RunArgs) -> Self {
+        let choice = ColorChoice::from(args.color);
+        Self {
+            display: Display::new(Mode::detect()),
+            stdout: Output::new(Target::Stdout),
+            stderr: Output::new(Target::Stderr),
+            style: Style::detect(Target::Stdout, choice, args.verbose),
+            choice,
+            verbosity: args.verbose,
+            taken: false,
+        }
+    }
+
+    fn report_to_stdout(&mut self, taken: bool) {
+        self.taken = taken;
+        if taken {
+            self.style = Style::detect(Target::Stderr, self.choice, self.verbosity);
+        }
+    }
+
+    fn say(&mut self, text: &str) {
+        let output = if self.taken { &mut self.stderr } else { &mut self.stdout };
+        // Without anybody to read there is nothing to do about it; the exit code tells.
+        let _ = output.write(text);
+    }
+
+    fn complain(&mut self, diagnostic: &Diagnostic) {
+        let color = use_color(Target::Stderr, self.choice);
+        let _ = self.stderr.write(&format!("{}\n", diagnostic.render(color).trim_end()));
+    }
+
+    fn stop(&mut self, error: &Diagnostic, code: u8) -> ExitCode {
+        self.complain(error);
+        ExitCode::from(code)
+    }
+
+    fn mistakes(&mut self, mistakes: &[Diagnostic], files: usize) -> ExitCode {
+        for mistake in mistakes {
+            self.complain(mistake);
+            let _ = self.stderr.write("\n");
+        }
+        let mistake = if mistakes.len() == 1 { "mistake" } else { "mistakes" };
+        let file = if files == 1 { "file" } else { "files" };
+        let count = mistakes.len();
+        let summary = format!("{count} {mistake} in {files} {file}; nothing was run\n");
+        let _ = self.stderr.write(&summary);
+        ExitCode::from(USAGE)
+    }
+
+    fn greet(&mut self, broker: &Broker) {
+        let version = broker.version();
+        self.display.note(&match broker.ready_after() {
+            Some(took) => {
+                format!("private RabbitMQ {version}, ready in {:.1} s", took.as_secs_f64())
+            }
+            None => format!("external RabbitMQ {version}"),
+        });
+    }
+
+    fn scenario(&mut self, scenario: Option<&ScenarioReport>) {
+        self.display.clear();
+        if let Some(scenario) = scenario {
+            let text = table::scenario(scenario, self.style);
+            self.say(&text);
+        }
+    }
+
+    fn finish(&mut self, report: &Report, elapsed: Duration, interrupted: bool) {
+        self.display.clear();
+        let text = table::summary(report, elapsed, interrupted, self.style);
+        self.say(&text);
+    }
+}

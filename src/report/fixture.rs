@@ -1,0 +1,151 @@
+//! Reports to test the printers with.
+
+use std::time::Duration;
+
+use crate::ledger::counts::Counts;
+use crate::plan::count::Count;
+use crate::plan::pattern::Scalar;
+use crate::report::{BrokerInfo, FORMAT, Report, ScenarioReport};
+use crate::verdict::model::{
+    CauseRow, ErrorRow, ExpectationRow, FaultRow, ObservationRow, ObservedQueue, Row,
+    VariantReport, Verdict, WorkerRow,
+};
+
+/// How long the runs of the fixtures took.
+pub const ELAPSED: Duration = Duration::from_millis(1420);
+
+pub fn counts(numbers: &[(Count, u64)]) -> Counts {
+    let mut counts = Counts::default();
+    for &(count, n) in numbers {
+        counts[count] = n;
+    }
+    counts
+}
+
+/// A variant of which only the name and the totals are known.
+pub fn variant(name: &str, verdict: Verdict, numbers: &[(Count, u64)]) -> VariantReport {
+    VariantReport {
+        name: name.to_owned(),
+        vars: Vec::new(),
+        verdict,
+        reason: None,
+        duration_ms: 812,
+        counts: counts(numbers),
+        queues: Vec::new(),
+        producers: Vec::new(),
+        workers: Vec::new(),
+        faults: Vec::new(),
+        causes: Vec::new(),
+        errors: Vec::new(),
+        observations: Vec::new(),
+        probes: Vec::new(),
+        expectations: Vec::new(),
+        notes: Vec::new(),
+        diagnostics: Vec::new(),
+        histories: Vec::new(),
+    }
+}
+
+/// A run of one scenario.
+pub fn report(variants: Vec<VariantReport>) -> Report {
+    let verdict = variants.iter().map(|v| v.verdict).max().unwrap_or(Verdict::Skipped);
+    let scenario = ScenarioReport {
+        scenario: "work-queue".to_owned(),
+        file: "scenarios/work_queue.yaml".to_owned(),
+        verdict,
+        variants,
+    };
+    Report {
+        format: FORMAT,
+        tool: "0.1.0",
+        verdict,
+        broker: BrokerInfo { version: "4.3.6".to_owned(), kind: "private" },
+        seed: 1,
+        scenarios: vec![scenario],
+    }
+}
+
+/// The totals of 20 messages under auto ack with a killed worker, measured.
+pub const AUTO: [(Count, u64); 7] = [
+    (Count::Published, 20),
+    (Count::Confirmed, 20),
+    (Count::Expected, 20),
+    (Count::Delivered, 13),
+    (Count::Lost, 7),
+    (Count::Deliveries, 20),
+    (Count::Finished, 13),
+];
+
+/// One of everything.
+pub fn full() -> Report {
+    let mut variant = variant("auto ack", Verdict::Fail, &AUTO);
+    variant.vars = vec![
+        ("ack".into(), Scalar::Text("auto".into())),
+        ("durable".into(), Scalar::Bool(false)),
+        ("n".into(), Scalar::Int(3)),
+        ("nothing".into(), Scalar::Null),
+    ];
+    let row = |name: &str, knows| Row { name: name.into(), counts: counts(&AUTO), knows };
+    variant.queues = vec![row("task_queue", Count::in_queues)];
+    variant.producers = vec![row("new_task", Count::in_producers)];
+    variant.workers = vec![worker("worker-1", [10, 4, 3, 0, 0, 0, 0], true)];
+    variant.faults = vec![fault(Some(163), "held 7", true)];
+    variant.causes = vec![CauseRow {
+        outcome: "lost".into(),
+        count: 7,
+        causes: vec!["auto_ack".into()],
+        text: "worker-1 was killed in its 4th work".into(),
+    }];
+    variant.errors = vec![ErrorRow {
+        who: "worker-1".into(),
+        scope: "channel",
+        code: 406,
+        text: "PRECONDITION_FAILED".into(),
+        explained: true,
+    }];
+    variant.observations = vec![ObservationRow {
+        name: "mid".into(),
+        at_ms: 500,
+        queues: vec![ObservedQueue {
+            name: "task_queue".into(),
+            ready: 0,
+            unacked: 8,
+            consumers: 2,
+        }],
+    }];
+    variant.expectations = vec![ExpectationRow {
+        path: "lost".into(),
+        expected: "0".into(),
+        actual: 7.into(),
+        held: Some(false),
+        line: 38,
+    }];
+    variant.notes = vec!["worker-2 got the rest".into()];
+    report(vec![variant])
+}
+
+/// Deliveries, begun, finished, redelivered, repeats, acked, rejected.
+pub fn worker(name: &str, numbers: [u64; 7], died: bool) -> WorkerRow {
+    let [deliveries, begun, finished, redelivered, repeats, acked, rejected] = numbers;
+    WorkerRow {
+        name: name.to_owned(),
+        deliveries,
+        begun,
+        finished,
+        redelivered,
+        repeats,
+        acked,
+        rejected,
+        died,
+    }
+}
+
+pub fn fault(at_ms: Option<u64>, effect: &str, bit: bool) -> FaultRow {
+    FaultRow {
+        fault: "kill worker-1".into(),
+        fired: at_ms.is_some(),
+        at_ms,
+        effect: effect.into(),
+        bit,
+    }
+}

@@ -1,0 +1,132 @@
+//! What `-v` and `-vv` add for one variant: rows of workers, queues and producers, proofs of
+//! faults, expectations, errors, histories. And observations, which are always shown.
+
+use crate::plan::count::ALL;
+use crate::plan::pattern::Scalar;
+use crate::report::style::{Style, Tone};
+use crate::report::table::INDENT;
+use crate::report::table::grid::{Grid, Line};
+use crate::report::text::paragraph;
+use crate::verdict::model::{
+    ErrorRow, ExpectationRow, FaultRow, ObservationRow, Row, VariantReport, WorkerRow, json,
+};
+
+/// Everything that the style asks for, as lines; a blank line before each table.
+pub fn render(variant: &VariantReport, style: Style) -> String {
+    let mut parts: Vec<_> =
+        variant.observations.iter().map(|row| observation(row, style)).collect();
+    if style.verbosity > 0 {
+        parts.extend(rows(variant, style));
+    }
+    if style.verbosity > 1 {
+        parts.push(list(&variant.histories, style));
+    }
+    parts.iter().filter(|part| !part.is_empty()).map(|part| format!("\n{part}")).collect()
+}
+
+fn rows(variant: &VariantReport, style: Style) -> [String; 4] {
+    let facts = variables(&variant.vars)
+        .into_iter()
+        .chain(variant.faults.iter().map(fault))
+        .chain(variant.errors.iter().map(error))
+        .chain(variant.expectations.iter().map(expectation));
+    [
+        workers(&variant.workers, style),
+        counted("queue", &variant.queues, style),
+        counted("producer", &variant.producers, style),
+        list(&facts.collect::<Vec<_>>(), style),
+    ]
+}
+
+fn list(lines: &[String], style: Style) -> String {
+    lines.iter().map(|line| paragraph(line, style.width, INDENT, INDENT + 2)).collect()
+}
+
+fn observation(row: &ObservationRow, style: Style) -> String {
+    let heads = ["ready", "unacked", "consumers"].map(str::to_owned).to_vec();
+    let rows = row.queues.iter().map(|queue| Line {
+        name: queue.name.clone(),
+        numbers: [queue.ready, queue.unacked, queue.consumers].map(Some).to_vec(),
+        word: String::new(),
+        tone: Tone::Plain,
+    });
+    let grid = Grid { title: "queue".to_owned(), heads, rows: rows.collect(), indent: INDENT - 1 };
+    let when = format!("observed {} at {} ms:", row.name, row.at_ms);
+    paragraph(&when, style.width, INDENT, INDENT + 2) + &grid.draw(style)
+}
+
+fn workers(rows: &[WorkerRow], style: Style) -> String {
+    let rejected = rows.iter().any(|row| row.rejected > 0);
+    let mut heads: Vec<_> =
+        ["deliveries", "begun", "finished", "redelivered", "repeats", "acked"].into();
+    if rejected {
+        heads.push("rejected");
+    }
+    let rows = rows.iter().map(|row| {
+        let mut numbers =
+            vec![row.deliveries, row.begun, row.finished, row.redelivered, row.repeats, row.acked];
+        if rejected {
+            numbers.push(row.rejected);
+        }
+        let word = if row.died { "died" } else { "" };
+        line(&row.name, &numbers, word)
+    });
+    let rows = rows.collect();
+    let heads = heads.into_iter().map(str::to_owned).collect();
+    Grid { title: "worker".to_owned(), heads, rows, indent: INDENT - 1 }.draw(style)
+}
+
+/// Queues or producers, with the counts that are not zero in one of them.
+fn counted(title: &str, rows: &[Row], style: Style) -> String {
+    let told = |count| rows.iter().any(|row| (row.knows)(count) && row.counts[count] > 0);
+    let counts: Vec<_> = ALL.into_iter().filter(|&count| told(count)).collect();
+    let heads = counts.iter().map(|count| count.name().to_owned()).collect();
+    let rows = rows.iter().map(|row| {
+        let numbers: Vec<_> = counts.iter().map(|&count| row.counts[count]).collect();
+        line(&row.name, &numbers, "")
+    });
+    let rows = rows.collect();
+    Grid { title: title.to_owned(), heads, rows, indent: INDENT - 1 }.draw(style)
+}
+
+fn line(name: &str, numbers: &[u64], word: &str) -> Line {
+    let numbers = numbers.iter().copied().map(Some).collect();
+    Line { name: name.to_owned(), numbers, word: word.to_owned(), tone: Tone::Plain }
+}
+
+fn variables(vars: &[(String, Scalar)]) -> Option<String> {
+    let vars: Vec<_> =
+        vars.iter().map(|(name, value)| format!("{name} = {}", json(value))).collect();
+    (!vars.is_empty()).then(|| format!("vars: {}", vars.join(", ")))
+}
+
+fn fault(row: &FaultRow) -> String {
+    let when = match row.at_ms {
+        Some(ms) if row.fired => format!("fired at {ms} ms"),
+        _ if row.fired => "fired".to_owned(),
+        _ => "never fired".to_owned(),
+    };
+    let bit = if row.bit { "bit" } else { "did not bite" };
+    let effect = if row.effect.is_empty() { String::new() } else { format!(": {}", row.effect) };
+    format!("fault {}: {when}, {bit}{effect}", row.fault)
+}
+
+fn error(row: &ErrorRow) -> String {
+    let explained = if row.explained { "explained by a fault" } else { "not explained" };
+    let ErrorRow { who, scope, code, text, .. } = row;
+    format!("error of {who}: {scope} {code} {text} ({explained})")
+}
+
+fn expectation(row: &ExpectationRow) -> String {
+    let held = match row.held {
+        Some(true) => "held",
+        Some(false) => "NOT HELD",
+        None => "not judged",
+    };
+    let actual = match &row.actual {
+        serde_json::Value::Null => "nothing measured".to_owned(),
+        serde_json::Value::String(text) => format!("actual {text}"),
+        value => format!("actual {value}"),
+    };
+    format!("expected {}: {} {held}, {actual} (line {})", row.path, row.expected, row.line)
+}

@@ -1,0 +1,268 @@
+//! Doing it: the plan against a real broker, every fact to the ledger.
+//!
+//! [`run`] is the whole story of one variant. Producers and workers are tasks of their own
+//! with connections of their own; whatever they see goes to the one owner of the ledger
+//! through [`scribe`]. Nothing here decides what anything means.
+
+mod acting;
+mod asking;
+mod clock;
+mod departure;
+mod drain;
+mod identity;
+mod producer;
+mod scribe;
+mod settle;
+mod staff;
+mod stage;
+mod tally;
+mod trouble;
+mod worker;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use crate::broker::{BrokerError, Space};
+use crate::ledger::books::Books;
+use crate::ledger::event::Event;
+use crate::ledger::facts::Facts;
+use crate::ledger::progress::Progress;
+use crate::plan::model::{ProducerId, QueueId, Trigger, Variant, WorkerId};
+use crate::run::asking::Asker;
+use crate::run::drain::Drain;
+use crate::run::scribe::{Scribe, Written};
+use crate::run::settle::{Over, settle};
+use crate::run::stage::{Command, Stage, lock};
+use crate::run::tally::{Action, actions};
+
+/// How many connections are opened at the same time.
+const CONNECTING: usize = 32;
+/// How long an instance may take to end when it is told to.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Who watches a run, and who may end it.
+pub struct Audience<'a> {
+    /// Turns true when the run shall end.
+    pub interrupted: watch::Receiver<bool>,
+    pub progress: &'a mut (dyn FnMut(Progress) + Send),
+    /// Sentences about faults as they act.
+    pub notices: mpsc::UnboundedSender<String>,
+}
+
+/// Runs one variant in an empty space of a broker. `id` tells this run's messages from all
+/// others; letters and digits.
+///
+/// # Errors
+/// When the world fails: the broker refuses the topology or a connection, or goes away. What
+/// was declared stays in the space, which is the caller's to close.
+pub async fn run(
+    plan: Arc<Variant>,
+    id: String,
+    space: Space,
+    audience: Audience<'_>,
+) -> Result<(Books, Facts), BrokerError> {
+    let (scribe, ledger) = Scribe::start(Arc::clone(&plan));
+    let asker = Asker::new(space.connect("rmq-scenario", None).await?);
+    let stage = Arc::new(Stage::new(plan, id, space, scribe, asker, audience.notices));
+    declare(&stage).await?;
+    let over = match open(&stage).await {
+        Ok(mut timers) => {
+            let over = settle(&stage, audience.interrupted, audience.progress).await;
+            timers.abort_all();
+            over
+        }
+        Err(error) => {
+            stage.fail(error);
+            Over::Failed
+        }
+    };
+    close(&stage, over).await;
+    stage.asker.close().await;
+    conclude(stage, over, ledger).await
+}
+
+/// Exchanges, queues that nobody owns, bindings.
+async fn declare(stage: &Arc<Stage>) -> Result<(), BrokerError> {
+    let channel = stage.asker.open().await?;
+    stage.space.declare(&channel, &stage.plan.topology).await?;
+    for (slot, queue) in stage.queues.iter().zip(&stage.plan.topology.queues) {
+        if queue.owner.is_none() {
+            *lock(&slot.real) = Some(stage.space.queue_name(queue));
+        }
+    }
+    Ok(())
+}
+
+/// Workers subscribe one after another, the run begins, and producers are let go together.
+async fn open(stage: &Arc<Stage>) -> Result<JoinSet<()>, BrokerError> {
+    let workers = stage.plan.workers.iter().enumerate();
+    let at_once = workers.filter(|(_, worker)| worker.start.is_none());
+    let connections = at_once.map(|(index, _)| staff::connect(stage, WorkerId::from_index(index)));
+    let mut connections = stream::iter(connections).buffered(CONNECTING);
+    while let Some(ready) = connections.next().await {
+        staff::subscribe(stage, ready?).await?;
+    }
+    drop(connections);
+    let producers = stage.plan.producers.iter().enumerate();
+    let at_once = producers.filter(|(_, producer)| producer.start.is_none());
+    let connections =
+        at_once.map(|(index, _)| producer::connect(stage, ProducerId::from_index(index)));
+    let connections: Vec<_> = stream::iter(connections).buffered(CONNECTING).collect().await;
+    let ready: Vec<producer::Ready> = connections.into_iter().collect::<Result<_, _>>()?;
+    let began = stage.clock.begin();
+    let timers = timers(stage, began.into());
+    ready.into_iter().for_each(producer::release);
+    Ok(timers)
+}
+
+/// A task for each moment of the clock and for each fault that something waits for. Actions
+/// of one moment happen in the order of the file.
+fn timers(stage: &Arc<Stage>, began: Instant) -> JoinSet<()> {
+    let mut timers = JoinSet::new();
+    let mut moments: Vec<(Duration, Vec<Action>)> = Vec::new();
+    for (action, trigger) in actions(&stage.plan) {
+        match trigger {
+            Trigger::At(moment) => match moments.iter_mut().find(|(known, _)| known == moment) {
+                Some((_, due)) => due.push(action),
+                None => moments.push((*moment, vec![action])),
+            },
+            Trigger::AfterFaults(ids) => {
+                let (stage, ids) = (Arc::clone(stage), ids.clone());
+                timers.spawn(async move {
+                    for id in ids {
+                        let mut over = stage.faults[id.index()].over.subscribe();
+                        // The sender lives as long as the stage.
+                        let _ = over.wait_for(|over| *over).await;
+                    }
+                    acting::act_all(&stage, vec![action]).await;
+                });
+            }
+            _ => {}
+        }
+    }
+    for (moment, due) in moments {
+        let stage = Arc::clone(stage);
+        timers.spawn(async move {
+            sleep_until(began + moment).await;
+            acting::act_all(&stage, due).await;
+        });
+    }
+    timers
+}
+
+/// Everybody goes home, and what is left in the queues is taken out.
+async fn close(stage: &Arc<Stage>, over: Over) {
+    let cut = over != Over::Settled;
+    for index in 0..stage.producers.len() {
+        if let Some(control) = stage.producer_control(ProducerId::from_index(index)) {
+            // One that ended meanwhile needs no telling.
+            let _ = control.send(Command::Finish { cut }).await;
+        }
+    }
+    for slot in &stage.producers {
+        let tasks = std::mem::take(&mut *lock(&slot.task));
+        wait_for(stage, tasks, "a producer").await;
+    }
+    let kept = keep_auto_delete(stage).await;
+    for index in 0..stage.workers.len() {
+        if let Some(control) = stage.worker_control(WorkerId::from_index(index)) {
+            let _ = control.send(Command::Finish { cut }).await;
+        }
+    }
+    for slot in &stage.workers {
+        let tasks = std::mem::take(&mut *lock(&slot.task));
+        wait_for(stage, tasks, "a worker").await;
+    }
+    join_all(kept.into_iter().map(|drain| drain.complete(stage))).await;
+    drain_rest(stage).await;
+}
+
+/// An auto-delete queue goes with its last consumer: the drain subscribes before the workers
+/// leave.
+async fn keep_auto_delete(stage: &Arc<Stage>) -> Vec<Drain> {
+    let mut kept = Vec::new();
+    for (index, queue) in stage.plan.topology.queues.iter().enumerate() {
+        if queue.auto_delete && queue.owner.is_none() {
+            kept.extend(start_drain(stage, QueueId::from_index(index)).await);
+        }
+    }
+    kept
+}
+
+async fn start_drain(stage: &Arc<Stage>, queue: QueueId) -> Option<Drain> {
+    let real = stage.real_name(queue)?;
+    let channel = stage.asker.open().await.ok()?;
+    Some(Drain::start(queue, real, channel).await)
+}
+
+/// What is not drained by now: queues that nobody owns, and those that are gone.
+async fn drain_rest(stage: &Arc<Stage>) {
+    for index in 0..stage.queues.len() {
+        let queue = QueueId::from_index(index);
+        if stage.queues[index].drained.load(Ordering::SeqCst) {
+            continue;
+        }
+        let unowned = stage.plan.topology.queues[index].owner.is_none();
+        match start_drain(stage, queue).await {
+            Some(drain) if unowned => drain.complete(stage).await,
+            _ => {
+                // Gone or never there is as good as empty; there and out of reach is not.
+                let complete = stage.real_name(queue).is_none();
+                let ended = Event::DrainEnded { queue, complete, total: 0 };
+                stage.scribe.record(ended).await;
+            }
+        }
+    }
+}
+
+async fn wait_for(stage: &Arc<Stage>, tasks: Vec<tokio::task::JoinHandle<()>>, who: &str) {
+    for task in tasks {
+        let abort = task.abort_handle();
+        match timeout(PATIENCE, task).await {
+            Ok(Ok(())) => {}
+            Ok(Err(panic)) => stage.fail(BrokerError::silent(&format!("running {who} ({panic})"))),
+            Err(_) => {
+                abort.abort();
+                stage.fail(BrokerError::silent(&format!("ending {who}")));
+            }
+        }
+    }
+}
+
+/// Closes the ledger and gathers what else was observed.
+async fn conclude(
+    stage: Arc<Stage>,
+    over: Over,
+    ledger: tokio::task::JoinHandle<Written>,
+) -> Result<(Books, Facts), BrokerError> {
+    if let Some(error) = lock(&stage.failure).take() {
+        return Err(error);
+    }
+    let mut facts = Facts {
+        faults: stage.faults.iter().map(|slot| *lock(&slot.fact)).collect(),
+        errors: std::mem::take(&mut *lock(&stage.errors)),
+        refused: std::mem::take(&mut *lock(&stage.refused)),
+        observations: std::mem::take(&mut *lock(&stage.observations)),
+        duration: 0,
+        cut: match over {
+            Over::Cut(cut) => Some(cut),
+            Over::Settled | Over::Failed => None,
+        },
+    };
+    facts.observations.sort_by_key(|fact| fact.observation);
+    // The owner of the ledger ends when the last way to it is gone.
+    drop(stage);
+    let written = ledger
+        .await
+        .map_err(|panic| BrokerError::silent(&format!("keeping the books ({panic})")))?;
+    let last_fault = facts.faults.iter().filter_map(|fact| fact.at.max(fact.restarted)).max();
+    facts.duration = written.last_event.max(last_fault.unwrap_or(0));
+    Ok((written.ledger.close(), facts))
+}

@@ -1,0 +1,156 @@
+//! When a run is over: everything is done, nothing happens any more, and the broker, asked
+//! freshly, holds nothing that can still move.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+use crate::ledger::facts::Cut;
+use crate::ledger::progress::Progress;
+use crate::plan::model::{Instance, QueueId, Trigger};
+use crate::run::acting;
+use crate::run::scribe::Pulse;
+use crate::run::stage::{Stage, lock};
+use crate::run::tally::{Action, actions};
+
+/// How often the run is looked at.
+const STEP: Duration = Duration::from_millis(5);
+/// Looking for finality takes time in proportion to the copies: at most a tenth of all time.
+const SHARE: u32 = 10;
+
+/// Why the run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Over {
+    Settled,
+    Cut(Cut),
+    /// The world failed; the stage knows how.
+    Failed,
+}
+
+/// Waits until the run is over. `interrupted` turns true when somebody wants it to end.
+pub async fn settle(
+    stage: &Arc<Stage>,
+    mut interrupted: watch::Receiver<bool>,
+    progress: &mut (dyn FnMut(Progress) + Send),
+) -> Over {
+    let mut watcher = Watcher::default();
+    loop {
+        tokio::select! {
+            biased;
+            () = stage.alarm.notified() => return Over::Failed,
+            // A sender that is gone will never interrupt.
+            Ok(_) = interrupted.wait_for(|stop| *stop) => return Over::Cut(Cut::Interrupted),
+            () = sleep(STEP) => {}
+        }
+        if stage.clock.elapsed() >= stage.plan.settle.deadline {
+            return Over::Cut(Cut::Deadline);
+        }
+        let Some(pulse) = stage.scribe.pulse().await else { return Over::Failed };
+        progress(Progress { elapsed: stage.clock.elapsed(), ..pulse.progress });
+        if watcher.is_over(stage, &pulse).await {
+            return Over::Settled;
+        }
+    }
+}
+
+/// What was asked before need not be asked again while nothing happens.
+#[derive(Default)]
+struct Watcher {
+    /// The activity at which finality was denied.
+    denied: Option<u64>,
+    /// No further look before this.
+    not_before: Option<Instant>,
+}
+
+impl Watcher {
+    async fn is_over(&mut self, stage: &Arc<Stage>, pulse: &Pulse) -> bool {
+        let waiting = waiting(stage);
+        if !producers_are_done(stage)
+            || stage.coming.load(Ordering::SeqCst) > 0
+            || waiting == Waiting::Certain
+            || stage.clock.elapsed() < stage.plan.settle.at_least
+        {
+            return false;
+        }
+        if waiting == Waiting::Nothing && self.is_final(stage, pulse).await {
+            return true;
+        }
+        let idle = stage.plan.settle.idle;
+        let is_idle = || pulse.last_activity.elapsed() >= idle && stage.clock.elapsed() >= idle;
+        is_idle() && is_quiet(stage, pulse).await && {
+            // Asking took a moment: did anything happen in it?
+            let now = stage.scribe.pulse().await;
+            now.is_some_and(|now| now.activity == pulse.activity)
+                && stage.coming.load(Ordering::SeqCst) == 0
+        }
+    }
+
+    async fn is_final(&mut self, stage: &Arc<Stage>, pulse: &Pulse) -> bool {
+        let too_soon = self.not_before.is_some_and(|moment| Instant::now() < moment);
+        if pulse.progress.in_hand > 0 || self.denied == Some(pulse.activity) || too_soon {
+            return false;
+        }
+        let asked = Instant::now();
+        let is_final = stage.scribe.is_final().await;
+        self.not_before = Some(Instant::now() + asked.elapsed() * SHARE);
+        self.denied = (!is_final).then_some(pulse.activity);
+        is_final && stage.coming.load(Ordering::SeqCst) == 0
+    }
+}
+
+/// What of the file has not happened yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Waiting {
+    Nothing,
+    /// Something waits for a count that may never come.
+    Uncertain,
+    /// Something will happen by itself.
+    Certain,
+}
+
+fn waiting(stage: &Stage) -> Waiting {
+    let planned = actions(&stage.plan).into_iter().zip(&stage.fired);
+    let open = planned.filter(|(_, fired)| !fired.load(Ordering::SeqCst));
+    let kind = |((_, trigger), _): ((Action, &Trigger), _)| match trigger {
+        Trigger::At(_) => Waiting::Certain,
+        Trigger::AfterFaults(ids) => {
+            let over = ids.iter().all(|id| *stage.faults[id.index()].over.borrow());
+            if over { Waiting::Certain } else { Waiting::Uncertain }
+        }
+        Trigger::Count { .. } | Trigger::During(_) | Trigger::BeforeAck(_) => Waiting::Uncertain,
+    };
+    open.map(kind).max().unwrap_or(Waiting::Nothing)
+}
+
+/// Done, dead for good, or waiting for a start that is counted among what has not happened.
+fn producers_are_done(stage: &Stage) -> bool {
+    let planned = actions(&stage.plan);
+    stage.producers.iter().enumerate().all(|(index, slot)| {
+        let unstarted = planned.iter().zip(&stage.fired).any(|((action, _), fired)| {
+            matches!(action, Action::Start(Instance::Producer(id)) if id.index() == index)
+                && !fired.load(Ordering::SeqCst)
+        });
+        unstarted || slot.done.load(Ordering::SeqCst)
+    })
+}
+
+/// No queue has a ready copy for an able worker, and the broker has given up every consumer
+/// that is dead: with it goes what it held.
+async fn is_quiet(stage: &Arc<Stage>, pulse: &Pulse) -> bool {
+    for (index, slot) in stage.queues.iter().enumerate() {
+        if lock(&slot.real).is_none() {
+            continue;
+        }
+        let Some(numbers) = acting::numbers(stage, QueueId::from_index(index)).await else {
+            continue;
+        };
+        let moving = numbers.ready > 0 && pulse.able[index];
+        if moving || numbers.consumers != slot.consumers.load(Ordering::SeqCst) {
+            return false;
+        }
+    }
+    true
+}
