@@ -2,6 +2,8 @@
 //!
 //! Knows nothing of YAML: whoever finds a mistake gives its place.
 
+mod render;
+
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
