@@ -106,7 +106,7 @@ impl Collector {
 fn missing(removed: &[Removed], original: &Node, whole: Whole) -> bool {
     match whole {
         Whole::Node(at) => {
-            let Some(node) = find(original, at) else { return false };
+            let Some(node) = original.find(at) else { return false };
             let within = |removed: &Removed| {
                 (node.at.node..=node.last()).contains(&removed.at.position()) && !removed.needless
             };
@@ -135,19 +135,6 @@ fn names_missing(removed: &[Removed], original: &Node, path: &[&str]) -> bool {
         let entry = removed.container == node.at;
         within && (entry || matches!(removed.key.as_deref(), Some("name" | "count" | "if")))
     })
-}
-
-fn find(node: &Node, at: At) -> Option<&Node> {
-    if node.at.node == at.position() {
-        return Some(node);
-    }
-    match &node.value {
-        Value::List(items) => items.iter().find_map(|item| find(item, at)),
-        Value::Map(entries) => {
-            entries.iter().find_map(|(key, value)| find(key, at).or_else(|| find(value, at)))
-        }
-        _ => None,
-    }
 }
 
 /// Takes the entry out that a node is or belongs to; tells the container and the entry's key.

@@ -57,9 +57,10 @@ impl Mistake {
         self
     }
 
-    /// Says what to do, with the line number of another node.
-    pub fn help_at(mut self, text: impl Into<String>, at: At) -> Self {
-        self.help = Some(Line { text: text.into(), at: Some(at), tail: "" });
+    /// Asks whether something that stands elsewhere was meant.
+    pub fn did_you_mean(mut self, name: &str, at: At) -> Self {
+        let text = format!("did you mean `{name}`");
+        self.help = Some(Line { text, at: Some(at), tail: "?" });
         self
     }
 

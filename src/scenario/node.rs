@@ -81,6 +81,21 @@ impl Node {
         self.entries().iter().find(|(name, _)| name.text() == Some(key)).map(|(_, value)| value)
     }
 
+    /// The node that stands there, in this one; numbers rise in reading order.
+    pub fn find(&self, at: At) -> Option<&Node> {
+        let wanted = at.position();
+        if self.at.node == wanted {
+            return Some(self);
+        }
+        match &self.value {
+            Value::List(items) => items.iter().find_map(|item| item.find(at)),
+            Value::Map(entries) => {
+                entries.iter().find_map(|(key, value)| key.find(at).or_else(|| value.find(at)))
+            }
+            _ => None,
+        }
+    }
+
     /// The highest number of this node and all below it.
     pub fn last(&self) -> u32 {
         match &self.value {
