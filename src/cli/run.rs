@@ -171,7 +171,7 @@ impl Session<'_> {
         for scenario in scenarios {
             report.scenarios.push(ScenarioReport {
                 scenario: scenario.name.clone(),
-                file: scenario.source.path().to_owned(),
+                file: scenario.source.path.clone(),
                 verdict: Verdict::Skipped,
                 variants: Vec::new(),
             });

@@ -1,4 +1,7 @@
 //! What is meant: variants expanded, names resolved, defaults filled in.
+//!
+//! [`load`] is the way in. It finds all mistakes of a file at once; without any, nothing of the
+//! result can be wrong in itself, and the engine checks nothing again.
 
 pub mod content;
 pub mod count;
@@ -9,16 +12,152 @@ pub mod random;
 pub mod routing;
 pub mod template;
 
+mod body;
+mod context;
+mod counts;
+mod expectations;
+mod faults;
+mod meaning;
+mod names;
+mod overlay;
+mod producers;
+mod topology;
+mod triggers;
+mod unsupported;
+mod variants;
+mod workers;
+
+use std::sync::Arc;
+
+use crate::diagnostic::Diagnostic;
+use crate::plan::model::Scenario;
+use crate::plan::variants::Cell;
+use crate::scenario::collect::Collector;
+use crate::scenario::file::{ExpectOnly, File};
+use crate::scenario::mistake::Mistake;
+use crate::scenario::node::{At, Node, Value};
+use crate::scenario::{Source, keys, yaml};
+
+/// What the command line says about a file.
+#[derive(Debug, Clone, Default)]
 pub struct Options {
+    /// Variables and their values, each the text of a YAML scalar; the last of a name counts.
     pub sets: Vec<(String, String)>,
+    /// Instead of the file's seed.
     pub seed: Option<u64>,
 }
-pub fn load(
-    _: crate::scenario::Source,
-    _: &Options,
-) -> Result<model::Scenario, Vec<crate::diagnostic::Diagnostic>> {
-    Err(Vec::new())
+
+/// What a file means.
+///
+/// # Errors
+/// All mistakes of the file, in its order.
+pub fn load(source: Source, options: &Options) -> Result<Scenario, Vec<Diagnostic>> {
+    let root = yaml::read(&source).map_err(|diagnostic| vec![diagnostic])?;
+    let mut found = Collector::default();
+    let tree = keys::check(root.clone(), &mut found);
+    let source = Arc::new(source);
+    let scenario = scenario(&source, &tree, options, &mut found);
+    match scenario {
+        Some(scenario) if found.is_empty() => Ok(scenario),
+        _ => Err(diagnostics(&source, &root, options, found)),
+    }
 }
-pub fn version_matches(_: &semver::VersionReq, _: &str) -> bool {
-    true
+
+fn diagnostics(
+    source: &Source,
+    root: &Node,
+    options: &Options,
+    found: Collector,
+) -> Vec<Diagnostic> {
+    let set = |at: At| {
+        let sets = options.sets.iter().enumerate();
+        let mut of = sets.filter(|(index, _)| At::command_line(*index).node == at.node);
+        of.next().map(|(_, (name, value))| format!("--set {name}={value}"))
+    };
+    let mistakes = found.finish(root);
+    assert!(!mistakes.is_empty(), "a file that is refused has a mistake");
+    mistakes.into_iter().map(|mistake| mistake.diagnostic(source, set)).collect()
+}
+
+fn scenario(
+    source: &Arc<Source>,
+    tree: &Node,
+    options: &Options,
+    found: &mut Collector,
+) -> Option<Scenario> {
+    let cells = variants::cells(tree, options, found);
+    let mut variants = Vec::new();
+    let mut first = None;
+    for cell in cells {
+        let Some(file) = read(tree, &cell, found) else { continue };
+        variants.extend(context::variant(&file, cell, options, found));
+        first.get_or_insert(file);
+    }
+    let file = first?;
+    if !found.is_empty() || variants.is_empty() {
+        return None;
+    }
+    Some(Scenario {
+        source: Arc::clone(source),
+        name: file.scenario?.0,
+        description: file.description,
+        tags: file.tags,
+        seed: variants[0].seed,
+        variants,
+    })
+}
+
+/// The file as it is for one variant: its variables filled in, its layers laid over.
+fn read(tree: &Node, cell: &Cell, found: &mut Collector) -> Option<File> {
+    const HEAD: [&str; 5] = ["vars", "variants", "matrix", "expect", "requires"];
+    let body = tree.entries().iter();
+    let body = body.filter(|(key, _)| !key.text().is_some_and(|key| HEAD.contains(&key)));
+    let body = Node { at: tree.at, value: Value::Map(body.cloned().collect()) };
+    let mut body = cell.variables.fill(&body, found);
+    for key in ["requires", "expect"] {
+        let layers = tree.entries().iter().filter(|(name, _)| name.text() == Some(key));
+        let mut merged: Option<(Node, Node)> = None;
+        for (name, value) in
+            layers.chain(cell.layers.iter().filter(|(name, _)| name.text() == Some(key)))
+        {
+            let value = cell.variables.fill(value, found);
+            let layer = checked(tree.at, name, value, found);
+            merged = match (merged, layer) {
+                (Some((name, under)), Some((_, over))) => Some((name, overlay::merge(under, over))),
+                (under, over) => over.or(under),
+            };
+        }
+        if let Value::Map(entries) = &mut body.value {
+            entries.extend(merged);
+        }
+    }
+    found.decode(&mut body)
+}
+
+/// A layer without what is wrong in it; also what a later layer replaces is checked.
+fn checked(at: At, name: &Node, value: Node, found: &mut Collector) -> Option<(Node, Node)> {
+    if value.value == Value::Null {
+        return None;
+    }
+    let mut layer = Node { at, value: Value::Map(vec![(name.clone(), value)]) };
+    if name.text() == Some("expect") {
+        found.decode::<ExpectOnly>(&mut layer)?;
+    }
+    match layer.value {
+        Value::Map(mut entries) => entries.pop(),
+        _ => None,
+    }
+}
+
+/// A required key that is not there; said of the whole file.
+fn missing_name(at: At) -> Mistake {
+    Mistake::new(at, "a scenario needs the key `scenario`, its name")
+        .help("begin with `scenario: my-first`")
+}
+
+/// Whether a broker's version is what a file requires. Anything behind the three numbers, as
+/// in `4.1.0-rc.1` or `3.10.8+1`, does not count: a release candidate has the new behaviour.
+pub fn version_matches(wanted: &semver::VersionReq, version: &str) -> bool {
+    let numbers = version.split(['-', '+']).next().unwrap_or(version);
+    semver::Version::parse(numbers).is_ok_and(|version| wanted.matches(&version))
 }

@@ -157,6 +157,17 @@ pub struct Producer {
     pub size: Option<Pattern<u64>>,
     pub headers: Vec<(String, Pattern<Scalar>)>,
     pub reconnect: Option<Duration>,
+    /// What a reconnected producer does with what was unanswered.
+    pub unconfirmed: Unconfirmed,
+}
+
+/// What becomes of publishes that were unanswered when their connection was lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unconfirmed {
+    /// They stay unanswered.
+    Drop,
+    /// They are published again, with the same id.
+    Republish,
 }
 
 /// Where a producer publishes to.
@@ -255,6 +266,8 @@ pub enum CountEvent {
 pub enum Scope {
     All,
     Queue(QueueId),
+    /// The temporary queues of a group of workers, by the group's name.
+    Queues(Vec<QueueId>),
     Producers(Vec<ProducerId>),
     Workers(Vec<WorkerId>),
 }

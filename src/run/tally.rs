@@ -95,7 +95,10 @@ impl Tallies {
                     (Scope::All, _) => true,
                     (Scope::Queue(wanted), Instance::Worker(_)) => queue == Some(*wanted),
                     // Which of its messages go there is known message by message.
-                    (Scope::Queue(_), Instance::Producer(_)) => true,
+                    (Scope::Queue(_) | Scope::Queues(_), Instance::Producer(_)) => true,
+                    (Scope::Queues(ids), Instance::Worker(_)) => {
+                        queue.is_some_and(|queue| ids.contains(&queue))
+                    }
                     (Scope::Producers(ids), Instance::Producer(id)) => ids.contains(&id),
                     (Scope::Workers(ids), Instance::Worker(id)) => ids.contains(&id),
                     (Scope::Producers(_), Instance::Worker(_))
@@ -110,9 +113,12 @@ impl Tallies {
     pub fn count(&self, watch: &Watch, by: u64, reaches: impl Fn(QueueId) -> bool) -> Vec<Action> {
         let mut due = Vec::new();
         for tally in watch.0.iter().map(|&index| &self.0[index]) {
-            if let Scope::Queue(queue) = tally.of
-                && !reaches(queue)
-            {
+            let concerned = match &tally.of {
+                Scope::Queue(queue) => reaches(*queue),
+                Scope::Queues(queues) => queues.iter().any(|queue| reaches(*queue)),
+                _ => true,
+            };
+            if !concerned {
                 continue;
             }
             let before = tally.count.fetch_add(by, Ordering::SeqCst);
@@ -129,7 +135,7 @@ impl Tallies {
         let left = watch.0.iter().filter_map(|&index| {
             let tally = &self.0[index];
             let left = tally.n.saturating_sub(tally.count.load(Ordering::SeqCst));
-            let by_queue = matches!(tally.of, Scope::Queue(_));
+            let by_queue = matches!(tally.of, Scope::Queue(_) | Scope::Queues(_));
             match (left, by_queue) {
                 (0, _) => None,
                 (_, true) => Some(1),

@@ -1,33 +1,25 @@
-//! The file as written.
+//! The file as written: read strictly, field for field, with the place of everything.
+//!
+//! [`source`] reads the text, [`yaml`] and [`node`] make a tree of it, [`variables`] fills in
+//! the variables, and [`decode`] turns the tree into the structs of the modules below it.
+//! What the file means is not known here.
 
-use crate::diagnostic::Place;
+pub mod actors;
+pub mod collect;
+pub mod decode;
+pub mod expect;
+pub mod file;
+pub mod keys;
+pub mod matcher;
+pub mod mistake;
+pub mod node;
+pub mod pattern;
+pub mod scalar;
+pub mod source;
+pub mod topology;
+pub mod trigger;
+pub mod variables;
+pub mod yaml;
 
-/// A node of the file, by its number in reading order, and where a variable brought it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct At {
-    pub node: u32,
-    pub used: Option<u32>,
-}
-
-/// The text of a scenario file.
-#[derive(Debug)]
-pub struct Source {
-    pub path: String,
-    pub text: String,
-}
-
-impl Source {
-    /// Where a node stands; `None` only for what came from the command line.
-    pub fn place(&self, at: At) -> Option<Place> {
-        let _ = at;
-        None
-    }
-}
-impl Source {
-    pub fn read(_: &std::path::Path) -> Result<Self, crate::diagnostic::Diagnostic> {
-        Err(crate::diagnostic::Diagnostic::error("stub"))
-    }
-    pub fn path(&self) -> &str {
-        &self.path
-    }
-}
+pub use node::At;
+pub use source::Source;

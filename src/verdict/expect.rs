@@ -74,6 +74,7 @@ fn scoped(books: &Books, scope: &Scope) -> Counts {
     match scope {
         Scope::All => return books.totals,
         Scope::Queue(queue) => return books.queues[queue.index()],
+        Scope::Queues(ids) => ids.iter().for_each(|id| sum.add(&books.queues[id.index()])),
         Scope::Producers(ids) => ids.iter().for_each(|id| sum.add(&books.producers[id.index()])),
         Scope::Workers(ids) => ids.iter().for_each(|id| sum.add(&books.workers[id.index()])),
     }
@@ -155,6 +156,7 @@ fn examples(books: &Books, expectation: &Expectation) -> Vec<MessageKey> {
         Expected::Count { scope, count, .. } if is_trouble(*count) => {
             let within = |message: MessageKey, queue| match scope {
                 Scope::Queue(wanted) => *wanted == queue,
+                Scope::Queues(wanted) => wanted.contains(&queue),
                 Scope::Producers(ids) => ids.contains(&message.producer),
                 Scope::All | Scope::Workers(_) => true,
             };

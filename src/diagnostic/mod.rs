@@ -2,6 +2,8 @@
 //!
 //! Knows nothing of YAML: whoever finds a mistake gives its place.
 
+mod render;
+
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
@@ -71,28 +73,5 @@ impl Diagnostic {
     pub fn note(mut self, note: impl Into<String>) -> Self {
         self.notes.push(note.into());
         self
-    }
-
-    /// The message as people read it.
-    pub fn render(&self, color: bool) -> String {
-        let _ = color;
-        let word = match self.severity {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-        };
-        let mut out = format!("{word}: {}\n", self.message);
-        if let Some(place) = &self.place {
-            let Place { file, line, column, width, text } = place;
-            let gutter = " ".repeat(line.to_string().len());
-            let carets = format!("{}{}", " ".repeat(column - 1), "^".repeat(*width));
-            let carets = format!("{carets} {}", self.label);
-            out.push_str(&format!("{gutter}--> {file}:{line}:{column}\n{gutter} |\n"));
-            out.push_str(&format!("{line} | {text}\n{gutter} | {}\n", carets.trim_end()));
-        }
-        let help = self.help.iter().map(|help| format!("help: {help}"));
-        for line in self.notes.iter().cloned().chain(help) {
-            out.push_str(&format!("   = {line}\n"));
-        }
-        out
     }
 }

@@ -1,0 +1,138 @@
+//! One variant, from its file to its plan.
+
+use std::time::Duration;
+
+use crate::plan::model::{Group, Requires, Settle, Variant};
+use crate::plan::names::Names;
+use crate::plan::variants::Cell;
+use crate::plan::{
+    Options, expectations, faults, meaning, missing_name, producers, topology, unsupported, workers,
+};
+use crate::scenario::collect::Collector;
+use crate::scenario::decode::{Decoder, Located};
+use crate::scenario::file::File;
+use crate::scenario::mistake::{Mistake, Whole};
+use crate::scenario::node::At;
+use crate::scenario::scalar::Scalar;
+
+/// What every part of the plan looks things up in.
+pub struct Context<'f> {
+    pub file: &'f File,
+    pub names: Names,
+    pub cell: &'f Cell,
+}
+
+impl Context<'_> {
+    /// The text of a variable, for a body.
+    pub fn text_of(&self, variable: &str) -> Option<String> {
+        let variable = self.cell.variables.list.iter().find(|known| known.name == variable)?;
+        let scalar: Scalar = serde::Deserialize::deserialize(Decoder(&variable.value)).ok()?;
+        Some(scalar.to_string())
+    }
+}
+
+/// The plan of a variant; `None` when it cannot be made. All mistakes are recorded.
+pub fn variant(
+    file: &File,
+    cell: Cell,
+    options: &Options,
+    found: &mut Collector,
+) -> Option<Variant> {
+    head(file, found);
+    unsupported::refuse(file, found);
+    let names = Names::of(file, found);
+    if names.too_many {
+        return None;
+    }
+    let context = Context { file, names, cell: &cell };
+    let requires = requires(file, found);
+    let settle = settle(file, found);
+    let mut topology = topology::plan(&context, found);
+    let (producers, producer_groups) = producers::plan(&context, found);
+    let (workers, worker_groups) = workers::plan(&context, &mut topology, found);
+    topology::check_exclusive(&context, &topology, found);
+    let faults = faults::plan(&context, &workers, found);
+    let (observations, expectations) = expectations::plan(&context, &faults, found);
+    let vars = vars(&context);
+    Some(Variant {
+        name: cell.name.clone(),
+        vars,
+        seed: options.seed.or(file.seed).unwrap_or(1),
+        requires,
+        topology,
+        producers,
+        producer_groups,
+        workers,
+        worker_groups,
+        faults: faults.list,
+        observations,
+        settle,
+        expectations,
+    })
+}
+
+fn head(file: &File, found: &mut Collector) {
+    let root = At::node(0);
+    if file.scenario.is_none() {
+        found.push(missing_name(root).needs(Whole::Names(&["scenario"])));
+    }
+    if let Some(format) = file.format.filter(|format| format.value != 1) {
+        let text = format!("this program reads format 1, not {}", format.value);
+        found.push(Mistake::new(format.at, text).help("write `format: 1`, or use a newer version"));
+    }
+}
+
+fn requires(file: &File, found: &mut Collector) -> Requires {
+    let Some(requires) = &file.requires else { return Requires::default() };
+    Requires {
+        rabbitmq: requires.rabbitmq.as_ref().and_then(|version| version_of(version, found)),
+        nodes: requires.nodes.map(|nodes| nodes.0),
+        management: requires.management.unwrap_or(false),
+    }
+}
+
+fn version_of(text: &Located<String>, found: &mut Collector) -> Option<semver::VersionReq> {
+    match semver::VersionReq::parse(text) {
+        Ok(version) => Some(version),
+        Err(_) => {
+            let text_of = format!("`{}` is not a range of versions", text.value);
+            found.push(
+                Mistake::new(text.at, text_of).help("write it like \">=4.0\" or \">=3.10, <4.3\""),
+            );
+            None
+        }
+    }
+}
+
+fn settle(file: &File, found: &mut Collector) -> Settle {
+    let written = file.settle.as_ref();
+    let idle = written.and_then(|settle| settle.idle);
+    let at_least = written.and_then(|settle| settle.at_least);
+    let deadline = written.and_then(|settle| settle.deadline);
+    let settle = Settle {
+        idle: idle.map_or(Duration::from_millis(500), |time| time.0),
+        at_least: at_least.map_or(Duration::ZERO, |time| time.0),
+        deadline: deadline.map_or(Duration::from_secs(60), |time| time.value.0),
+    };
+    if let Some(deadline) = deadline.filter(|_| settle.deadline <= settle.at_least) {
+        let text = "the `deadline` is not after `at_least`, so that no run could end well";
+        found.push(Mistake::new(deadline.at, text).help("make the deadline longer"));
+    }
+    settle
+}
+
+fn vars(context: &Context) -> Vec<(String, crate::plan::pattern::Scalar)> {
+    let variables = context.cell.variables.list.iter();
+    let scalar = |node| serde::Deserialize::deserialize(Decoder(node)).ok();
+    variables
+        .filter_map(|variable| {
+            let value: Scalar = scalar(&variable.value)?;
+            Some((variable.name.clone(), meaning::scalar(&value)))
+        })
+        .collect()
+}
+
+/// The instances of one entry of the file.
+pub fn group<Id: Copy>(name: &str, members: Vec<Id>) -> Group<Id> {
+    Group { name: name.to_owned(), members }
+}

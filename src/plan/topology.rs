@@ -1,0 +1,146 @@
+//! Exchanges, queues and bindings as meant, and who owns an exclusive queue.
+
+use crate::plan::context::Context;
+use crate::plan::meaning;
+use crate::plan::model::{Binding, Exchange, ExchangeId, ExchangeKind, Queue, QueueId, Topology};
+use crate::plan::pattern::Scalar;
+use crate::scenario::collect::Collector;
+use crate::scenario::decode::Located;
+use crate::scenario::mistake::{Mistake, Whole};
+use crate::scenario::topology::{self as written, Match, Table};
+
+/// The topology of the file; temporary queues come with their workers.
+pub fn plan(context: &Context, found: &mut Collector) -> Topology {
+    let written = &context.file.topology;
+    let mut exchanges = vec![default_exchange()];
+    exchanges.extend(written.exchanges.iter().map(exchange));
+    let queues = written.queues.iter().map(queue).collect();
+    let bindings =
+        written.bindings.iter().filter_map(|entry| binding(entry, context, found)).collect();
+    Topology { exchanges, queues, bindings }
+}
+
+fn default_exchange() -> Exchange {
+    let kind = ExchangeKind::Direct;
+    Exchange { name: String::new(), kind, durable: true, auto_delete: false, internal: false }
+}
+
+fn exchange(exchange: &Located<written::Exchange>) -> Exchange {
+    Exchange {
+        name: exchange.name.value.0.clone(),
+        kind: match exchange.kind {
+            written::ExchangeKind::Direct => ExchangeKind::Direct,
+            written::ExchangeKind::Fanout => ExchangeKind::Fanout,
+            written::ExchangeKind::Topic => ExchangeKind::Topic,
+            written::ExchangeKind::Headers => ExchangeKind::Headers,
+        },
+        durable: exchange.durable.unwrap_or(true),
+        auto_delete: exchange.auto_delete.unwrap_or(false),
+        internal: exchange.internal.unwrap_or(false),
+    }
+}
+
+fn queue(queue: &Located<written::Queue>) -> Queue {
+    Queue {
+        name: queue.name.value.0.clone(),
+        durable: queue.durable.unwrap_or(true),
+        auto_delete: queue.auto_delete.unwrap_or(false),
+        exclusive: queue.exclusive.unwrap_or(false),
+        temporary: false,
+        owner: None,
+    }
+}
+
+fn binding(
+    binding: &Located<written::Binding>,
+    context: &Context,
+    found: &mut Collector,
+) -> Option<Binding> {
+    let from = source(&binding.from, context, found);
+    if binding.to_exchange.is_some() {
+        return None;
+    }
+    let Some(to) = &binding.to else {
+        found.push(
+            Mistake::new(binding.at, "a binding needs the key `to`, the queue it leads to")
+                .needs(Whole::Node(binding.at)),
+        );
+        return None;
+    };
+    let to = context.names.queue(to, "a binding leads to", found);
+    let arguments = arguments(&binding.headers, binding.matching, found);
+    let routing_key = binding.routing_key.clone().unwrap_or_default();
+    Some(Binding {
+        from: from?,
+        to: to?,
+        routing_key,
+        headers: arguments.0,
+        match_any: arguments.1,
+    })
+}
+
+/// The exchange of a binding; the default one has all its bindings by itself.
+pub fn source(
+    name: &Located<String>,
+    context: &Context,
+    found: &mut Collector,
+) -> Option<ExchangeId> {
+    if name.value.is_empty() {
+        found.push(
+            Mistake::new(name.at, "nothing can be bound to the default exchange")
+                .help("it leads to every queue by the queue's name; leave this binding out"),
+        );
+        return None;
+    }
+    context.names.exchange(name, "a binding begins at", found)
+}
+
+/// The headers of a binding, and whether any of them is enough.
+pub fn arguments(
+    headers: &Option<Table>,
+    matching: Option<Located<Match>>,
+    found: &mut Collector,
+) -> (Vec<(String, Scalar)>, bool) {
+    if let (None, Some(matching)) = (headers, matching) {
+        found.push(
+            Mistake::new(
+                matching.at,
+                "`match` says how `headers` are compared, and there are none",
+            )
+            .help("add `headers: { … }`, or leave `match` out"),
+        );
+    }
+    let entries = headers.iter().flat_map(|table| &table.0);
+    let entries = entries.map(|(name, value)| (name.clone(), meaning::scalar(value))).collect();
+    (entries, matching.is_some_and(|matching| matching.value == Match::Any))
+}
+
+/// An exclusive queue belongs to the one worker instance that consumes from it.
+pub fn check_exclusive(context: &Context, topology: &Topology, found: &mut Collector) {
+    for (index, written) in context.file.topology.queues.iter().enumerate() {
+        if !topology.queues[index].exclusive {
+            continue;
+        }
+        let id = QueueId::from_index(index);
+        let name = &written.name.value.0;
+        if topology.queues[index].owner.is_none() && !consumed(context, id) {
+            let text = format!("no worker consumes from the exclusive queue `{name}`");
+            let mistake = Mistake::new(written.name.at, text).needs(Whole::Names(&["workers"]));
+            let mistake =
+                match context.file.workers.iter().find(|worker| worker.condition != Some(false)) {
+                    Some(worker) => mistake.needs(Whole::Node(worker.at)),
+                    None => mistake,
+                };
+            found.push(mistake.help(
+                "it is declared by the one worker that consumes from it; add that worker, or leave `exclusive` out",
+            ));
+        }
+    }
+}
+
+fn consumed(context: &Context, queue: QueueId) -> bool {
+    use crate::plan::names::Thing;
+    let workers = context.file.workers.iter().filter(|worker| worker.condition != Some(false));
+    let mut queues = workers.filter_map(|worker| worker.queue.as_ref());
+    queues.any(|name| context.names.get(&name.value) == Some(&Thing::Queue(queue)))
+}

@@ -1,0 +1,234 @@
+//! Finding all mistakes at once: what is wrong is recorded, taken out, and the rest read again.
+//!
+//! What was taken out is remembered, so that nothing is reported as missing that the file has.
+
+use serde::de::DeserializeOwned;
+
+use crate::scenario::decode::{Decoder, Inner, Kind};
+use crate::scenario::mistake::{Mistake, Whole, list, meant};
+use crate::scenario::node::{At, Node, Value};
+
+/// No more mistakes than these are looked for in a file.
+pub const MAX_MISTAKES: usize = 100;
+
+#[derive(Debug, Default)]
+pub struct Collector {
+    mistakes: Vec<Mistake>,
+    removed: Vec<Removed>,
+}
+
+/// Something that was taken out of the tree.
+#[derive(Debug)]
+struct Removed {
+    /// The map or list that held it.
+    container: At,
+    /// Its own node: the key of an unknown key, else the value.
+    at: At,
+    /// The key it had, or that it was probably meant to have; none in a list.
+    key: Option<String>,
+    /// A key that no struct knows and that resembles none: nothing is missing without it.
+    needless: bool,
+}
+
+impl Collector {
+    pub fn push(&mut self, mistake: Mistake) {
+        self.mistakes.push(mistake);
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.mistakes.is_empty()
+    }
+
+    /// Says that an entry of a map or list was taken out of the tree elsewhere.
+    pub fn removed(&mut self, container: At, at: At, key: Option<String>) {
+        self.removed.push(Removed { container, at, key, needless: false });
+    }
+
+    /// A struct out of a tree without its wrong parts; `None` when too little is left.
+    pub fn decode<T: DeserializeOwned>(&mut self, tree: &mut Node) -> Option<T> {
+        loop {
+            let wrong = match T::deserialize(Decoder(tree)) {
+                Ok(value) => return Some(value),
+                Err(wrong) => wrong.into_inner(),
+            };
+            let at = wrong.at?;
+            if !self.follows(&wrong, at) {
+                self.mistakes.push(words(&wrong, at));
+            }
+            if self.mistakes.len() >= MAX_MISTAKES || !self.remove(tree, &wrong, at) {
+                return None;
+            }
+        }
+    }
+
+    /// Whether a key is missing only because it was taken out.
+    fn follows(&self, wrong: &Inner, at: At) -> bool {
+        let Kind::MissingKey(missing) = wrong.kind else { return false };
+        let gone =
+            |removed: &Removed| removed.container == at && removed.key.as_deref() == Some(missing);
+        self.removed.iter().any(gone)
+    }
+
+    fn remove(&mut self, tree: &mut Node, wrong: &Inner, at: At) -> bool {
+        let suggested = match &wrong.kind {
+            Kind::UnknownKey { found, known } => Some(meant(found, known.iter().copied())),
+            _ => None,
+        };
+        let Some((container, key)) = take(tree, at) else { return false };
+        let needless = suggested == Some(None);
+        let key = match suggested {
+            Some(suggested) => suggested.map(str::to_owned),
+            None => key,
+        };
+        self.removed.push(Removed { container, at, key, needless });
+        true
+    }
+
+    /// The mistakes that stand when the whole file is considered, in its order; `original` is
+    /// the tree before anything was taken out.
+    pub fn finish(self, original: &Node) -> Vec<Mistake> {
+        let Self { mut mistakes, removed } = self;
+        mistakes.retain(|mistake| {
+            !mistake.needs.iter().any(|whole| missing(&removed, original, *whole))
+        });
+        // The command line comes first, then what the file has, in its order; a mistake that
+        // several variants share is told once.
+        mistakes.sort_by_key(|mistake| {
+            (!mistake.at.is_from_command_line(), mistake.at.node, mistake.at.used)
+        });
+        let mut seen = std::collections::HashSet::new();
+        mistakes.retain(|mistake| seen.insert((mistake.at.node, mistake.message.clone())));
+        mistakes.truncate(MAX_MISTAKES);
+        mistakes
+    }
+}
+
+fn missing(removed: &[Removed], original: &Node, whole: Whole) -> bool {
+    match whole {
+        Whole::Node(at) => {
+            let Some(node) = original.find(at) else { return false };
+            let within = |removed: &Removed| {
+                (node.at.node..=node.last()).contains(&removed.at.position()) && !removed.needless
+            };
+            removed.iter().any(within)
+        }
+        Whole::Names(path) => names_missing(removed, original, path),
+    }
+}
+
+/// Whether a name may be missing from a list: the list itself, an entry, or an entry's `name`
+/// or `count` was taken out.
+fn names_missing(removed: &[Removed], original: &Node, path: &[&str]) -> bool {
+    let mut node = original;
+    for key in path {
+        let gone = |removed: &Removed| {
+            removed.container == node.at && removed.key.as_deref() == Some(*key)
+        };
+        if removed.iter().any(gone) {
+            return true;
+        }
+        let Some(next) = node.get(key) else { return false };
+        node = next;
+    }
+    removed.iter().any(|removed| {
+        let within = (node.at.node..=node.last()).contains(&removed.at.position());
+        let entry = removed.container == node.at;
+        within && (entry || matches!(removed.key.as_deref(), Some("name" | "count" | "if")))
+    })
+}
+
+/// Takes the entry out that a node is or belongs to; tells the container and the entry's key.
+fn take(tree: &mut Node, at: At) -> Option<(At, Option<String>)> {
+    let container = tree.at;
+    match &mut tree.value {
+        Value::List(items) => {
+            if let Some(position) = items.iter().position(|item| item.at == at) {
+                items.remove(position);
+                return Some((container, None));
+            }
+            items.iter_mut().find_map(|item| take(item, at))
+        }
+        Value::Map(entries) => {
+            let position = entries.iter().position(|(key, value)| key.at == at || value.at == at);
+            if let Some(position) = position {
+                let (key, _) = entries.remove(position);
+                return Some((container, key.text().map(str::to_owned)));
+            }
+            entries.iter_mut().find_map(|(_, value)| take(value, at))
+        }
+        _ => None,
+    }
+}
+
+/// What is wrong, in the words of the file.
+fn words(wrong: &Inner, at: At) -> Mistake {
+    let owner = match (wrong.owner, &wrong.key) {
+        (Some(owner), _) => owner.to_owned(),
+        (None, Some(key)) => format!("`{key}`"),
+        (None, None) => "the file".to_owned(),
+    };
+    match &wrong.kind {
+        Kind::UnknownKey { found, known } => {
+            let mistake = Mistake::new(at, format!("unknown key `{found}` in {owner}"));
+            mistake.help(match meant(found, known.iter().copied()) {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None if known.len() > 20 => "look it up in the description of the format".into(),
+                None => format!("the keys of {owner} are {}", list(known.iter().copied(), "and")),
+            })
+        }
+        Kind::MissingKey(key) => Mistake::new(at, format!("{owner} needs the key `{key}`")),
+        Kind::Choice { found, known } => {
+            let what = subject(wrong);
+            let choice = list(known.iter().copied(), "or");
+            let mistake = Mistake::new(at, format!("{what} must be {choice}, not `{found}`"));
+            match meant(found, known.iter().copied()) {
+                Some(meant) => mistake.help(format!("did you mean `{meant}`?")),
+                None => mistake,
+            }
+        }
+        Kind::Type { found, expected } => {
+            let what = subject(wrong);
+            let mistake = Mistake::new(at, format!("{what} must be {expected}, not {found}"));
+            match advice(found, expected) {
+                Some(advice) => mistake.help(advice),
+                None => mistake,
+            }
+        }
+        Kind::Other(text) => match text.split_once('\n') {
+            Some((message, help)) => Mistake::new(at, message).help(help),
+            None => Mistake::new(at, text),
+        },
+    }
+}
+
+fn subject(wrong: &Inner) -> String {
+    match (&wrong.key, wrong.entry) {
+        (Some(key), true) => format!("an entry of `{key}`"),
+        (Some(key), false) => format!("`{key}`"),
+        (None, _) => "this".to_owned(),
+    }
+}
+
+fn advice(found: &str, expected: &str) -> Option<String> {
+    let text = found.strip_prefix("the text \"").and_then(|text| text.strip_suffix('"'));
+    let boolean = |text: &str| match text.to_lowercase().as_str() {
+        "true" | "yes" | "on" => Some("true"),
+        "false" | "no" | "off" => Some("false"),
+        _ => None,
+    };
+    if let (Some(word), true) = (text.and_then(boolean), expected.contains("`true`")) {
+        return Some(format!("write {word} without quotes"));
+    }
+    let number = text.is_some_and(|text| text.parse::<u64>().is_ok());
+    if number && expected.contains("number") {
+        return Some(format!("write {} without quotes", text.unwrap_or_default()));
+    }
+    let scalar = found.strip_prefix("the number ").or(found.strip_prefix('`'));
+    match (scalar, expected) {
+        (Some(scalar), "text") => {
+            Some(format!("put it into quotes: \"{}\"", scalar.trim_end_matches('`')))
+        }
+        (_, "a list") => Some("write a list as `- a` on lines of its own, or as `[a, b]`".into()),
+        _ => None,
+    }
+}

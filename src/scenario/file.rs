@@ -1,0 +1,201 @@
+//! The top level of a scenario file, as it is written.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+
+use crate::scenario::actors::{Producer, Worker};
+use crate::scenario::decode::Located;
+use crate::scenario::expect::Expect;
+use crate::scenario::scalar::{Name, Positive, Scalar, Time, Title, Whole};
+use crate::scenario::topology::Topology;
+use crate::scenario::trigger::{Fault, Observation, Trigger};
+
+/// A whole file. Variables are filled in; `vars`, `variants` and `matrix` have done their work.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields, rename = "a scenario")]
+pub struct File {
+    /// Required; the plan asks for it, so that the rest of a file without it is checked too.
+    pub scenario: Option<Name>,
+    pub format: Option<Located<u64>>,
+    pub description: Option<String>,
+    #[serde(default)]
+    pub tags: Vec<String>,
+    pub requires: Option<Requires>,
+    pub seed: Option<u64>,
+    pub vars: Option<IgnoredAny>,
+    pub variants: Option<IgnoredAny>,
+    pub matrix: Option<IgnoredAny>,
+    pub broker: Option<Located<Broker>>,
+    #[serde(default)]
+    pub topology: Topology,
+    #[serde(default)]
+    pub producers: Vec<Located<Producer>>,
+    #[serde(default)]
+    pub workers: Vec<Located<Worker>>,
+    #[serde(default)]
+    pub faults: Vec<Located<Fault>>,
+    #[serde(default)]
+    pub observe: Vec<Located<Observation>>,
+    pub probes: Option<Located<Vec<Probe>>>,
+    pub settle: Option<Settle>,
+    #[serde(default)]
+    pub expect: Expect,
+}
+
+/// What stands above the variants: read before the variables are filled in.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields, rename = "a scenario")]
+pub struct Head {
+    #[serde(default)]
+    pub vars: Named<Located<Scalar>>,
+    #[serde(default)]
+    pub variants: Vec<Located<Variant>>,
+    #[serde(default)]
+    pub matrix: Named<Located<Vec<Located<Scalar>>>>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields, rename = "a variant")]
+pub struct Variant {
+    pub name: Option<Located<Title>>,
+    pub when: Option<Located<Named<Located<Scalar>>>>,
+    #[serde(default)]
+    pub vars: Named<Located<Scalar>>,
+    pub requires: Option<Located<IgnoredAny>>,
+    pub expect: Option<Located<IgnoredAny>>,
+}
+
+/// The expectations of one layer alone.
+#[derive(Debug, serde::Deserialize)]
+pub struct ExpectOnly {
+    pub expect: Option<Expect>,
+}
+
+/// Values by name, in the order of the file.
+#[derive(Debug)]
+pub struct Named<T>(pub Vec<(Located<Name>, T)>);
+
+impl<T> Default for Named<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Named<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NamedVisitor<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for NamedVisitor<T> {
+            type Value = Named<T>;
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("a map of variables and their values")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Named<T>, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(Named(entries))
+            }
+        }
+        deserializer.deserialize_any(NamedVisitor(PhantomData))
+    }
+}
+
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields, rename = "`requires`")]
+pub struct Requires {
+    pub rabbitmq: Option<Located<String>>,
+    pub nodes: Option<Positive>,
+    pub management: Option<bool>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields, rename = "`broker`")]
+pub struct Broker {
+    pub nodes: Option<Whole<1, 64>>,
+    pub heartbeat: Option<Time>,
+    pub config: Option<AnyMap>,
+    pub advanced: Option<AnyMap>,
+}
+
+impl Broker {
+    /// Whether it asks for nothing.
+    pub fn is_empty(&self) -> bool {
+        let Self { nodes, heartbeat, config, advanced } = self;
+        nodes.is_none() && heartbeat.is_none() && config.is_none() && advanced.is_none()
+    }
+}
+
+/// A map that is not looked into.
+#[derive(Debug)]
+pub struct AnyMap;
+
+impl<'de> Deserialize<'de> for AnyMap {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Named::<IgnoredAny>::deserialize(deserializer).map(|_| AnyMap)
+    }
+}
+
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields, rename = "`settle`")]
+pub struct Settle {
+    pub idle: Option<Time>,
+    pub at_least: Option<Time>,
+    pub deadline: Option<Located<Time>>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields, rename = "a probe")]
+pub struct Probe {
+    pub declare_queue: Option<PassiveQueue>,
+    pub declare_exchange: Option<PassiveExchange>,
+    pub publish: Option<ProbePublish>,
+    pub consume: Option<ProbeConsume>,
+    pub get: Option<ProbeConsume>,
+    pub ack_unknown_tag: Option<u64>,
+    pub qos: Option<ProbeQos>,
+    pub when: Option<Trigger>,
+    pub expect_error: Option<ProbeError>,
+    pub expect_ok: Option<bool>,
+    #[serde(rename = "if")]
+    pub condition: Option<bool>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields, rename = "`publish`")]
+pub struct ProbePublish {
+    pub exchange: Option<String>,
+    pub routing_key: Option<String>,
+    pub mandatory: Option<bool>,
+    pub size: Option<crate::scenario::scalar::Size>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields, rename = "this probe")]
+pub struct ProbeConsume {
+    pub queue: Name,
+    pub ack: Option<crate::scenario::actors::Ack>,
+    pub exclusive: Option<bool>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields, rename = "`qos`")]
+pub struct ProbeQos {
+    pub prefetch: Option<Whole<0, 65_535>>,
+    pub global: Option<bool>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields, rename = "`expect_error`")]
+pub struct ProbeError {
+    pub code: Option<u16>,
+    pub text: Option<String>,
+}
+
+/// An entry of the topology, and perhaps `passive`. Nothing of a probe is used yet, so that an
+/// entry is only known to be a map.
+pub type PassiveQueue = AnyMap;
+/// As [`PassiveQueue`].
+pub type PassiveExchange = AnyMap;

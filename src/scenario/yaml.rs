@@ -1,0 +1,203 @@
+//! Text to tree, and back from a node's number to its place.
+//!
+//! There is one YAML parser, and it tells a position only with an error. So the place of a node
+//! is found by reading the text again and failing at that node.
+
+use serde::de::DeserializeSeed as _;
+use serde_yaml::Deserializer;
+
+use crate::diagnostic::Diagnostic;
+use crate::scenario::Source;
+use crate::scenario::node::{Node, Step, Stop, Value, Walk};
+
+/// A document has at most this many nodes once aliases are followed.
+const MAX_NODES: u32 = 200_000;
+/// Lists and maps are nested at most this deep; the format needs a dozen levels.
+const MAX_DEPTH: u32 = 50;
+
+/// The tree of a text.
+///
+/// # Errors
+/// When it is not one YAML document, with the place.
+pub fn read(source: &Source) -> Result<Node, Diagnostic> {
+    if let Some(offset) = source.text.find(control) {
+        return Err(control_character(source, offset));
+    }
+    let mut documents = Deserializer::from_str(&source.text);
+    let Some(document) = documents.next() else { return Err(empty(source)) };
+    let walk = Walk::whole(MAX_NODES, MAX_DEPTH);
+    let root =
+        Step::first(&walk).deserialize(document).map_err(|error| stopped(source, &walk, &error))?;
+    if let Some(second) = documents.next() {
+        return Err(second_document(source, second));
+    }
+    match root.value {
+        Value::Map(_) => Ok(root),
+        Value::Null => Err(empty(source)),
+        _ => Err(Diagnostic::error("a scenario is a map of keys and values")
+            .at(source.place(root.at))
+            .help("begin with a key, such as `scenario: my-first`")),
+    }
+}
+
+/// The value of a text that is one YAML scalar, such as the value of an argument.
+pub fn scalar(text: &str) -> Option<Value> {
+    let walk = Walk::whole(1, 0);
+    let node = Step::first(&walk).deserialize(Deserializer::from_str(text)).ok()?;
+    (!matches!(node.value, Value::List(_) | Value::Map(_))).then_some(node.value)
+}
+
+/// The byte at which a node stands, and how many characters it covers on its line.
+pub fn locate(text: &str, node: u32) -> Option<(usize, usize)> {
+    let walk = Walk::to(node);
+    let document = Deserializer::from_str(text).next()?;
+    let error = Step::first(&walk).deserialize(document).err()?;
+    let offset = error.location()?.index();
+    let found = match walk.stop() {
+        Some(Stop::Found(found)) => found,
+        _ => None,
+    };
+    Some((offset, width(text.get(offset..)?, found.as_deref())))
+}
+
+/// How many characters of its first line a node covers; `value` is what it says if it is text.
+fn width(rest: &str, value: Option<&str>) -> usize {
+    let line = &rest[..rest.find(['\n', '\r']).unwrap_or(rest.len())];
+    match (line.chars().next(), value) {
+        (Some(quote @ ('"' | '\'')), _) => quoted(line, quote),
+        (Some('|' | '>'), Some(_)) => 1,
+        (_, Some(value)) if !value.is_empty() && line.starts_with(value) => value.chars().count(),
+        (_, Some(_)) => line.trim_end().chars().count(),
+        _ => line.chars().take_while(|c| c.is_alphanumeric() || "+-._~".contains(*c)).count(),
+    }
+    .max(1)
+}
+
+fn quoted(line: &str, quote: char) -> usize {
+    let mut characters = line.chars().enumerate().skip(1).peekable();
+    while let Some((position, c)) = characters.next() {
+        let next = characters.peek().map(|(_, next)| *next);
+        if (c == '\\' && quote == '"') || (c == '\'' && quote == '\'' && next == Some('\'')) {
+            characters.next();
+        } else if c == quote {
+            return position + 1;
+        }
+    }
+    line.chars().count()
+}
+
+fn control(c: char) -> bool {
+    (c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{85}'))
+        || matches!(c, '\u{feff}' | '\u{fffe}' | '\u{ffff}')
+}
+
+fn control_character(source: &Source, offset: usize) -> Diagnostic {
+    let c = source.text[offset..].chars().next().expect("it was found there");
+    let code = u32::from(c);
+    Diagnostic::error(format!("the character U+{code:04X} is not allowed in YAML"))
+        .at(Some(source.place_of(offset, 1)))
+        .help(format!("remove it, or write it in double quotes as \"\\u{code:04X}\""))
+}
+
+fn empty(source: &Source) -> Diagnostic {
+    Diagnostic::error("this file is empty")
+        .at(Some(source.place_of(0, 1)))
+        .help("begin with a key, such as `scenario: my-first`")
+}
+
+fn second_document(source: &Source, document: Deserializer) -> Diagnostic {
+    let walk = Walk::to(0);
+    match Step::first(&walk).deserialize(document) {
+        Err(error) if walk.stop().is_none() => stopped(source, &walk, &error),
+        result => {
+            let offset = result.err().and_then(|error| error.location()).map_or(0, |at| at.index());
+            Diagnostic::error("a file holds one scenario, and here begins a second document")
+                .at(Some(source.place_of(offset, 1)))
+                .help("remove the line `---`, or put what follows into a file of its own")
+        }
+    }
+}
+
+/// Why a walk over the whole document failed.
+fn stopped(source: &Source, walk: &Walk, error: &serde_yaml::Error) -> Diagnostic {
+    let place = match error.location() {
+        Some(location) => {
+            let offset = location.index();
+            let rest = source.text.get(offset..).unwrap_or("");
+            Some(source.place_of(offset, width(rest, None)))
+        }
+        None => locate(&source.text, walk.last())
+            .map(|(offset, width)| source.place_of(offset, width))
+            .or_else(|| Some(source.place_of(0, 1))),
+    };
+    match walk.stop() {
+        Some(Stop::Tag(tag)) => Diagnostic::error(format!("the tag `!{tag}` means nothing here"))
+            .help("remove it; a text that begins with `!` goes into quotes"),
+        Some(Stop::TooDeep) => nested(),
+        Some(Stop::TooMany) => Diagnostic::error(format!(
+            "this file has more than {MAX_NODES} values once its aliases are followed"
+        ))
+        .help("use fewer aliases (`*name`)"),
+        Some(Stop::Found(_)) | None => syntax(&error.to_string()),
+    }
+    .at(place)
+}
+
+fn nested() -> Diagnostic {
+    Diagnostic::error(format!("lists and maps are nested more than {MAX_DEPTH} deep here"))
+        .help("a scenario needs no more than a dozen levels; is a bracket left open?")
+}
+
+/// The YAML library's words, and what they usually mean.
+fn syntax(words: &str) -> Diagnostic {
+    if words.starts_with("recursion limit") {
+        return nested();
+    }
+    if words.starts_with("repetition limit") {
+        return Diagnostic::error("this file follows too many aliases")
+            .help("use fewer aliases (`*name`)");
+    }
+    if words.starts_with("unknown anchor") {
+        return Diagnostic::error("this alias names no anchor of the file")
+            .help("an alias `*name` repeats what stands at `&name` above it; a text that begins with `*` goes into quotes");
+    }
+    let problem = words.split(" at line ").next().unwrap_or(words);
+    let problem = problem.split(", while ").next().unwrap_or(problem);
+    let diagnostic =
+        Diagnostic::error(format!("this is not YAML: {problem}")).help(remedy(problem));
+    match words.split_once(", while ") {
+        Some((_, context)) => diagnostic.note(format!("while {context}")),
+        None => diagnostic,
+    }
+}
+
+fn remedy(problem: &str) -> &'static str {
+    let cases = [
+        (
+            "cannot start any token",
+            "indent with spaces, not tabs; a text that begins with @, ` or % goes into quotes",
+        ),
+        ("tab character", "indent with spaces, not tabs"),
+        (
+            "mapping values are not allowed",
+            "is the line indented too far, or has a text with `: ` in it no quotes?",
+        ),
+        (
+            "could not find expected ':'",
+            "a key is followed by `:` and a space; is a quote left open above?",
+        ),
+        ("expected key", "keys of one map begin in the same column"),
+        ("expected '-' indicator", "entries of one list begin with `- ` in the same column"),
+        ("expected ',' or ']'", "is a comma or the closing `]` missing?"),
+        ("expected ',' or '}'", "is a comma or the closing `}` missing?"),
+        ("end of stream", "is a closing quote missing?"),
+        ("escape", "in double quotes `\\` begins an escape; write `\\\\` or use single quotes"),
+        ("sequence entries are not allowed", "begin the list on a line of its own"),
+        ("unexpected ':'", "put the text into quotes"),
+        ("alphabetic or numeric", "a text that begins with `&` or `*` goes into quotes"),
+    ];
+    let found = cases.into_iter().find(|(words, _)| problem.contains(words));
+    found.map_or("look for a missing quote, bracket or indentation here or just above", |case| {
+        case.1
+    })
+}
