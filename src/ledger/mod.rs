@@ -89,7 +89,7 @@ struct ProducerBook {
 struct QueueBook {
     /// What had been published when the queue was verified gone, each time.
     gone: Vec<Vec<u32>>,
-    /// For each producer the last number with a copy here.
+    /// For each producer the last number that must have a copy here.
     last: Vec<u32>,
     drained: u64,
     /// Whether the drain saw it empty; `None` before.

@@ -80,8 +80,10 @@ impl Ledger {
             let route = self.routes.get(index);
             book.messages.push(index, route, flags);
             for (queue, optional) in route {
-                self.queues[queue.index()].last[producer.index()] = n;
-                self.live.expected += u64::from(!optional);
+                if !optional {
+                    self.queues[queue.index()].last[producer.index()] = n;
+                    self.live.expected += 1;
+                }
             }
             self.history.add(MessageKey { producer, n }, at, StepKind::Published);
         }
