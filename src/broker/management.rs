@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use reqwest::{Client, Method, StatusCode, Url};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
 use serde::Deserialize;
 
 use super::address::{Address, decoded, encoded};
@@ -48,6 +48,11 @@ pub struct Unacked {
 struct WhoAmI {
     /// A list, or in old versions words with commas between them.
     tags: serde_json::Value,
+}
+
+#[derive(Deserialize)]
+struct Overview {
+    cluster_name: String,
 }
 
 #[derive(Deserialize)]
@@ -113,6 +118,28 @@ impl Management {
         Ok(Identity { administrator: words.any(|word| word == "administrator") })
     }
 
+    /// The same, once it is sure that this API is that of the cluster named: on a machine with
+    /// several brokers, another one's may be at the usual place.
+    pub async fn identify(&self, cluster: &str) -> Result<Identity, BrokerError> {
+        let me = self.who_am_i().await?;
+        let doing = format!("asking the management API at {}", self.base);
+        let request = self.request(Method::GET, "overview").timeout(PROBE_PATIENCE);
+        let answer = self.send(&doing, request).await?;
+        let it: Overview = answer.json().await.map_err(|error| unreachable(&doing, error))?;
+        if it.cluster_name != cluster {
+            return Err(BrokerError::new(
+                Kind::Management,
+                format!(
+                    "the management API at {} is that of the cluster {:?}, \
+                     but the broker belongs to {cluster:?}",
+                    self.base, it.cluster_name
+                ),
+            )
+            .help("`--management http://host:15672` says where the broker's own is"));
+        }
+        Ok(me)
+    }
+
     /// Makes a virtual host, with all permissions for `user`.
     pub async fn make_vhost(&self, vhost: &str, user: &str) -> Result<(), BrokerError> {
         let doing = format!("making the virtual host {vhost:?}");
@@ -124,11 +151,15 @@ impl Management {
         self.send(&doing, self.request(Method::PUT, &path).json(&all)).await.map(drop)
     }
 
-    /// Removes a virtual host and all that is in it.
+    /// Removes a virtual host and all that is in it. That there is none is fine.
     pub async fn remove_vhost(&self, vhost: &str) -> Result<(), BrokerError> {
         let doing = format!("removing the virtual host {vhost:?}");
         let path = format!("vhosts/{}", encoded(vhost));
-        self.send(&doing, self.request(Method::DELETE, &path)).await.map(drop)
+        let removed = self.ask(&doing, self.request(Method::DELETE, &path)).await?;
+        if removed.status() == StatusCode::NOT_FOUND {
+            return Ok(());
+        }
+        self.checked(&doing, removed).await.map(drop)
     }
 
     /// Asks a queue, through the list of its virtual host: without statistics but with totals
@@ -153,17 +184,22 @@ impl Management {
         Ok(Unacked { count, age_at_most: asked.elapsed() })
     }
 
-    fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let url = format!("{}/api/{path}", self.base);
         self.client.request(method, url).basic_auth(&self.user, Some(&self.password))
     }
 
-    async fn send(
-        &self,
-        doing: &str,
-        request: reqwest::RequestBuilder,
-    ) -> Result<reqwest::Response, BrokerError> {
-        let answer = request.send().await.map_err(|error| unreachable(doing, error))?;
+    async fn send(&self, doing: &str, request: RequestBuilder) -> Result<Response, BrokerError> {
+        let answer = self.ask(doing, request).await?;
+        self.checked(doing, answer).await
+    }
+
+    async fn ask(&self, doing: &str, request: RequestBuilder) -> Result<Response, BrokerError> {
+        request.send().await.map_err(|error| unreachable(doing, error))
+    }
+
+    /// The answer, if it is a yes.
+    async fn checked(&self, doing: &str, answer: Response) -> Result<Response, BrokerError> {
         if answer.status().is_success() {
             return Ok(answer);
         }
