@@ -88,7 +88,7 @@ impl Scopes<'_, '_> {
                 queues => Scope::Queues(queues.to_vec()),
             });
         }
-        self.context.names.queue(name, "expected of", self.found).map(Scope::Queue)
+        self.context.names.queue(name, "an expectation is about", self.found).map(Scope::Queue)
     }
 
     fn producer(&mut self, name: &Located<Name>) -> Option<Scope> {
@@ -96,14 +96,20 @@ impl Scopes<'_, '_> {
             Some(Thing::Producers(ids)) => Some(Scope::Producers(ids.clone())),
             _ => {
                 let names = &self.context.names;
-                self.found.push(names.unknown(&name.value, name.at, "expected of", Kind::Producer));
+                self.found.push(names.unknown(
+                    &name.value,
+                    name.at,
+                    "an expectation is about",
+                    Kind::Producer,
+                ));
                 None
             }
         }
     }
 
     fn worker(&mut self, name: &Located<Name>) -> Option<Scope> {
-        let group = self.context.names.group_of_workers(name, "expected of", self.found);
+        let group =
+            self.context.names.group_of_workers(name, "an expectation is about", self.found);
         group.map(Scope::Workers)
     }
 }
@@ -167,7 +173,7 @@ fn observations(
         let name = &entry.name;
         if let Some(first) = seen.get(&*name.value) {
             let text = format!("two observations have the name `{}`", &*name.value);
-            found.push(Mistake::new(name.at, text).note("the first", *first));
+            found.push(Mistake::new(name.at, text).note("the first one", *first));
         }
         seen.entry(&name.value).or_insert(name.at);
         expected_then(entry, observations.len(), context, out, found);

@@ -33,7 +33,7 @@ fn unique(entries: &[&Located<Written>], found: &mut Collector) {
     for name in entries.iter().filter_map(|entry| entry.name.as_ref()) {
         if let Some(first) = seen.get(&*name.value) {
             let text = format!("two faults have the name `{}`", &*name.value);
-            found.push(Mistake::new(name.at, text).note("the first", *first));
+            found.push(Mistake::new(name.at, text).note("the first one", *first));
         }
         seen.entry(&name.value).or_insert(name.at);
     }

@@ -120,6 +120,8 @@ impl Names {
     ) -> bool {
         if condition == Some(false) {
             self.left_out.insert(name.value.0.clone(), name.at);
+            let instances = instances(&name.value, count).into_iter();
+            self.left_out.extend(instances.map(|instance| (instance, name.at)));
             return false;
         }
         if *next + count > MAX_INSTANCES {
@@ -150,7 +152,7 @@ impl Names {
             } else {
                 format!("{what} has the name `{text}`, which {that} has already")
             };
-            let mistake = Mistake::new(name.at, message).note("the first", first.at);
+            let mistake = Mistake::new(name.at, message).note("the first one", first.at);
             found.push(mistake.help(
                 "names of producers, workers and their instances, queues and exchanges are all different",
             ));

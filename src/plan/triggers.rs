@@ -135,7 +135,7 @@ fn scope(
         (Some(Thing::Workers(_)), Some(queues)) => Some(Scope::Queues(queues.to_vec())),
         _ => {
             let kind = if producers { Kind::ProducerOrQueue } else { Kind::WorkerOrQueue };
-            let who = format!("`{word}` is counted of a");
+            let who = format!("`{word}` counts events of");
             found.push(context.names.unknown(&of.value, of.at, &who, kind));
             None
         }

@@ -17,6 +17,10 @@ const LOCATED: &str = "$located";
 /// The name by which an expectation asks whether it is the word `any`: a unit if it is.
 pub const OR_ANY: &str = "$or_any";
 
+/// The name by which a value that may be a map or something else asks for the map as it is, so
+/// that its struct is named in mistakes.
+pub const UNION: &str = "$union";
+
 /// A value and the node it came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Located<T> {
@@ -240,6 +244,9 @@ impl<'de> Deserializer<'de> for Decoder<'_> {
         if name == LOCATED {
             return visitor.visit_seq(Parts { node: self.0, step: 0 });
         }
+        if name == UNION && !matches!(self.0.value, Value::Map(_)) {
+            return self.deserialize_any(visitor);
+        }
         if name == OR_ANY && self.0.text() == Some("any") {
             return visitor.visit_unit();
         }
@@ -282,7 +289,14 @@ impl<'de> Deserializer<'de> for Decoder<'_> {
             Value::Text(text) => {
                 visitor.visit_str(text).map_err(|wrong: Wrong| wrong.at(self.0.at))
             }
-            _ => Err(self.wrong_type("the name of a key".into())),
+            _ => {
+                let wrong = self.wrong_type(String::new()).into_inner();
+                let found = match wrong.kind {
+                    Kind::Type { found, .. } => found,
+                    _ => unreachable!("a wrong type is one"),
+                };
+                Err(Wrong::new(Kind::Other(format!("a key is text, not {found}"))).at(self.0.at))
+            }
         }
     }
 

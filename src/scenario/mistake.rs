@@ -79,7 +79,7 @@ impl Mistake {
         };
         let mut diagnostic = Diagnostic::error(self.message).at(source.place(self.at));
         diagnostic.label = self.label;
-        if let Some(argument) = set(self.at) {
+        if let Some(argument) = set(self.at).filter(|set| !diagnostic.message.contains(set)) {
             diagnostic = diagnostic.note(format!("the value comes from `{argument}`"));
         }
         if let Some(used) = self.at.used.and_then(|used| source.place(At::node(used))) {

@@ -126,7 +126,9 @@ fn stopped(source: &Source, walk: &Walk, error: &serde_yaml::Error) -> Diagnosti
             let rest = source.text.get(offset..).unwrap_or("");
             Some(source.place_of(offset, width(rest, None)))
         }
+        // The last node may be an alias that is not followed any more: then the one before.
         None => locate(&source.text, walk.last())
+            .or_else(|| locate(&source.text, walk.last().saturating_sub(1)))
             .map(|(offset, width)| source.place_of(offset, width))
             .or_else(|| Some(source.place_of(0, 1))),
     };
