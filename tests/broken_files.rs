@@ -254,6 +254,6 @@ fn a_hostile_file_is_refused_in_moderate_time() {
         assert!(mistakes.len() <= 100, "{name}: {} mistakes", mistakes.len());
         assert!(mistakes.iter().all(|mistake| mistake.place.is_some()), "{name}: no place");
         assert!(took < Duration::from_secs(60), "{name} took {took:?}");
-        println!("{name}: {took:?}: {}", mistakes[0].message);
+        println!("{name}: {took:?}: {} {}", mistakes.len(), mistakes[0].message);
     }
 }

@@ -219,17 +219,17 @@ fn moments(
             .get(id.index())
             .is_none_or(|worker| matches!(worker.ack, AckMode::Manual { .. })),
     };
-    if let Some(moment) = trigger.before_ack {
-        if !targets.iter().all(|(_, target)| manual(target)) {
-            let text = format!(
-                "`before_ack` needs a worker with `ack: manual`, and `{name}` has another mode"
-            );
-            found.push(
-                Mistake::new(moment.at, text)
-                    .needs(Whole::Names(&["workers"]))
-                    .help("use `ack: manual` there, or `during` here"),
-            );
-        }
+    if let Some(moment) = trigger.before_ack
+        && !targets.iter().all(|(_, target)| manual(target))
+    {
+        let text = format!(
+            "`before_ack` needs a worker with `ack: manual`, and `{name}` has another mode"
+        );
+        found.push(
+            Mistake::new(moment.at, text)
+                .needs(Whole::Names(&["workers"]))
+                .help("use `ack: manual` there, or `during` here"),
+        );
     }
 }
 

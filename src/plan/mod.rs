@@ -51,7 +51,7 @@ pub struct Options {
 /// All mistakes of the file, in its order.
 pub fn load(source: Source, options: &Options) -> Result<Scenario, Vec<Diagnostic>> {
     let root = yaml::read(&source).map_err(|diagnostic| vec![diagnostic])?;
-    let mut found = Collector::default();
+    let mut found = Collector::new(source.text.len());
     let tree = keys::check(root.clone(), &mut found);
     let source = Arc::new(source);
     let scenario = scenario(&source, &tree, options, &mut found);

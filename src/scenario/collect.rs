@@ -8,11 +8,15 @@ use crate::scenario::decode::{Decoder, Inner, Kind};
 use crate::scenario::mistake::{Mistake, Whole, list, meant};
 use crate::scenario::node::{At, Node, Value};
 
-/// No more mistakes than these are looked for in a file.
-pub const MAX_MISTAKES: usize = 100;
+/// No more mistakes than these are told of a file.
+const MAX_MISTAKES: usize = 100;
+/// Each mistake reads the text again: all of them together read no more than this.
+const MAX_READ: usize = 20 << 20;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Collector {
+    /// How many mistakes are looked for.
+    limit: usize,
     mistakes: Vec<Mistake>,
     removed: Vec<Removed>,
 }
@@ -31,6 +35,12 @@ struct Removed {
 }
 
 impl Collector {
+    /// A collector for a text of `length` bytes: of a long one fewer mistakes are told.
+    pub fn new(length: usize) -> Self {
+        let limit = (MAX_READ / length.max(1)).clamp(10, MAX_MISTAKES);
+        Self { limit, mistakes: Vec::new(), removed: Vec::new() }
+    }
+
     pub fn push(&mut self, mistake: Mistake) {
         self.mistakes.push(mistake);
     }
@@ -55,7 +65,7 @@ impl Collector {
             if !self.follows(&wrong, at) {
                 self.mistakes.push(words(&wrong, at));
             }
-            if self.mistakes.len() >= MAX_MISTAKES || !self.remove(tree, &wrong, at) {
+            if self.mistakes.len() >= self.limit || !self.remove(tree, &wrong, at) {
                 return None;
             }
         }
@@ -87,7 +97,7 @@ impl Collector {
     /// The mistakes that stand when the whole file is considered, in its order; `original` is
     /// the tree before anything was taken out.
     pub fn finish(self, original: &Node) -> Vec<Mistake> {
-        let Self { mut mistakes, removed } = self;
+        let Self { limit, mut mistakes, removed } = self;
         mistakes.retain(|mistake| {
             !mistake.needs.iter().any(|whole| missing(&removed, original, *whole))
         });
@@ -98,7 +108,7 @@ impl Collector {
         });
         let mut seen = std::collections::HashSet::new();
         mistakes.retain(|mistake| seen.insert((mistake.at.node, mistake.message.clone())));
-        mistakes.truncate(MAX_MISTAKES);
+        mistakes.truncate(limit);
         mistakes
     }
 }

@@ -9,6 +9,7 @@ use serde::de::{
 };
 use serde::forward_to_deserialize_any;
 
+use crate::scenario::mistake::{list, shortened};
 use crate::scenario::node::{At, Node, Value};
 
 /// The name by which [`Located`] asks for the place of a value.
@@ -143,10 +144,10 @@ impl de::Error for Wrong {
         Self::invalid_type(found, expected)
     }
     fn unknown_variant(found: &str, known: &'static [&'static str]) -> Self {
-        Self::new(Kind::Choice { found: found.to_owned(), known })
+        Self::new(Kind::Choice { found: shortened(found), known })
     }
     fn unknown_field(found: &str, known: &'static [&'static str]) -> Self {
-        Self::new(Kind::UnknownKey { found: found.to_owned(), known })
+        Self::new(Kind::UnknownKey { found: shortened(found), known })
     }
     fn missing_field(field: &'static str) -> Self {
         Self::new(Kind::MissingKey(field))
@@ -166,13 +167,6 @@ fn found_words(found: Unexpected) -> String {
         Unexpected::Other(words) if words.starts_with("integer") => "so large a number".into(),
         other => other.to_string(),
     }
-}
-
-fn shortened(text: &str) -> String {
-    if text.chars().count() <= 40 {
-        return text.to_owned();
-    }
-    text.chars().take(39).chain(['…']).collect()
 }
 
 /// The words of the derived visitors in the words of the documentation.
@@ -277,9 +271,7 @@ impl<'de> Deserializer<'de> for Decoder<'_> {
                 let text: StrDeserializer<'_, Wrong> = text.as_str().into_deserializer();
                 visitor.visit_enum(text).map_err(|wrong| wrong.at(self.0.at))
             }
-            _ => {
-                Err(self.wrong_type(crate::scenario::mistake::list(variants.iter().copied(), "or")))
-            }
+            _ => Err(self.wrong_type(list(variants.iter().copied(), "or"))),
         }
     }
 

@@ -115,6 +115,15 @@ pub fn list<'a>(words: impl IntoIterator<Item = &'a str>, last: &str) -> String 
     }
 }
 
+/// A text of the file as a message quotes it: whole unless it is long.
+pub fn shortened(text: &str) -> String {
+    const SHOWN: usize = 70;
+    if text.chars().count() <= SHOWN {
+        return text.to_owned();
+    }
+    text.chars().take(SHOWN - 1).chain(['…']).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
