@@ -241,6 +241,7 @@ fn a_hostile_file_is_refused_in_moderate_time() {
         ("a cycle", "tags: &a [*a]".to_owned()),
         ("comments", repeated("", "#\n")),
         ("unknown keys", keys),
+        ("many queues", repeated("scenario: t\ntopology:\n queues:\n", "- {name: q}\n")),
         ("many entries", repeated("workers:\n", "- {}\n")),
         ("many workers", repeated("scenario: t\nworkers:\n", "- { name: w, queue: nowhere }\n")),
         ("colons", repeated("", ":")),
@@ -252,6 +253,9 @@ fn a_hostile_file_is_refused_in_moderate_time() {
         let took = start.elapsed();
         assert!(!mistakes.is_empty(), "{name} is no error");
         assert!(mistakes.len() <= 100, "{name}: {} mistakes", mistakes.len());
+        let cut = mistakes.len() >= 10;
+        let told = mistakes.last().is_some_and(|last| last.render(false).contains("more mistakes"));
+        assert_eq!(cut, told, "{name}: {} mistakes", mistakes.len());
         assert!(mistakes.iter().all(|mistake| mistake.place.is_some()), "{name}: no place");
         assert!(took < Duration::from_secs(60), "{name} took {took:?}");
         println!("{name}: {took:?}: {} {}", mistakes.len(), mistakes[0].message);

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use crate::plan::context::Context;
 use crate::plan::count::Count;
 use crate::plan::counts;
-use crate::plan::faults::Faults;
 use crate::plan::matcher::Share;
 use crate::plan::meaning;
 use crate::plan::model::{Expectation, Expected, Observation, ObservedNumber, Scope};
@@ -21,11 +20,7 @@ use crate::scenario::scalar::Name;
 use crate::scenario::trigger::{Observation as WrittenObservation, Observed};
 
 /// What is looked at during the run, and what must hold; all mistakes are recorded.
-pub fn plan(
-    context: &Context,
-    _: &Faults,
-    found: &mut Collector,
-) -> (Vec<Observation>, Vec<Expectation>) {
+pub fn plan(context: &Context, found: &mut Collector) -> (Vec<Observation>, Vec<Expectation>) {
     let mut expectations = Vec::new();
     let observations = observations(context, &mut expectations, found);
     let expect = &context.file.expect;
@@ -117,7 +112,7 @@ impl Scopes<'_, '_> {
 fn causes(expect: &Expect, out: &mut Vec<Expectation>) {
     let counts = expect.causes.iter().filter_map(OrAny::some).flat_map(|counts| &counts.entries);
     for (cause, matcher) in counts {
-        let cause = cause.value.to_owned();
+        let cause = (*cause).to_owned();
         let path = format!("causes.{cause}");
         let what = Expected::Cause { cause, matcher: meaning::matcher(matcher.form) };
         out.push(expectation(path, &matcher.text, what, matcher.at));

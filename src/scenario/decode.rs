@@ -175,7 +175,8 @@ fn plain(expected: String) -> String {
         "a string" => "text",
         "a boolean" => "`true` or `false`",
         "a sequence" => "a list",
-        "u64" => "a whole number, at least 0",
+        "u64" | "u16" => "a whole number, at least 0",
+        "i32" => "a whole number",
         _ => return expected,
     }
     .to_owned()

@@ -12,6 +12,8 @@ pub enum Whole {
     Node(At),
     /// The names that the entries of a list declare: the keys that lead to the list.
     Names(&'static [&'static str]),
+    /// Everything below the keys that lead there.
+    All(&'static [&'static str]),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +51,11 @@ impl Mistake {
     pub fn note(mut self, text: impl Into<String>, at: At) -> Self {
         self.notes.push(Line { text: text.into(), at: Some(at), tail: "" });
         self
+    }
+
+    /// Adds a line below.
+    pub fn remark(&mut self, text: &str) {
+        self.notes.push(Line { text: text.to_owned(), at: None, tail: "" });
     }
 
     /// Says what to do.
