@@ -3,27 +3,26 @@
 //! [`load`] is the way in. It finds all mistakes of a file at once; without any, nothing of the
 //! result can be wrong in itself, and the engine checks nothing again.
 
+mod variants;
+mod overlay;
+mod context;
+mod names;
+mod unsupported;
+mod topology;
+mod meaning;
+mod body;
+mod producers;
+mod workers;
+mod triggers;
+mod faults;
+mod expectations;
+mod counts;
+pub mod model;
 pub mod count;
 pub mod matcher;
-pub mod model;
 pub mod pattern;
 pub mod random;
 pub mod template;
-
-mod body;
-mod context;
-mod counts;
-mod expectations;
-mod faults;
-mod meaning;
-mod names;
-mod overlay;
-mod producers;
-mod topology;
-mod triggers;
-mod unsupported;
-mod variants;
-mod workers;
 
 use std::sync::Arc;
 

@@ -90,7 +90,7 @@ impl Mistake {
             diagnostic = diagnostic.note(format!("the value comes from `{argument}`"));
         }
         if let Some(used) = self.at.used.and_then(|used| source.place(At::node(used))) {
-            let (line, text) = (used.line, used.text.trim());
+            let (line, text) = (used.line, shortened(used.text.trim()));
             diagnostic = diagnostic.note(format!("used in line {line}: {text}"));
         }
         diagnostic.notes.extend(self.notes.into_iter().map(line));
