@@ -227,6 +227,7 @@ fn a_hostile_file_is_refused_in_moderate_time() {
     let repeated =
         |head: &str, part: &str| head.to_owned() + &part.repeat((mib - head.len()) / part.len());
     let keys: String = (0..60_000).map(|n| format!("unknown_{n}: 1\n")).collect();
+    let queues = format!("scenario: t\ntopology:\n queues:\n{}", " - {name: q}\n".repeat(40_000));
     for (name, text) in [
         ("open lists", repeated("tags: ", "[")),
         ("open maps", repeated("vars: ", "{")),
@@ -241,7 +242,7 @@ fn a_hostile_file_is_refused_in_moderate_time() {
         ("a cycle", "tags: &a [*a]".to_owned()),
         ("comments", repeated("", "#\n")),
         ("unknown keys", keys),
-        ("many queues", repeated("scenario: t\ntopology:\n queues:\n", "- {name: q}\n")),
+        ("many queues", queues),
         ("many entries", repeated("workers:\n", "- {}\n")),
         ("many workers", repeated("scenario: t\nworkers:\n", "- { name: w, queue: nowhere }\n")),
         ("colons", repeated("", ":")),
