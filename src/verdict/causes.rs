@@ -60,17 +60,8 @@ pub struct Causes {
 impl Causes {
     /// Looks at every copy that is lost or was finished twice.
     pub fn find(books: &Books) -> Self {
-        let scene = Scene::new(books);
         let mut causes = Self::default();
-        for view in books.copies() {
-            if view.outcome == Count::Lost {
-                let (found, lives) = scene.lost(&view);
-                causes.add(Count::Lost, found, lives, &view);
-            }
-            if view.copy.finished() > 1 {
-                causes.add(Count::Duplicates, doubled(&view), Vec::new(), &view);
-            }
-        }
+        each(books, |view, outcome, found, lives| causes.add(outcome, found, lives, view));
         causes
     }
 
@@ -91,6 +82,21 @@ impl Causes {
         group.producers.insert(view.message.producer);
         if group.examples.len() < EXAMPLES {
             group.examples.push(view.message);
+        }
+    }
+}
+
+/// Tells of every copy that is lost or was finished twice: which of the two, why, and by
+/// whose end.
+pub fn each(books: &Books, mut tell: impl FnMut(&CopyView, Count, Vec<Cause>, Vec<LifeId>)) {
+    let scene = Scene::new(books);
+    for view in books.copies() {
+        if view.outcome == Count::Lost {
+            let (found, lives) = scene.lost(&view);
+            tell(&view, Count::Lost, found, lives);
+        }
+        if view.copy.finished() > 1 {
+            tell(&view, Count::Duplicates, doubled(&view), Vec::new());
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What the books prove: expectations, causes, proofs of faults.
 
-mod causes;
+pub mod causes;
 mod expect;
 mod explain;
 pub mod model;

@@ -1,0 +1,10 @@
+//! The ledger and the verdict against what is known otherwise: hand-written runs with exact
+//! numbers, an independent naive model over thousands of simulated runs, and mutated runs
+//! that must not go unnoticed.
+
+mod build;
+mod compare;
+mod dice;
+mod honest;
+mod naive;
+mod simulated;
