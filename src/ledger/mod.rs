@@ -12,6 +12,7 @@ pub mod facts;
 pub mod history;
 pub mod lives;
 pub mod messages;
+mod placing;
 pub mod progress;
 mod recording;
 mod settled;
