@@ -106,6 +106,26 @@ impl Changing {
         index
     }
 
+    /// Whether the bindings of `queue` let message `n` through, once it is there.
+    pub fn could_reach(
+        &self,
+        producer: ProducerId,
+        content: &Content,
+        n: u32,
+        queue: QueueId,
+    ) -> bool {
+        let ExchangeRef::Declared(exchange) = self.plan.producers[producer.index()].to.exchange
+        else {
+            return false;
+        };
+        let mut standing = self.standing.clone();
+        standing.add(&self.plan.topology, queue);
+        let key = content.routing_key(u64::from(n));
+        let headers = content.headers(u64::from(n));
+        let envelope = Envelope { exchange, routing_key: &key, headers: &headers };
+        route(&self.plan.topology, &standing, envelope).contains(&queue)
+    }
+
     /// What every side of the pending changes agrees on is required.
     fn compute(&self, envelope: Envelope<'_>) -> Route {
         let topology = &self.plan.topology;

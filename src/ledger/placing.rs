@@ -87,7 +87,8 @@ impl Ledger {
             let within = |&(first, last): &(u32, u32)| (first..=last).contains(&n);
             window.queue == queue && window.producer == producer && window.spans.iter().any(within)
         });
-        if !possible {
+        let content = &self.producers[producer.index()].content;
+        if !possible || !self.changing.could_reach(producer, content, n, queue) {
             return Ok(CopyPlace::Unexpected);
         }
         self.extras.entry((message, queue)).or_insert_with(|| Copy::new(true));
