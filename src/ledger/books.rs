@@ -7,8 +7,8 @@ use crate::ledger::counts::Counts;
 use crate::ledger::event::{LifeId, MessageKey, Micros};
 use crate::ledger::history::Step;
 use crate::ledger::lives::Life;
-use crate::ledger::messages::{Copy, message_flag};
-use crate::ledger::{Ledger, Violation};
+use crate::ledger::messages::{Copy, Routes, message_flag};
+use crate::ledger::{Ledger, ProducerBook, Violation};
 use crate::plan::count::{COPY_OUTCOMES, Count, PUBLISH_OUTCOMES};
 use crate::plan::model::{ProducerId, QueueId, Variant, WorkerId};
 
@@ -193,9 +193,9 @@ impl Books {
                 let flags = book.messages.flags(n);
                 counts[publish_outcome(flags, book.confirms)] += 1;
                 counts[Count::Returned] += u64::from(flags & message_flag::RETURNED != 0);
-                let empty = self.ledger.routes.get(book.messages.route(n)).is_empty();
                 let key = MessageKey { producer: ProducerId::from_index(index), n };
-                counts[Count::Unroutable] += u64::from(empty && !arrived.contains(&key));
+                let nowhere = book.found_no_queue(n, &self.ledger.routes);
+                counts[Count::Unroutable] += u64::from(nowhere && !arrived.contains(&key));
             }
         }
         self.check_returns();
@@ -307,6 +307,19 @@ impl Books {
         for what in wrong {
             self.ledger.violation(None, what);
         }
+    }
+}
+
+impl ProducerBook {
+    /// The routing function found no queue for the message; or it found only queues that were
+    /// coming or going, none of which got it, and the broker returned it.
+    fn found_no_queue(&self, n: u32, routes: &Routes) -> bool {
+        let route = routes.get(self.messages.route(n));
+        if route.is_empty() || self.messages.flags(n) & message_flag::RETURNED == 0 {
+            return route.is_empty();
+        }
+        let first = self.messages.first_copy(n, routes);
+        (first..first + route.len()).all(|index| !self.messages.copy(index).is_expected())
     }
 }
 
