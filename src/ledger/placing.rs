@@ -30,7 +30,7 @@ impl Ledger {
     pub(super) fn change_ended(&mut self, change: ChangeId) {
         match self.changing.end(change) {
             Some((queue, ChangeKind::Goes)) => {
-                let published = self.producers.iter().map(|book| book.messages.len()).collect();
+                let published = self.published_so_far();
                 self.queues[queue.index()].gone.push(published);
             }
             Some(_) => {}

@@ -37,10 +37,7 @@ impl Ledger {
                 }
             }
             Event::LifeEnded { life, how, totals, at } => self.life_ended(life, how, totals, at),
-            Event::LifeRead { life } => match self.lives.get_mut(life.index()) {
-                Some(life) => life.read_by_broker = true,
-                None => self.violation(None, "a life that never began was read by the broker"),
-            },
+            Event::LifeRead { life } => self.life_read(life),
             Event::ChangeBegun { change, queue, kind, .. } => {
                 self.change_begun(change, queue, kind);
             }
@@ -69,6 +66,7 @@ impl Ledger {
     }
 
     fn published(&mut self, producer: ProducerId, first: u32, count: u32, at: Micros) {
+        self.bid_farewell(at);
         let book = &mut self.producers[producer.index()];
         let due = book.messages.len() + 1;
         let possible = first == due && book.up;
@@ -173,13 +171,43 @@ impl Ledger {
     }
 
     fn life_ended(&mut self, id: LifeId, how: LifeEnd, totals: LifeTotals, at: Micros) {
-        let published = self.producers.iter().map(|book| book.messages.len()).collect();
+        let published = self.published_so_far();
         let Some(life) = self.lives.get_mut(id.index()).filter(|life| life.is_live()) else {
             return self.violation(None, "a worker ended that was not subscribed");
         };
+        self.fading.push(id);
         if let Err(what) = life.finish_life(how, totals, at, published) {
             self.violation(None, what);
         }
+    }
+
+    fn life_read(&mut self, id: LifeId) {
+        let published = self.published_so_far();
+        let Some(life) = self.lives.get_mut(id.index()) else {
+            return self.violation(None, "a life that never began was read by the broker");
+        };
+        life.read_by_broker = true;
+        life.sent_until.get_or_insert(published);
+    }
+
+    /// What is published from `at` on cannot be sent to a life that ended long before.
+    fn bid_farewell(&mut self, at: Micros) {
+        if !self.fading.iter().any(|id| self.lives[id.index()].is_noticed(at)) {
+            return;
+        }
+        let published = self.published_so_far();
+        for id in std::mem::take(&mut self.fading) {
+            let life = &mut self.lives[id.index()];
+            if life.is_noticed(at) {
+                life.sent_until.get_or_insert_with(|| published.clone());
+            } else {
+                self.fading.push(id);
+            }
+        }
+    }
+
+    pub(super) fn published_so_far(&self) -> Vec<u32> {
+        self.producers.iter().map(|book| book.messages.len()).collect()
     }
 
     fn worked(&mut self, id: LifeId, event: Stamped) {
