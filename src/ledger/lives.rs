@@ -1,10 +1,10 @@
 //! One subscription of one worker: what it was sent, what it did, and that no step of it is
 //! impossible.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use crate::ledger::event::{LifeEnd, LifeId, LifeTotals, MessageKey, Micros};
-use crate::plan::model::{AckMode, QueueId, WorkerId};
+use crate::plan::model::{AckMode, ProducerId, QueueId, WorkerId};
 
 /// For how long a broker may go on sending to a consumer that ended without a word. It was
 /// measured to notice a dead socket within 3 ms; under load it takes longer.
@@ -80,6 +80,9 @@ pub struct Life {
     /// For each producer the highest number that came without the redelivered flag.
     pub highest: Vec<u32>,
     pub end: Option<End>,
+    /// By whose delivery it had been, the highest number of each producer that came here
+    /// when that life was over.
+    pub taken_over: HashMap<(LifeId, ProducerId), u32>,
     /// The broker was seen to have read everything that was written.
     pub read_by_broker: bool,
     /// What each producer had published when the broker cannot have sent anything more;
@@ -113,6 +116,7 @@ impl Life {
             busy: 0,
             highest: vec![0; producers],
             end: None,
+            taken_over: HashMap::new(),
             read_by_broker: false,
             sent_until: None,
             next_tag: 1,

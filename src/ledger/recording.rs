@@ -261,6 +261,11 @@ impl Ledger {
             let from = (before.holder != NOBODY).then_some(LifeId(before.holder));
             let worker = self.lives[id.index()].worker;
             *self.moves.entry((from, worker)).or_default() += 1;
+            if let Some(from) = from {
+                let taken = self.lives[id.index()].taken_over.entry((from, message.producer));
+                let highest = taken.or_default();
+                *highest = message.n.max(*highest);
+            }
         }
         if before.has(copy_flag::SEEN) {
             self.lives[id.index()].counts.repeats += 1;
