@@ -154,7 +154,19 @@ impl<'a> Sim<'a> {
             self.posts.iter().all(|post| !matches!(post, Post::Absent | Post::Declaring { .. }));
         if self.settling_from.is_none() && published && staffed {
             self.faults_left = 0;
+            self.last_fault();
             self.settling_from = Some(self.events.len());
+        }
+    }
+
+    /// A run in which nothing happens before it settles would say little about its end.
+    fn last_fault(&mut self) {
+        let live = (0..self.posts.len()).filter(|&i| matches!(self.posts[i], Post::Live(_)));
+        let live: Vec<usize> = live.collect();
+        if !live.is_empty() && self.dice.percent(60) {
+            let index = self.dice.pick(&live);
+            self.end_worker(WorkerId::from_index(index));
+            self.posts[index] = Post::Done;
         }
     }
 
