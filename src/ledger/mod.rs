@@ -17,7 +17,7 @@ pub mod progress;
 mod recording;
 mod settled;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::ledger::changing::Changing;
@@ -50,11 +50,11 @@ pub struct Ledger {
     /// Ended lives to which the broker may still be sending.
     fading: Vec<LifeId>,
     /// Copies that a change of the topology made possible and that were seen.
-    extras: HashMap<(MessageKey, QueueId), Copy>,
+    extras: BTreeMap<(MessageKey, QueueId), Copy>,
     /// Messages that were on their way when a queue was about to come.
     windows: Vec<Window>,
     /// Where a message was seen that must not be there.
-    unexpected: HashMap<(MessageKey, QueueId), u64>,
+    unexpected: BTreeMap<(MessageKey, QueueId), u64>,
     /// Messages that no producer of this run published.
     foreign: u64,
     /// Copies that were acked and came again, with the life that acked them.
@@ -125,9 +125,9 @@ impl Ledger {
             queues: plan.topology.queues.iter().map(|_| queue()).collect(),
             lives: Vec::new(),
             fading: Vec::new(),
-            extras: HashMap::new(),
+            extras: BTreeMap::new(),
             windows: Vec::new(),
-            unexpected: HashMap::new(),
+            unexpected: BTreeMap::new(),
             foreign: 0,
             suspects: Vec::new(),
             moves: HashMap::new(),
