@@ -101,8 +101,9 @@ impl Changing {
         }
         let key = content.routing_key(u64::from(n));
         let headers = content.headers(u64::from(n));
+        // The headers first: their text ends where it says, whatever a routing key looks like.
         let decides =
-            if headers.is_empty() { key.to_string() } else { format!("{key} {headers:?}") };
+            if headers.is_empty() { format!("[]{key}") } else { format!("{headers:?}{key}") };
         if let Some(index) = self.known.get(&(producer, decides.clone())) {
             return *index;
         }
