@@ -233,7 +233,9 @@ impl Books {
             let drained = view.copy.has(crate::ledger::messages::copy_flag::DRAINED);
             queue[Count::StillQueued] += u64::from(drained);
             queue[Count::Duplicates] += u64::from(view.copy.finished() > 1);
-            producers[view.message.producer.index()][view.outcome] += 1;
+            let producer = &mut producers[view.message.producer.index()];
+            producer[Count::Expected] += 1;
+            producer[view.outcome] += 1;
         }
         self.queues = queues;
         self.producers = producers;
