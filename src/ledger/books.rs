@@ -98,12 +98,16 @@ impl Ledger {
     /// A copy that was acked came again. That is possible only if the broker never read the
     /// ack: not where it was seen to have read it.
     fn check_suspects(&mut self) {
-        for (message, life) in std::mem::take(&mut self.suspects) {
-            if self.lives[life.index()].read_by_broker {
-                let worker = self.lives[life.index()].worker;
-                let name = &self.plan.workers[worker.index()].name;
-                let what = format!("it came again after the broker had read {name}'s ack of it");
-                self.violation(Some(message), what);
+        for (id, (examples, count)) in std::mem::take(&mut self.suspects) {
+            let life = &self.lives[id.index()];
+            if !life.read_by_broker {
+                continue;
+            }
+            let name = &self.plan.workers[life.worker.index()].name;
+            let what = format!("it came again after the broker had read {name}'s ack of it");
+            self.violation_count += count - examples.len() as u64;
+            for message in examples {
+                self.violation(Some(message), what.clone());
             }
         }
     }

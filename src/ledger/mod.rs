@@ -57,8 +57,9 @@ pub struct Ledger {
     unexpected: BTreeMap<(MessageKey, QueueId), u64>,
     /// Messages that no producer of this run published.
     foreign: u64,
-    /// Copies that were acked and came again, with the life that acked them.
-    suspects: Vec<(MessageKey, LifeId)>,
+    /// Copies that were acked and came again, by the life that acked them: examples, and
+    /// how many.
+    suspects: BTreeMap<LifeId, (Vec<MessageKey>, u64)>,
     /// From whom to whom redelivered copies went.
     moves: HashMap<(Option<LifeId>, WorkerId), u64>,
     /// Deliveries that broke the order of a producer's numbers.
@@ -129,7 +130,7 @@ impl Ledger {
             windows: Vec::new(),
             unexpected: BTreeMap::new(),
             foreign: 0,
-            suspects: Vec::new(),
+            suspects: BTreeMap::new(),
             moves: HashMap::new(),
             disorder: Vec::new(),
             disorder_count: 0,

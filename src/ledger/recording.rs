@@ -10,8 +10,8 @@ use crate::ledger::lives::{CopyPlace, Held, HeldState, Life};
 use crate::ledger::messages::{Copy, NOBODY, again, copy_flag, message_flag};
 use crate::plan::model::{AckMode, ProducerId, QueueId, WorkerId};
 
-/// How many acked copies that came again are kept for the final judgement.
-const SUSPECTS: usize = 1000;
+/// How many acked copies of each life that came again are kept as examples.
+const SUSPECTS: usize = 5;
 /// How many breaches of order are kept as examples.
 const DISORDER: usize = 5;
 
@@ -314,8 +314,12 @@ impl Ledger {
             let what = "it came again while another consumer holds it";
             return Err((Some(message), what.to_owned()));
         }
-        if before.has(copy_flag::ACKED) && self.suspects.len() < SUSPECTS {
-            self.suspects.push((message, id));
+        if before.has(copy_flag::ACKED) {
+            let (examples, count) = self.suspects.entry(id).or_default();
+            *count += 1;
+            if examples.len() < SUSPECTS {
+                examples.push(message);
+            }
         }
         Ok(())
     }
