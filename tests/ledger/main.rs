@@ -6,5 +6,6 @@ mod build;
 mod compare;
 mod dice;
 mod honest;
+mod mutations;
 mod naive;
 mod simulated;
