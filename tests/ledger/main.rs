@@ -8,4 +8,6 @@ mod dice;
 mod honest;
 mod mutations;
 mod naive;
+mod reference;
+mod script;
 mod simulated;
