@@ -3,11 +3,13 @@
 //! that must not go unnoticed.
 
 mod build;
+mod causes;
 mod compare;
 mod dice;
 mod honest;
 mod mutations;
 mod naive;
+mod optional;
 mod reference;
 mod script;
 mod simulated;
