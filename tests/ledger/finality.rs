@@ -109,7 +109,9 @@ fn another_consumer_may_still_get_what_came_back() {
     let mut draft = Draft::new();
     let queue = draft.queue("q");
     draft.producer("p", ExchangeId(0), &["q"], 2, WINDOW);
-    (1..=3).for_each(|n| drop(draft.worker(&format!("w-{n}"), queue, MANUAL)));
+    for n in 1..=3 {
+        draft.worker(&format!("w-{n}"), queue, MANUAL);
+    }
     let mut script = Script::new(&draft);
     let lives = [0, 1, 2].map(|n| script.subscribe(WorkerId(n)));
     script.publish_all(P, 2, true);

@@ -8,6 +8,8 @@ mod compare;
 mod dice;
 mod finality;
 mod honest;
+mod judging;
+mod measuring;
 mod mutations;
 mod naive;
 mod optional;

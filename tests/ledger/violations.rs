@@ -186,7 +186,9 @@ fn thousands_of_honest_returns_hide_no_false_one() {
     let mut draft = Draft::new();
     let queue = draft.queue("q");
     draft.producer("p", ExchangeId(0), &["q"], 2000, WINDOW);
-    (0..3).for_each(|n| drop(draft.worker(&format!("w-{n}"), queue, MANUAL)));
+    for n in 0..3 {
+        draft.worker(&format!("w-{n}"), queue, MANUAL);
+    }
     let mut script = Script::new(&draft);
     script.publish_all(P, 2000, true);
     let (crashed, closed) = (script.subscribe(WorkerId(0)), script.subscribe(WorkerId(1)));
@@ -211,7 +213,8 @@ fn what_a_consumer_holds_or_was_sent_for_good_goes_to_nobody_else() {
     script.read(life, 1);
     let second = script.subscribe(WorkerId(1));
     script.reread(second, 1);
-    [life, second].map(|life| script.end_life(life, CRASH));
+    script.end_life(life, CRASH);
+    script.end_life(second, CRASH);
     says(&script, "another consumer holds it");
 
     let (mut script, life) = started(AckMode::Auto);
@@ -380,7 +383,8 @@ fn nobody_works_before_or_after_a_life() {
     says(&script, "not subscribed");
     let (mut script, life) = started(MANUAL);
     let second = script.subscribe(WorkerId(0));
-    [life, second].map(|life| script.end_life(life, CRASH));
+    script.end_life(life, CRASH);
+    script.end_life(second, CRASH);
     says(&script, "while it was subscribed");
     let (mut script, life) = started(MANUAL);
     script.read(life, 1);

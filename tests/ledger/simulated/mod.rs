@@ -22,7 +22,6 @@ use crate::simulated::working::{Dying, Post};
 
 /// What a simulated run left behind.
 pub struct Run {
-    pub seed: u64,
     pub plan: Arc<Variant>,
     pub events: Vec<Event>,
     /// Why each copy vanished, and why finished ones came again.
@@ -42,7 +41,6 @@ pub fn run(seed: u64) -> Run {
     let stops_from = sim.events.len();
     sim.end();
     Run {
-        seed,
         settling_from: sim.settling_from.unwrap_or(stops_from),
         stops_from,
         events: sim.events,
