@@ -142,8 +142,8 @@ impl Changing {
         route(&self.plan.topology, &standing, envelope).contains(&queue)
     }
 
-    /// What every side of the pending changes agrees on is required, but never a copy in a
-    /// queue that is itself changing: it may go and come again in between.
+    /// What every stage of the pending changes agrees on is required: a queue may go and come
+    /// again in between.
     fn compute(&self, envelope: Envelope<'_>) -> Route {
         let topology = &self.plan.topology;
         let mut standing = self.standing.clone();
@@ -155,10 +155,7 @@ impl Changing {
         let mut all: Vec<QueueId> = stages.concat();
         all.sort_unstable();
         all.dedup();
-        let agreed = |queue: &QueueId| {
-            let changes = self.pending.iter().any(|change| change.queue == *queue);
-            !changes && stages.iter().all(|stage| stage.contains(queue))
-        };
+        let agreed = |queue: &QueueId| stages.iter().all(|stage| stage.contains(queue));
         all.into_iter().map(|queue| (queue, !agreed(&queue))).collect()
     }
 }
