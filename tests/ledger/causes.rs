@@ -267,3 +267,39 @@ fn each_return_adds_its_cause_to_a_duplicate() {
     assert_eq!((books.totals[Count::Duplicates], books.totals[Count::StillQueued]), (1, 1));
     assert_eq!(causes(&books, 1, Q), ["forgotten_ack", "requeued"]);
 }
+
+#[test]
+fn who_did_not_finish_it_adds_no_cause_to_a_duplicate() {
+    let mut script = script(WINDOW, &[MANUAL, AckMode::Never, MANUAL]);
+    script.publish_all(P, 1, true);
+    for (index, redelivered, works) in [(0, false, true), (1, true, false), (2, true, true)] {
+        let life = script.subscribe(WorkerId(index));
+        script.read_from(life, Some(crate::script::message(1)), redelivered);
+        if works {
+            script.begin(life);
+            script.finish(life);
+        }
+        script.end_life(life, CRASH);
+    }
+    script.drain(Q, &[1]);
+    assert_eq!(causes(&script.sound_books(), 1, Q), ["requeued"]);
+}
+
+#[test]
+fn a_refused_message_that_was_seen_is_lost_like_any_other() {
+    for (seen, outcome) in [(false, Count::TurnedAway), (true, Count::Lost)] {
+        let mut script = script(WINDOW, &[AckMode::Auto]);
+        let life = script.subscribe(WorkerId(0));
+        script.start(P);
+        script.publish(P, 1, 1);
+        script.answer(P, 1, 1, false);
+        script.end(P, true);
+        if seen {
+            script.read(life, 1);
+        }
+        script.end_life(life, CRASH);
+        let books = script.sound_books();
+        assert_eq!((books.totals[outcome], books.totals[Count::Refused]), (1, 1));
+        assert_eq!(causes(&books, 1, Q).contains(&"auto_ack"), seen);
+    }
+}

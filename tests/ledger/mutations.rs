@@ -18,7 +18,7 @@ use crate::naive::count;
 use crate::simulated::broker::CopyKey;
 use crate::simulated::{Run, run};
 
-const SEEDS: u64 = 250;
+const SEEDS: u64 = 150;
 
 /// Everything that a report says in numbers.
 #[derive(Debug, PartialEq)]
