@@ -4,7 +4,8 @@ use rmq_scenario::ledger::books::Books;
 use rmq_scenario::ledger::event::ChangeKind::{Comes, Goes};
 use rmq_scenario::ledger::event::LifeEnd;
 use rmq_scenario::plan::count::Count;
-use rmq_scenario::plan::model::{AckMode, Confirms, ExchangeKind, QueueId, WorkerId};
+use rmq_scenario::plan::model::{AckMode, Confirms, ExchangeId, ExchangeKind, QueueId, WorkerId};
+use rmq_scenario::plan::pattern::{Pattern, Scalar};
 
 use crate::build::{Draft, WINDOW};
 use crate::compare::outcomes;
@@ -216,4 +217,35 @@ fn while_a_queue_changes_the_broker_alone_knows_what_is_unroutable() {
         let expected = [u64::from(returned), unroutable, u64::from(seen)];
         assert_eq!(found.map(|count| books.totals[count]), expected);
     }
+}
+
+#[test]
+fn a_routing_key_that_looks_like_headers_is_none() {
+    let mut draft = Draft::new();
+    let direct = draft.exchange("x", ExchangeKind::Direct);
+    let queue = draft.queue("q");
+    draft.bind(direct, queue, "k");
+    let looks_alike = r#"k [("h", Int(1))]"#;
+    draft.producer("p", direct, &["k", looks_alike], 2, WINDOW);
+    let header = Pattern::Cycle(vec![Scalar::Int(1), Scalar::Null]);
+    draft.0.producers[0].headers = vec![("h".to_owned(), header)];
+    let mut script = Script::new(&draft);
+    script.publish_all(P, 2, true);
+    script.drain(queue, &[1]);
+    let books = script.sound_books();
+    assert_eq!((books.totals[Count::Expected], books.totals[Count::Unroutable]), (1, 1));
+}
+
+#[test]
+fn strays_are_named_in_the_order_of_their_numbers() {
+    let mut draft = Draft::new();
+    let queue = draft.queue("q");
+    draft.producer("p", ExchangeId(0), &["nobody"], 100, WINDOW);
+    let mut script = Script::new(&draft);
+    script.publish_all(P, 100, true);
+    let found: Vec<u32> = (1..=100).rev().collect();
+    script.drain(queue, &found);
+    let books = script.sound_books();
+    assert_eq!(books.strays, [1, 2, 3, 4, 5].map(|n| (message(n), queue)));
+    assert_eq!(books.totals[Count::Unexpected], 100);
 }
