@@ -36,7 +36,13 @@ pub fn find(
     match &expectation.what {
         Expected::Count { scope, count, matcher } => {
             let counts = scoped(books, scope);
-            Some(number(*matcher, counts[*count], counts[count.base()]))
+            // Workers know no outcomes of copies: what they rejected is a part of their
+            // deliveries.
+            let base = match scope {
+                Scope::Workers(_) => Count::Deliveries,
+                _ => count.base(),
+            };
+            Some(number(*matcher, counts[*count], counts[base]))
         }
         Expected::Cause { cause, matcher } => {
             Some(number(*matcher, causes.count(cause), books.totals[Count::Expected]))
