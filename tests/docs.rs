@@ -12,6 +12,7 @@ use rmq_scenario::plan::{Options, load};
 use rmq_scenario::scenario::expect::{Counted, InCauses};
 use rmq_scenario::scenario::{Source, yaml};
 use rmq_scenario::verdict::model::Verdict;
+use serde_json::Value;
 
 mod pages;
 
@@ -248,12 +249,12 @@ fn shown(command: &str) -> String {
 }
 
 /// The exit code and the standard output of a run on a private node.
-fn run(folder: &Path, file: &str) -> (Option<i32>, String) {
+fn run(folder: &Path, words: &[&str]) -> (Option<i32>, String) {
     let mut program = program();
     for variable in ["RMQ_SCENARIO_BROKER", "RMQ_SCENARIO_MANAGEMENT", "NO_COLOR"] {
         program.env_remove(variable);
     }
-    let output = program.args(["run", file]).current_dir(folder).output().expect("it runs");
+    let output = program.arg("run").args(words).current_dir(folder).output().expect("it runs");
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(!output.stdout.is_empty(), "{errors}");
     (output.status.code(), String::from_utf8(output.stdout).expect("it is text"))
@@ -261,7 +262,7 @@ fn run(folder: &Path, file: &str) -> (Option<i32>, String) {
 
 #[test]
 fn the_first_output_of_the_readme_is_real() {
-    let (code, output) = run(root(), "scenarios/work_queue.yaml");
+    let (code, output) = run(root(), &["scenarios/work_queue.yaml"]);
     assert_eq!(code, Some(0), "{output}");
     let shown = shown("rmq-scenario run scenarios/work_queue.yaml");
     assert_eq!(words(&output), words(&shown), "{output}");
@@ -274,12 +275,58 @@ fn the_first_file_of_a_reader_passes_and_fails_as_the_readme_says() {
     assert!(file.lines().count() <= 15, "it shall be short");
     let folder = tempfile::tempdir().expect("there is room");
     fs::write(folder.path().join("first.yaml"), &file).expect("there is room");
-    let (code, output) = run(folder.path(), "first.yaml");
+    let (code, output) = run(folder.path(), &["first.yaml"]);
     assert_eq!((code, words(&output)), (Some(0), words(&shown("rmq-scenario run first.yaml"))));
     let changed = file.replace("ack: manual", "ack: auto");
     assert_ne!(changed, file);
     fs::write(folder.path().join("first.yaml"), changed).expect("there is room");
-    let (code, output) = run(folder.path(), "first.yaml");
+    let (code, output) = run(folder.path(), &["first.yaml"]);
     assert_eq!(code, Some(1), "{output}");
     assert!(output.contains("FAIL") && output.contains("   41 lost: "), "{output}");
+}
+
+/// The report that the page shows has the names and types of a real one, and its numbers but
+/// times; texts but for times and what is only on that broker.
+fn assert_alike(path: &str, shown: &Value, real: &Value) {
+    match (shown, real) {
+        (Value::Object(shown), Value::Object(real)) => {
+            assert_eq!(sorted(shown.keys()), sorted(real.keys()), "{path}");
+            shown
+                .iter()
+                .for_each(|(key, value)| assert_alike(&format!("{path}.{key}"), value, &real[key]));
+        }
+        (Value::Array(shown), Value::Array(real)) => {
+            assert_eq!(shown.len(), real.len(), "{path}");
+            shown.iter().zip(real).for_each(|(shown, real)| assert_alike(path, shown, real));
+        }
+        (Value::Number(_), Value::Number(_)) if path.ends_with("_ms") => {}
+        (Value::String(_), Value::String(_)) if path.ends_with(".version") => {}
+        (Value::String(shown), Value::String(real)) => {
+            let kept = |text: &str| {
+                let mut words = words(text);
+                words.retain(|word| !word.contains("rmq-scenario-"));
+                words
+            };
+            assert_eq!(kept(shown), kept(real), "{path}");
+        }
+        _ => assert_eq!(shown, real, "{path}"),
+    }
+}
+
+#[test]
+fn the_report_that_is_shown_is_real() {
+    let blocks = page("docs/accounting.md").blocks();
+    let only = |kind: &str| {
+        let mut found = blocks.iter().filter(|block| block.kind == kind);
+        let block = found.next().unwrap_or_else(|| panic!("there is no block of {kind}"));
+        assert!(found.next().is_none(), "there are several blocks of {kind}");
+        &block.text
+    };
+    let folder = tempfile::tempdir().expect("there is room");
+    fs::write(folder.path().join("shop.yaml"), only("yaml")).expect("there is room");
+    let (code, output) = run(folder.path(), &["shop.yaml", "--report", "json=report.json"]);
+    assert_eq!(code, Some(1), "{output}");
+    let real = fs::read_to_string(folder.path().join("report.json")).expect("it was written");
+    let read = |text: &str| serde_json::from_str::<Value>(text).expect("it is JSON");
+    assert_alike("report", &read(only("json")), &read(&real));
 }
