@@ -11,10 +11,12 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 /// What a broker says of itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Greeting {
     pub product: String,
     pub version: String,
+    /// The cluster's name, which the management API tells, too.
+    pub cluster: String,
 }
 
 /// Asks the broker at `host:port` who it is, and hangs up.
@@ -50,7 +52,7 @@ fn not_amqp() -> io::Error {
 /// Class 10, method 10, protocol 0-9, then the table of the server's properties.
 fn read(payload: &[u8]) -> Option<Greeting> {
     let mut table = take_long(payload.strip_prefix(&[0, 10, 0, 10, 0, 9])?)?.0;
-    let mut greeting = Greeting { product: String::new(), version: String::new() };
+    let mut greeting = Greeting::default();
     while let [length, rest @ ..] = table {
         let (key, rest) = rest.split_at_checked(usize::from(*length))?;
         let (kind, rest) = rest.split_first()?;
@@ -63,6 +65,7 @@ fn read(payload: &[u8]) -> Option<Greeting> {
         match key {
             b"product" => greeting.product = String::from_utf8_lossy(value).into_owned(),
             b"version" => greeting.version = String::from_utf8_lossy(value).into_owned(),
+            b"cluster_name" => greeting.cluster = String::from_utf8_lossy(value).into_owned(),
             _ => {}
         }
         table = rest;
@@ -84,6 +87,7 @@ mod tests {
         let mut table = Vec::new();
         for (key, kind, value) in [
             ("capabilities", b'F', &b"\x01at\x01"[..]),
+            ("cluster_name", b'S', b"rabbit@here"),
             ("product", b'S', b"RabbitMQ"),
             ("version", b'S', b"4.3.6"),
         ] {
@@ -102,7 +106,11 @@ mod tests {
 
     #[test]
     fn product_and_version_are_read() {
-        let expected = Greeting { product: "RabbitMQ".into(), version: "4.3.6".into() };
+        let expected = Greeting {
+            product: "RabbitMQ".into(),
+            version: "4.3.6".into(),
+            cluster: "rabbit@here".into(),
+        };
         assert_eq!(read(&payload()), Some(expected));
     }
 

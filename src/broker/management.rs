@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use reqwest::{Client, Method, StatusCode, Url};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
 use serde::Deserialize;
 
 use super::address::{Address, decoded, encoded};
@@ -11,8 +11,8 @@ use super::node::Facts;
 
 /// Long enough for a broker under load, short enough for somebody waiting.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// To find out whether there is one at all.
-const PROBE_PATIENCE: Duration = Duration::from_secs(3);
+/// To find out whether there is one at all: a firewall may swallow what we send.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(3);
 
 /// A client of one broker's management API. `Debug` does not show the password.
 #[derive(Clone)]
@@ -48,6 +48,11 @@ pub struct Unacked {
 struct WhoAmI {
     /// A list, or in old versions words with commas between them.
     tags: serde_json::Value,
+}
+
+#[derive(Deserialize)]
+struct ClusterName {
+    name: String,
 }
 
 #[derive(Deserialize)]
@@ -92,6 +97,7 @@ impl Management {
     fn new(base: String, user: String, password: String) -> Result<Self, BrokerError> {
         let client = Client::builder()
             .timeout(PATIENCE)
+            .connect_timeout(CONNECT_PATIENCE)
             // The broker is a neighbour: what stands for the way to the web is not asked.
             .no_proxy()
             .build()
@@ -105,12 +111,41 @@ impl Management {
     /// When there is no such API, or the user may not use it.
     pub async fn who_am_i(&self) -> Result<Identity, BrokerError> {
         let doing = format!("asking the management API at {}", self.base);
-        let request = self.request(Method::GET, "whoami").timeout(PROBE_PATIENCE);
+        let request = self.request(Method::GET, "whoami");
         let answer = self.send(&doing, request).await?;
         let me: WhoAmI = answer.json().await.map_err(|error| unreachable(&doing, error))?;
         let tags = me.tags.to_string();
         let mut words = tags.split(|letter: char| !letter.is_alphanumeric());
         Ok(Identity { administrator: words.any(|word| word == "administrator") })
+    }
+
+    /// The same, once it is sure that this API is that of the cluster named: on a machine with
+    /// several brokers, another one's may be at the usual place.
+    pub async fn identify(&self, cluster: &str) -> Result<Identity, BrokerError> {
+        let me = self.who_am_i().await?;
+        let doing = format!("asking the management API at {}", self.base);
+        let request = self.request(Method::GET, "cluster-name");
+        let answer = self.send(&doing, request).await?;
+        let it: ClusterName = answer.json().await.map_err(|error| unreachable(&doing, error))?;
+        if it.name != cluster {
+            return Err(BrokerError::new(
+                Kind::Management,
+                format!(
+                    "the management API at {} is that of the cluster {:?}, \
+                     but the broker belongs to {cluster:?}",
+                    self.base, it.name
+                ),
+            )
+            .help("`--management http://host:15672` says where the broker's own is"));
+        }
+        Ok(me)
+    }
+
+    /// Whether the broker is up as far as this API can tell. It is served before the boot is
+    /// over, and fails for the questions that need more than itself (4.3.6: with 500).
+    pub async fn is_ready(&self) -> bool {
+        let request = self.request(Method::GET, "overview").timeout(Duration::from_secs(2));
+        self.send("asking for the overview", request).await.is_ok()
     }
 
     /// Makes a virtual host, with all permissions for `user`.
@@ -124,11 +159,15 @@ impl Management {
         self.send(&doing, self.request(Method::PUT, &path).json(&all)).await.map(drop)
     }
 
-    /// Removes a virtual host and all that is in it.
+    /// Removes a virtual host and all that is in it. That there is none is fine.
     pub async fn remove_vhost(&self, vhost: &str) -> Result<(), BrokerError> {
         let doing = format!("removing the virtual host {vhost:?}");
         let path = format!("vhosts/{}", encoded(vhost));
-        self.send(&doing, self.request(Method::DELETE, &path)).await.map(drop)
+        let removed = self.ask(&doing, self.request(Method::DELETE, &path)).await?;
+        if removed.status() == StatusCode::NOT_FOUND {
+            return Ok(());
+        }
+        self.checked(&doing, removed).await.map(drop)
     }
 
     /// Asks a queue, through the list of its virtual host: without statistics but with totals
@@ -153,17 +192,22 @@ impl Management {
         Ok(Unacked { count, age_at_most: asked.elapsed() })
     }
 
-    fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let url = format!("{}/api/{path}", self.base);
         self.client.request(method, url).basic_auth(&self.user, Some(&self.password))
     }
 
-    async fn send(
-        &self,
-        doing: &str,
-        request: reqwest::RequestBuilder,
-    ) -> Result<reqwest::Response, BrokerError> {
-        let answer = request.send().await.map_err(|error| unreachable(doing, error))?;
+    async fn send(&self, doing: &str, request: RequestBuilder) -> Result<Response, BrokerError> {
+        let answer = self.ask(doing, request).await?;
+        self.checked(doing, answer).await
+    }
+
+    async fn ask(&self, doing: &str, request: RequestBuilder) -> Result<Response, BrokerError> {
+        request.send().await.map_err(|error| unreachable(doing, error))
+    }
+
+    /// The answer, if it is a yes.
+    async fn checked(&self, doing: &str, answer: Response) -> Result<Response, BrokerError> {
         if answer.status().is_success() {
             return Ok(answer);
         }

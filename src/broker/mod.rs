@@ -10,6 +10,7 @@ mod greeting;
 mod link;
 mod management;
 mod node;
+mod remains;
 mod space;
 mod topology;
 
@@ -18,6 +19,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use address::Address;
+use greeting::{Greeting, greet};
 use management::Management;
 use node::Node;
 use space::Home;
@@ -82,7 +84,7 @@ impl Broker {
             password: node.facts.password.clone(),
             vhost: "/".to_owned(),
         };
-        let version = ask_version(&address).await?;
+        let version = ask(&address).await?.version;
         let management = Some(node.management.clone());
         let spaces = Mutex::default();
         Ok(Self { address, version, management, may_make_vhosts: true, node: Some(node), spaces })
@@ -90,17 +92,17 @@ impl Broker {
 
     async fn external(address: Address, given: Option<&str>) -> Result<Self, BrokerError> {
         let management = Management::external(&address, given)?;
-        let version = ask_version(&address).await?;
+        let greeting = ask(&address).await?;
         // A wrong password, or a missing virtual host, is told before anything is done.
         let link = link::connect(&address, "rmq-scenario", None).await?;
         // The answer to the question is known; how the goodbye goes is of no importance.
         let _ = link.close().await;
-        let (management, may_make_vhosts) = match management.who_am_i().await {
+        let (management, may_make_vhosts) = match management.identify(&greeting.cluster).await {
             Ok(me) => (Some(management), me.administrator),
             Err(error) if given.is_some() => return Err(error),
             Err(_) => (None, false),
         };
-        let spaces = Mutex::default();
+        let (version, spaces) = (greeting.version, Mutex::default());
         Ok(Self { address, version, management, may_make_vhosts, node: None, spaces })
     }
 
@@ -136,21 +138,15 @@ impl Broker {
     /// When the broker does not answer, or refuses what it allowed before.
     pub async fn space(&self, run: &str) -> Result<Space, BrokerError> {
         let name = format!("rmq-scenario-{run}");
-        let space = match &self.management {
-            Some(management) if self.may_make_vhosts => {
-                let address = self.address.with_vhost(&name);
-                let space = Space::new(address, Home::Vhost, Some(management.clone()));
-                // Listed before it is made, so that a failure half-way leaves nothing behind.
-                self.list(&space);
-                management.make_vhost(&name, &self.address.user).await?;
-                space
-            }
-            management => {
-                let home = Home::Prefix(format!("{name}."));
-                Space::new(self.address.clone(), home, management.clone())
-            }
+        let management = self.management.clone();
+        let space = if self.may_make_vhosts {
+            Space::new(self.address.with_vhost(&name), Home::Vhost, management)
+        } else {
+            Space::new(self.address.clone(), Home::Prefix(format!("{name}.")), management)
         };
+        // Listed before anything is made: a failure half-way leaves nothing behind, either.
         self.list(&space);
+        space.make(&self.address.user).await?;
         Ok(space)
     }
 
@@ -177,12 +173,12 @@ impl Broker {
     }
 }
 
-async fn ask_version(address: &Address) -> Result<String, BrokerError> {
+async fn ask(address: &Address) -> Result<Greeting, BrokerError> {
     const PATIENCE: Duration = Duration::from_secs(10);
-    let greeting = greeting::greet(&address.host, address.port, PATIENCE).await;
+    let greeting = greet(&address.host, address.port, PATIENCE).await;
     let greeting = greeting.map_err(|error| link::unreachable(address, &error.to_string()))?;
     if greeting.product != "RabbitMQ" {
         return Err(link::unreachable(address, &format!("it is {}", greeting.product)));
     }
-    Ok(greeting.version)
+    Ok(greeting)
 }

@@ -4,13 +4,13 @@
 use std::sync::Arc;
 
 use lapin::Channel;
-use lapin::options::{ExchangeDeleteOptions, QueueDeleteOptions};
 use tokio::sync::Mutex;
 
 use super::address::Address;
 use super::error::{BrokerError, Kind};
 use super::link::{self, Link};
 use super::management::{Management, Unacked};
+use super::remains::Remains;
 use super::topology::{bind, declare_exchange, declare_queue};
 use crate::plan::model::{Exchange, Queue, QueueId, Topology};
 
@@ -36,17 +36,18 @@ pub(super) enum Home {
     Prefix(String),
 }
 
-/// Real names of what was, or may have been, declared in a virtual host that is not ours.
-#[derive(Debug, Default)]
-struct Remains {
-    queues: Vec<String>,
-    exchanges: Vec<String>,
-}
-
 impl Space {
     pub(super) fn new(address: Address, home: Home, management: Option<Management>) -> Self {
         let remains = Mutex::new(Some(Remains::default()));
         Self(Arc::new(Inner { address, home, management, remains }))
+    }
+
+    /// Makes the virtual host, if it is to have one, with all permissions for `user`.
+    pub(super) async fn make(&self, user: &str) -> Result<(), BrokerError> {
+        match (&self.0.home, &self.0.management) {
+            (Home::Vhost, Some(management)) => management.make_vhost(self.vhost(), user).await,
+            _ => Ok(()),
+        }
     }
 
     /// Opens a connection, in 10 s at most. `frame_max` is 8192 unless given: large bodies want
@@ -90,11 +91,14 @@ impl Space {
     /// # Errors
     /// When the broker refuses one; the channel is closed then.
     pub async fn declare(&self, channel: &Channel, topology: &Topology) -> Result<(), BrokerError> {
-        self.remember(topology).await;
-        for exchange in topology.exchanges.iter().filter(|exchange| !exchange.name.is_empty()) {
+        let exchanges = topology.exchanges.iter().filter(|exchange| !exchange.name.is_empty());
+        let unowned = topology.queues.iter().enumerate().filter(|(_, it)| it.owner.is_none());
+        let names = unowned.clone().map(|(_, queue)| self.queue_name(queue)).collect();
+        let exchange_names = exchanges.clone().map(|exchange| self.exchange_name(exchange));
+        self.remember(names, exchange_names.collect()).await;
+        for exchange in exchanges {
             declare_exchange(channel, &self.exchange_name(exchange), exchange).await?;
         }
-        let unowned = topology.queues.iter().enumerate().filter(|(_, it)| it.owner.is_none());
         for (index, queue) in unowned {
             let name = declare_queue(channel, &self.queue_name(queue), queue).await?;
             self.bind(channel, topology, QueueId::from_index(index), &name).await?;
@@ -115,6 +119,8 @@ impl Space {
     ) -> Result<String, BrokerError> {
         let declared = &topology.queues[queue.index()];
         let name = declare_queue(channel, &self.queue_name(declared), declared).await?;
+        // The broker deletes it when its connection ends, and `close` sees to it that it has.
+        self.remember(vec![name.clone()], Vec::new()).await;
         self.bind(channel, topology, queue, &name).await?;
         Ok(name)
     }
@@ -160,56 +166,27 @@ impl Space {
         Ok(())
     }
 
-    /// Before anything is declared: if it is cut half-way, nobody knows how far it came.
-    async fn remember(&self, topology: &Topology) {
+    /// Before it is declared: if that is cut half-way, nobody knows how far it came.
+    async fn remember(&self, queues: Vec<String>, exchanges: Vec<String>) {
         if self.0.home == Home::Vhost {
             return;
         }
         if let Some(remains) = self.0.remains.lock().await.as_mut() {
-            let unowned = topology.queues.iter().filter(|queue| queue.owner.is_none());
-            remains.queues.extend(unowned.map(|queue| self.queue_name(queue)));
-            let declared = topology.exchanges.iter().filter(|it| !it.name.is_empty());
-            remains.exchanges.extend(declared.map(|exchange| self.exchange_name(exchange)));
+            remains.queues.extend(queues);
+            remains.exchanges.extend(exchanges);
         }
     }
 
-    /// Deletes all it can, and then tells what it could not. Deleting what is not there is fine.
     async fn delete(&self, remains: &Remains) -> Result<(), BrokerError> {
-        if remains.queues.is_empty() && remains.exchanges.is_empty() {
+        if remains.is_empty() {
             return Ok(());
         }
         let link = self.connect("rmq-scenario clean-up", None).await?;
-        let mut left = Vec::new();
-        for queue in &remains.queues {
-            if let Err(error) = delete_queue(&link, queue).await {
-                left.push((queue, error));
-            }
-        }
-        for exchange in &remains.exchanges {
-            if let Err(error) = delete_exchange(&link, exchange).await {
-                left.push((exchange, error));
-            }
-        }
+        let deleted = remains.delete(&link).await;
         // What counts is deleted, or told as left; a goodbye that fails changes neither.
         let _ = link.close().await;
-        let Some((_, first)) = left.first() else { return Ok(()) };
-        let names: Vec<&str> = left.iter().map(|(name, _)| name.as_str()).collect();
-        Err(BrokerError::amqp(&format!("deleting {}", names.join(", ")), first)
-            .help("delete them by hand: rabbitmqctl delete_queue, or the management pages"))
+        deleted
     }
-}
-
-/// On a channel of its own, because a refusal closes it.
-async fn delete_queue(link: &Link, queue: &str) -> lapin::Result<()> {
-    let channel = link.connection.create_channel().await?;
-    channel.queue_delete(queue.into(), QueueDeleteOptions::default()).await?;
-    channel.close(200, "done".into()).await
-}
-
-async fn delete_exchange(link: &Link, exchange: &str) -> lapin::Result<()> {
-    let channel = link.connection.create_channel().await?;
-    channel.exchange_delete(exchange.into(), ExchangeDeleteOptions::default()).await?;
-    channel.close(200, "done".into()).await
 }
 
 fn no_management() -> BrokerError {

@@ -4,6 +4,9 @@
 // Each test program uses a part of this.
 #![allow(dead_code)]
 
+pub mod api;
+pub mod space;
+
 use std::future::Future;
 use std::path::Path;
 use std::sync::LazyLock;

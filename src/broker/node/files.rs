@@ -94,11 +94,14 @@ pub(crate) fn write(facts: &Facts) -> io::Result<()> {
 }
 
 fn configuration(facts: &Facts) -> String {
-    let Facts { amqp, management, user, password, .. } = facts;
+    let Facts { amqp, management, distribution, user, password, .. } = facts;
     // The alarms block publishers, which in a scenario looks like a fault. On a private node
     // they would speak of the machine, not of the scenario: they fire only when it is exhausted.
+    // Without a name for the cluster, each greeting and some answers wait for the name service
+    // to tell the machine's name; where that is out of order, 5 s.
     format!(
-        "listeners.tcp.local = 127.0.0.1:{amqp}\n\
+        "cluster_name = rmq-scenario-{distribution}\n\
+         listeners.tcp.local = 127.0.0.1:{amqp}\n\
          management.tcp.ip = 127.0.0.1\n\
          management.tcp.port = {management}\n\
          default_user = {user}\n\

@@ -97,7 +97,7 @@ async fn answers(facts: &Facts, management: &Management) {
     while greet("127.0.0.1", facts.amqp, once).await.is_err() {
         sleep(STEP).await;
     }
-    while management.who_am_i().await.is_err() {
+    while !management.is_ready().await {
         sleep(STEP).await;
     }
 }
