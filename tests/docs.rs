@@ -36,6 +36,9 @@ const VERDICTS: [Verdict; 6] = [
     Verdict::Unbalanced,
 ];
 
+/// Whether a scope knows a count.
+type Knows = fn(Count) -> bool;
+
 /// What is wrong with a scenario, as the user sees it.
 fn mistakes(name: &str, text: &str) -> Vec<rmq_scenario::diagnostic::Diagnostic> {
     load(Source::new(name, text), &Options::default()).err().unwrap_or_default()
@@ -134,7 +137,7 @@ fn every_count_is_explained_once_and_in_its_scopes() {
     let accounting = page("docs/accounting.md");
     assert_eq!(sorted(accounting.names("count")), sorted(ALL.map(Count::name)));
     let rows = accounting.rows("scope");
-    let scopes: [(&str, fn(Count) -> bool); 4] = [
+    let scopes: [(&str, Knows); 4] = [
         ("the whole run", |_| true),
         ("queues", Count::in_queues),
         ("producers", Count::in_producers),
