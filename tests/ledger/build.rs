@@ -6,7 +6,7 @@ use std::time::Duration;
 use rmq_scenario::plan::model::{
     AckMode, Binding, Confirms, Destination, Exchange, ExchangeId, ExchangeKind, ExchangeRef,
     Expectation, Expected, Producer, ProducerId, Queue, QueueId, Requires, Scenario, Settle,
-    Topology, Variant, Work, Worker, WorkerId,
+    Topology, Unconfirmed, Variant, Work, Worker, WorkerId,
 };
 use rmq_scenario::plan::pattern::Pattern;
 use rmq_scenario::plan::template::Template;
@@ -132,6 +132,7 @@ impl Draft {
             size: None,
             headers: Vec::new(),
             reconnect: None,
+            unconfirmed: Unconfirmed::Drop,
         });
         ProducerId::from_index(self.0.producers.len() - 1)
     }
