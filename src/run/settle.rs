@@ -78,9 +78,12 @@ impl Watcher {
         if waiting == Waiting::Nothing && self.is_final(stage, pulse).await {
             return true;
         }
+        // A long work makes no event for a while, and yet it goes on.
         let idle = stage.plan.settle.idle;
-        let is_idle = || pulse.last_activity.elapsed() >= idle && stage.clock.elapsed() >= idle;
-        is_idle() && is_quiet(stage, pulse).await && {
+        let is_idle = pulse.progress.in_hand == 0
+            && pulse.last_activity.elapsed() >= idle
+            && stage.clock.elapsed() >= idle;
+        is_idle && is_quiet(stage, pulse).await && {
             // Asking took a moment: did anything happen in it?
             let now = stage.scribe.pulse().await;
             now.is_some_and(|now| now.activity == pulse.activity)
