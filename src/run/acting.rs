@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use tokio::sync::oneshot;
-use tokio::time::sleep;
+use tokio::time::Instant;
 
 use crate::broker::Link;
 use crate::ledger::facts::{Effect, FaultFact, ObservationFact, QueueNumbers};
@@ -31,6 +31,7 @@ pub fn act_all(
 
 /// Does one, once.
 async fn act(stage: &Arc<Stage>, action: Action) {
+    let Some(entry) = stage.enter() else { return };
     let position = actions(&stage.plan).iter().position(|(known, _)| *known == action);
     let fired = position.map(|position| &stage.fired[position]);
     if fired.is_none_or(|fired| fired.swap(true, Ordering::SeqCst)) {
@@ -44,7 +45,7 @@ async fn act(stage: &Arc<Stage>, action: Action) {
         Action::Start(Instance::Producer(id)) => producer::start(stage, id).await,
         Action::Stop(id) => stop(stage, id).await,
     }
-    drop(hold);
+    drop((hold, entry));
 }
 
 /// Kills, and sees to the restart.
@@ -70,8 +71,12 @@ async fn kill(stage: &Arc<Stage>, id: FaultId) {
             let stage = Arc::clone(stage);
             let hold = stage.hold();
             tokio::spawn(async move {
-                sleep(after).await;
-                restart(&stage, id).await;
+                if stage.until(Instant::now() + after).await
+                    && let Some(entry) = stage.enter()
+                {
+                    restart(&stage, id).await;
+                    drop(entry);
+                }
                 drop(hold);
             });
         }
@@ -94,6 +99,13 @@ async fn restart(stage: &Arc<Stage>, id: FaultId) {
 /// A worker's own queue must be gone before it can be declared again.
 async fn await_departure(stage: &Arc<Stage>, queue: QueueId, worker: WorkerId) {
     if stage.plan.topology.queues[queue.index()].owner == Some(worker) {
+        if let Some(control) = stage.worker_control(worker) {
+            let (done, vacated) = oneshot::channel();
+            // A life that has ended needs no telling, and drops the sender.
+            if control.send(Command::Vacate { done }).await.is_ok() {
+                let _ = vacated.await;
+            }
+        }
         let tasks: Vec<_> = lock(&stage.workers[worker.index()].task).drain(..).collect();
         for task in tasks {
             // A task that panicked is over, too.

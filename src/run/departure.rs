@@ -33,11 +33,23 @@ impl Departure {
         if !goes {
             return None;
         }
+        Some(Self::of(stage, queue).await)
+    }
+
+    /// To be called before a connection ends whose worker has no subscription any more, and
+    /// may still own its queue.
+    pub async fn vacate(stage: &Arc<Stage>, worker: WorkerId) -> Option<Self> {
+        let queue = stage.plan.workers[worker.index()].queue;
+        stage.real_name(queue)?;
+        Some(Self::of(stage, queue).await)
+    }
+
+    async fn of(stage: &Arc<Stage>, queue: QueueId) -> Self {
         let change = stage.next_change();
         let at = stage.clock.now();
         let kind = ChangeKind::Goes;
         stage.scribe.record(Event::ChangeBegun { change, queue, kind, at }).await;
-        Some(Self { change, queue, _hold: stage.hold() })
+        Self { change, queue, _hold: stage.hold() }
     }
 
     /// To be called when the subscription or the connection has ended: waits until the queue

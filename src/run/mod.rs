@@ -27,7 +27,7 @@ use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, timeout};
 
 use crate::broker::{BrokerError, Space};
 use crate::ledger::books::Books;
@@ -72,18 +72,15 @@ pub async fn run(
     let asker = Asker::new(space.connect("rmq-scenario", None).await?);
     let stage = Arc::new(Stage::new(plan, id, space, scribe, asker, audience.notices));
     declare(&stage).await?;
-    let over = match open(&stage).await {
-        Ok(mut timers) => {
-            let over = settle(&stage, audience.interrupted, audience.progress).await;
-            timers.abort_all();
-            over
-        }
+    let (over, timers) = match open(&stage).await {
+        Ok(timers) => (settle(&stage, audience.interrupted, audience.progress).await, Some(timers)),
         Err(error) => {
             stage.fail(error);
-            Over::Failed
+            (Over::Failed, None)
         }
     };
     close(&stage, over).await;
+    drop(timers);
     stage.asker.close().await;
     conclude(stage, over, ledger).await
 }
@@ -150,8 +147,9 @@ fn timers(stage: &Arc<Stage>, began: Instant) -> JoinSet<()> {
     for (moment, due) in moments {
         let stage = Arc::clone(stage);
         timers.spawn(async move {
-            sleep_until(began + moment).await;
-            acting::act_all(&stage, due).await;
+            if stage.until(began + moment).await {
+                acting::act_all(&stage, due).await;
+            }
         });
     }
     timers
@@ -160,6 +158,10 @@ fn timers(stage: &Arc<Stage>, began: Instant) -> JoinSet<()> {
 /// Everybody goes home, and what is left in the queues is taken out.
 async fn close(stage: &Arc<Stage>, over: Over) {
     let cut = over != Over::Settled;
+    // A start or a restart half-way would leave somebody behind whom nobody tells to go.
+    if !stage.shut(PATIENCE).await {
+        stage.fail(BrokerError::silent("ending what was under way"));
+    }
     for index in 0..stage.producers.len() {
         if let Some(control) = stage.producer_control(ProducerId::from_index(index)) {
             // One that ended meanwhile needs no telling.
@@ -180,6 +182,9 @@ async fn close(stage: &Arc<Stage>, over: Over) {
         let tasks = std::mem::take(&mut *lock(&slot.task));
         wait_for(stage, tasks, "a worker").await;
     }
+    stage.curtain.send_replace(true);
+    let lingering = std::mem::take(&mut *lock(&stage.lingering));
+    wait_for(stage, lingering, "a worker").await;
     join_all(kept.into_iter().map(|drain| drain.complete(stage))).await;
     drain_rest(stage).await;
 }

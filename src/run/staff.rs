@@ -13,7 +13,7 @@ use crate::broker::{BrokerError, Link};
 use crate::ledger::event::{Event, LifeEnd};
 use crate::ledger::facts::{Effect, ErrorFact};
 use crate::plan::model::{AckMode, CountEvent, Instance, KillHow, Queue, WorkerId};
-use crate::run::departure::arrive;
+use crate::run::departure::{Departure, arrive};
 use crate::run::drain::Drain;
 use crate::run::stage::{Command, Stage, lock};
 use crate::run::trouble::{self, Listener};
@@ -69,6 +69,7 @@ pub async fn subscribe(stage: &Arc<Stage>, mut ready: Ready) -> Result<(), Broke
         Err(error) => {
             let error = ready.listener.reason(&error).await;
             refuse(stage, ready, &error).await;
+            return Ok(());
         }
     }
     let watch =
@@ -193,22 +194,42 @@ async fn killed(mut life: Life, how: KillHow, done: oneshot::Sender<Effect>) {
         departure.complete(&life.stage).await;
     }
     if !hangs_up {
-        linger(life).await;
+        let stage = Arc::clone(&life.stage);
+        let task = tokio::spawn(linger(life));
+        lock(&stage.lingering).push(task);
     }
 }
 
-/// A subscription ended and its connection stays open to the end, silent.
+/// A subscription ended and its connection stays open, silent, until all workers have left:
+/// what it holds must not come to any of them. A restart does not end it, unless it needs the
+/// queue that this connection owns.
 async fn linger(mut life: Life) {
-    while let Some(command) = life.control.recv().await {
+    let mut curtain = life.stage.curtain.subscribe();
+    loop {
+        let command = tokio::select! {
+            biased;
+            _ = curtain.wait_for(|down| *down) => break,
+            Some(command) = life.control.recv() => command,
+        };
         match command {
             Command::Kill { done, .. } => drop(done.send(Effect::Nothing)),
             Command::Stop { done } => drop(done.send(())),
+            Command::Vacate { done } => {
+                let departure = Departure::vacate(&life.stage, life.worker).await;
+                life.link.cut();
+                if let Some(departure) = departure {
+                    departure.complete(&life.stage).await;
+                }
+                // Whoever restarts it may have been cut off.
+                let _ = done.send(());
+                return;
+            }
             Command::Ask { reply } => {
                 let numbers = acting::own_numbers(&life.stage, &life.link, life.worker).await;
                 // Whoever asked may have been cut off.
                 let _ = reply.send(numbers);
             }
-            Command::Finish { .. } => break,
+            Command::Finish { .. } => {}
         }
     }
     // What it holds returns to the queue when its channel goes.

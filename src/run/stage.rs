@@ -3,9 +3,11 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::broker::{BrokerError, Space};
 use crate::ledger::event::{ChangeId, LifeId};
@@ -23,6 +25,8 @@ pub enum Command {
     Kill { how: KillHow, done: oneshot::Sender<Effect> },
     /// Its `stop`.
     Stop { done: oneshot::Sender<()> },
+    /// To one that only holds its connection: it gives up the queue that it owns.
+    Vacate { done: oneshot::Sender<()> },
     /// The numbers of the queue that it owns.
     Ask { reply: oneshot::Sender<Option<Numbers>> },
     /// The run is over, or is cut: then what is in hand is not finished.
@@ -64,6 +68,13 @@ pub struct Stage {
     /// The world failed: the first error, and a bell.
     pub failure: Mutex<Option<BrokerError>>,
     pub alarm: Notify,
+    /// The run is over: nothing new begins.
+    closing: watch::Sender<bool>,
+    /// Acts under way; the end waits for them.
+    entries: AtomicUsize,
+    /// All workers have left: those that only held their connections leave, too.
+    pub curtain: watch::Sender<bool>,
+    pub lingering: Mutex<Vec<JoinHandle<()>>>,
     lives: AtomicU32,
     changes: AtomicU32,
 }
@@ -143,6 +154,10 @@ impl Stage {
             notices,
             failure: Mutex::default(),
             alarm: Notify::new(),
+            closing: watch::Sender::new(false),
+            entries: AtomicUsize::new(0),
+            curtain: watch::Sender::new(false),
+            lingering: Mutex::default(),
             lives: AtomicU32::new(0),
             changes: AtomicU32::new(0),
             plan,
@@ -186,6 +201,36 @@ impl Stage {
         Hold(Arc::clone(self))
     }
 
+    /// For whoever is about to start, end or ask something: the run does not close before the
+    /// entry is dropped. `None` when it is closing already.
+    pub fn enter(self: &Arc<Self>) -> Option<Entry> {
+        // Counted before it looks, while the end looks after it has closed: one sees the other.
+        self.entries.fetch_add(1, Ordering::SeqCst);
+        let entry = Entry(Arc::clone(self));
+        (!*self.closing.borrow()).then_some(entry)
+    }
+
+    /// Lets nothing new begin and waits for what has. `false` when that does not end.
+    pub async fn shut(&self, patience: Duration) -> bool {
+        self.closing.send_replace(true);
+        let deadline = Instant::now() + patience;
+        while self.entries.load(Ordering::SeqCst) > 0 && Instant::now() < deadline {
+            sleep(Duration::from_millis(1)).await;
+        }
+        self.entries.load(Ordering::SeqCst) == 0
+    }
+
+    /// Waits for a moment. `false` when the run is closing before it comes.
+    pub async fn until(&self, moment: Instant) -> bool {
+        let mut closing = self.closing.subscribe();
+        tokio::select! {
+            biased;
+            // The sender lives as long as the stage.
+            _ = closing.wait_for(|closing| *closing) => false,
+            () = sleep_until(moment) => true,
+        }
+    }
+
     /// Who is told what about a worker; `None` when nothing of it runs.
     pub fn worker_control(&self, id: WorkerId) -> Option<mpsc::Sender<Command>> {
         lock(&self.workers[id.index()].control).clone()
@@ -203,6 +248,15 @@ pub struct Hold(Arc<Stage>);
 impl Drop for Hold {
     fn drop(&mut self) {
         self.0.coming.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// As long as it lives, the run does not close.
+pub struct Entry(Arc<Stage>);
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        self.0.entries.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

@@ -266,6 +266,8 @@ impl Life {
             Command::Kill { how, done } => Some(Ending::Killed { how, done }),
             Command::Finish { cut } => Some(Ending::Finished { cut }),
             Command::Stop { done } => Some(Ending::Stopped { done }),
+            // It is not about to leave its queue to a successor.
+            Command::Vacate { .. } => None,
             Command::Ask { reply } => {
                 let numbers = acting::own_numbers(&self.stage, &self.link, self.worker).await;
                 // Whoever asked may have been cut off.
