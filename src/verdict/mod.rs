@@ -17,8 +17,8 @@ use crate::plan::matcher::Matcher;
 use crate::plan::model::{Expected, Scenario, Variant, WorkerId};
 use crate::verdict::causes::Causes;
 use crate::verdict::model::{
-    ErrorRow, ExpectationRow, FaultRow, ObservationRow, ObservedQueue, Row, VariantReport, Verdict,
-    WorkerRow,
+    CauseRow, ErrorRow, ExpectationRow, FaultRow, ObservationRow, ObservedQueue, Row,
+    VariantReport, Verdict, WorkerRow,
 };
 
 /// Judges one run of a variant.
@@ -35,10 +35,11 @@ pub fn judge(
         .zip(&facts.faults)
         .map(|(fault, fact)| proof::row(books, fault, fact))
         .collect();
+    let rows = explain::rows(books, &causes);
     let mut judgement = Judgement::default();
     judgement.balance(books);
     judgement.surprises(variant, books, facts, &causes);
-    let expectations = judgement.expectations(scenario, variant, books, facts, &causes);
+    let expectations = judgement.expectations(scenario, variant, books, facts, (&causes, &rows));
     judgement.proofs(scenario, variant, &faults);
     judgement.doubts(variant, books, facts);
     VariantReport {
@@ -52,7 +53,7 @@ pub fn judge(
         producers: producer_rows(variant, books),
         workers: worker_rows(variant, books, facts),
         faults,
-        causes: explain::rows(books, &causes),
+        causes: rows,
         errors: facts.errors.iter().map(error_row).collect(),
         observations: observation_rows(variant, facts),
         probes: Vec::new(),
@@ -150,7 +151,7 @@ impl Judgement {
         variant: &Variant,
         books: &Books,
         facts: &Facts,
-        causes: &Causes,
+        (causes, rows_of_causes): (&Causes, &[CauseRow]),
     ) -> Vec<ExpectationRow> {
         let judged = facts.cut.is_none();
         let mut rows = Vec::new();
@@ -167,7 +168,8 @@ impl Judgement {
             });
             match finding {
                 Some(finding) if held == Some(false) => {
-                    let diagnostic = expect::complaint(books, causes, expectation, &finding);
+                    let diagnostic =
+                        expect::complaint(books, causes, rows_of_causes, expectation, &finding);
                     self.worsen(Verdict::Fail, diagnostic.message.clone());
                     self.diagnostics.push(diagnostic.at(place));
                 }

@@ -32,7 +32,7 @@ impl Life {
             }
             Ending::Failed(error) => {
                 let error = self.listener.reason(&error).await;
-                lock(&self.stage.errors).push(trouble::fact(&plan.name, &error));
+                self.stage.note_error(trouble::fact(&plan.name, &error));
                 (false, None)
             }
         };
