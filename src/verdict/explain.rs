@@ -7,8 +7,8 @@ use crate::ledger::books::Books;
 use crate::ledger::counts::Counts;
 use crate::ledger::event::{LifeEnd, LifeId};
 use crate::plan::count::Count;
-use crate::plan::model::{ExchangeRef, Producer, QueueId, WorkerId};
-use crate::verdict::causes::{Cause, Causes, Group};
+use crate::plan::model::{ExchangeRef, Expected, Group, Producer, QueueId, WorkerId};
+use crate::verdict::causes::{Cause, Causes, Group as Alike};
 use crate::verdict::model::CauseRow;
 use crate::verdict::proof::death;
 use crate::verdict::words::{list, plural};
@@ -18,7 +18,7 @@ const NAMES: usize = 3;
 
 /// A row for each set of causes.
 pub fn rows(books: &Books, causes: &Causes) -> Vec<CauseRow> {
-    let row = |((outcome, set), group): (&(Count, Vec<Cause>), &Group)| CauseRow {
+    let row = |((outcome, set), group): (&(Count, Vec<Cause>), &Alike)| CauseRow {
         outcome: outcome.name().to_owned(),
         count: group.count,
         causes: set.iter().map(|cause| cause.name().to_owned()).collect(),
@@ -31,7 +31,7 @@ pub fn rows(books: &Books, causes: &Causes) -> Vec<CauseRow> {
     causes.groups.iter().map(row).collect()
 }
 
-fn sentence(books: &Books, cause: Cause, group: &Group) -> String {
+fn sentence(books: &Books, cause: Cause, group: &Alike) -> String {
     match cause {
         Cause::AutoAck => format!(
             "under automatic acks RabbitMQ forgets a message when it sends it; {}",
@@ -64,7 +64,7 @@ fn sentence(books: &Books, cause: Cause, group: &Group) -> String {
 }
 
 /// `worker-1 had been sent 10, finished 3, and was killed in its 4th (160 ms)`.
-fn sent(books: &Books, group: &Group) -> String {
+fn sent(books: &Books, group: &Alike) -> String {
     let one = |id: &LifeId| {
         let life = books.life(*id);
         let name = &books.plan.workers[life.worker.index()].name;
@@ -76,7 +76,7 @@ fn sent(books: &Books, group: &Group) -> String {
     list(&all, NAMES)
 }
 
-fn gone(books: &Books, group: &Group) -> String {
+fn gone(books: &Books, group: &Alike) -> String {
     let one = |id: &QueueId| {
         let queue = &books.plan.topology.queues[id.index()];
         let why = match (queue.temporary, queue.exclusive) {
@@ -90,7 +90,7 @@ fn gone(books: &Books, group: &Group) -> String {
     list(&group.queues.iter().map(one).collect::<Vec<_>>(), NAMES)
 }
 
-fn producers(books: &Books, group: &Group) -> String {
+fn producers(books: &Books, group: &Alike) -> String {
     let name = |id: &crate::plan::model::ProducerId| books.plan.producers[id.index()].name.clone();
     list(&group.producers.iter().map(name).collect::<Vec<_>>(), NAMES)
 }
@@ -100,6 +100,7 @@ pub fn notes(books: &Books) -> Vec<String> {
     let mut notes = redelivered(books);
     notes.extend(remaining(books));
     notes.extend(unroutable(books));
+    notes.extend(shares(books));
     if books.totals[Count::Unconfirmed] > 0 {
         let unconfirmed = books.totals[Count::Unconfirmed];
         notes.push(format!(
@@ -178,4 +179,41 @@ fn unroutable(books: &Books) -> Vec<String> {
         format!("{} unroutable: {fate}", counts[Count::Unroutable])
     };
     with.map(note).collect()
+}
+
+/// How a group shared its time at work, where that is expected to be fair or was far from it.
+/// A death explains any share, so a group that had one is left out.
+fn shares(books: &Books) -> Vec<String> {
+    let died = |id: &WorkerId| {
+        let mut lives = books.lives().iter().filter(|life| life.worker == *id);
+        lives.any(|life| life.end.as_ref().is_some_and(|end| end.how != LifeEnd::Stopped))
+    };
+    let expected = |members: &Vec<WorkerId>| {
+        books.plan.expectations.iter().any(|expectation| {
+            matches!(&expectation.what, Expected::Fairness { workers, .. } if workers == members)
+        })
+    };
+    let told = |group: &&Group<WorkerId>| {
+        let members = &group.members;
+        let total: u64 = members.iter().map(|id| books.busy[id.index()]).sum();
+        let most = members.iter().map(|id| books.busy[id.index()]).max().unwrap_or(0);
+        let unfair = most * members.len() as u64 * 2 >= total * 3;
+        let lasting = total >= 100_000 && members.len() > 1;
+        lasting && (unfair || expected(members)) && !members.iter().any(died)
+    };
+    books.plan.worker_groups.iter().filter(told).map(|group| share(books, group)).collect()
+}
+
+/// `time at work: worker-1 17%, worker-2 83%`.
+fn share(books: &Books, group: &Group<WorkerId>) -> String {
+    let busy = |id: &WorkerId| books.busy[id.index()];
+    let total: u64 = group.members.iter().map(busy).sum();
+    let one = |id: &WorkerId| {
+        let name = &books.plan.workers[id.index()].name;
+        format!("{name} {:.0}%", busy(id) as f64 * 100.0 / total as f64)
+    };
+    let all: Vec<String> = group.members.iter().map(one).collect();
+    let more = all.len().saturating_sub(NAMES);
+    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("time at work: {}{rest}", all[..all.len().min(NAMES)].join(", "))
 }
