@@ -5,12 +5,12 @@
 //! the [`ledger`] what happened; [`verdict`] decides what that proves; [`report`] tells it.
 //! The stages scenario, plan, ledger and verdict are pure: no clock, no network, no async.
 
-pub mod broker;
 pub mod cli;
 pub mod diagnostic;
-pub mod ledger;
-pub mod plan;
-pub mod report;
-pub mod run;
 pub mod scenario;
+pub mod plan;
+pub mod broker;
+pub mod run;
+pub mod ledger;
 pub mod verdict;
+pub mod report;

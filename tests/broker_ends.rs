@@ -26,9 +26,8 @@ const KEEPER: &str = "RMQ_TEST_KEEPER";
 /// After its end, all must be gone by then.
 const GONE_WITHIN: Duration = Duration::from_secs(2);
 
-/// Not a test but the program that the tests end.
+/// Not a test but the program that the tests end: they run this file again with [`END`] set.
 #[test]
-#[ignore = "a process for the other tests"]
 fn holder() {
     let (Ok(end), Ok(keeper)) = (std::env::var(END), std::env::var(KEEPER)) else { return };
     support::block_on(async {
@@ -62,7 +61,7 @@ impl Held {
         let tmp = tempfile::Builder::new().prefix("ends-").tempdir().unwrap();
         let mut command = Command::new(std::env::current_exe().unwrap());
         command
-            .args(["holder", "--exact", "--ignored", "--nocapture"])
+            .args(["holder", "--exact", "--nocapture"])
             .env(END, end)
             .env(KEEPER, support::program())
             .env("TMPDIR", tmp.path())

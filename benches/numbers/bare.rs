@@ -40,7 +40,8 @@ pub async fn run(broker: &Broker, case: Case) -> Duration {
     }
     let took = began.elapsed();
     for link in links {
-        link.close().await.expect("it closes");
+        // The channel may be closing already, for its owner is gone.
+        let _ = link.close().await;
     }
     space.close().await.expect("the space goes");
     took

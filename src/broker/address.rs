@@ -24,6 +24,9 @@ impl Address {
     /// Reads `amqp://user:password@host:port/vhost`. What is left out is `guest`, `guest`,
     /// 5672 and `/`; a lone slash at the end means the vhost `/`, too.
     pub fn parse(text: &str) -> Result<Self, BrokerError> {
+        if !text.contains("://") {
+            return Err(malformed("it does not begin with amqp://"));
+        }
         let url = Url::parse(text).map_err(|error| malformed(&error.to_string()))?;
         match url.scheme() {
             "amqp" => {}

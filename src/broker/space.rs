@@ -86,6 +86,15 @@ impl Space {
         }
     }
 
+    /// What the broker said, in the words of the file: without our prefix, and with the name of
+    /// the virtual host that every file believes in.
+    pub fn as_the_file_says(&self, text: &str) -> String {
+        match &self.0.home {
+            Home::Vhost => text.replace(self.vhost(), "/"),
+            Home::Prefix(prefix) => text.replace(prefix, ""),
+        }
+    }
+
     /// Declares the exchanges, the queues without an owner, and the bindings to those.
     ///
     /// # Errors

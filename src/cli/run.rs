@@ -85,19 +85,26 @@ async fn whole(
 ) -> ExitCode {
     let mut interrupted = listen();
     let keeper = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("rmq-scenario"));
+    let mut report = blank(args, scenarios);
+    console.announce(args);
     let opened = tokio::select! {
         opened = Broker::open(choice(args), &keeper) => opened,
-        Ok(_) = interrupted.wait_for(|stop| *stop) => return ExitCode::from(INTERRUPTED),
+        Ok(_) = interrupted.wait_for(|stop| *stop) => {
+            console.display.note("interrupted; nothing was run");
+            let _ = nothing_ran(&mut report, scenarios, "interrupted", &mut sinks, console);
+            return ExitCode::from(INTERRUPTED);
+        }
     };
     let broker = match opened {
         Ok(broker) => broker,
         Err(error) => {
             let code = if error.is_usage() { USAGE } else { WORLD };
-            return console.stop(&error.diagnostic(), code);
+            let written = nothing_ran(&mut report, scenarios, &error.message, &mut sinks, console);
+            return console.stop(&error.diagnostic(), worse(code, written));
         }
     };
     console.greet(&broker);
-    let mut report = blank(&broker, scenarios);
+    report.broker.version = broker.version().to_owned();
     let session = Session { broker: &broker, interrupted: interrupted.clone() };
     let run = session.run_all(scenarios, &mut report, &mut sinks, console);
     // A panic is a bug of ours; what stands on the broker goes all the same.
@@ -108,13 +115,48 @@ async fn whole(
     let mut code = if interrupted { INTERRUPTED } else { report.verdict.exit_code() };
     if let Err(error) = sinks.write(&report) {
         console.complain(&error);
-        code = code.max(WORLD);
+        code = worse(code, WORLD);
     }
     if let Err(error) = closed {
         console.complain(&error.diagnostic());
-        code = if code == 0 { WORLD } else { code };
+        code = worse(code, WORLD);
     }
     ExitCode::from(if panicked { OURS } else { code })
+}
+
+/// The exit code that wins.
+fn worse(one: u8, other: u8) -> u8 {
+    const RANK: [u8; 7] = [INTERRUPTED, OURS, USAGE, WORLD, 1, 4, 0];
+    let rank = |code: u8| RANK.iter().position(|known| *known == code);
+    if rank(one) <= rank(other) { one } else { other }
+}
+
+/// Without a broker every variant is an error; the reports say so. The exit code of writing them.
+fn nothing_ran(
+    report: &mut Report,
+    scenarios: &[Scenario],
+    reason: &str,
+    sinks: &mut Sinks,
+    console: &mut Console,
+) -> u8 {
+    for scenario in scenarios {
+        report.scenarios.push(ScenarioReport {
+            scenario: scenario.name.clone(),
+            file: scenario.source.path.clone(),
+            verdict: Verdict::Error,
+            variants: Vec::new(),
+        });
+        for variant in &scenario.variants {
+            add(report, VariantReport::unknown(variant, Verdict::Error, reason));
+        }
+    }
+    match sinks.write(report) {
+        Ok(()) => 0,
+        Err(error) => {
+            console.complain(&error);
+            WORLD
+        }
+    }
 }
 
 fn choice(args: &RunArgs) -> Choice {
@@ -143,12 +185,16 @@ fn listen() -> watch::Receiver<bool> {
     receiver
 }
 
-fn blank(broker: &Broker, scenarios: &[Scenario]) -> Report {
+/// A report of nothing yet; the broker's version is not known.
+fn blank(args: &RunArgs, scenarios: &[Scenario]) -> Report {
     Report {
         format: FORMAT,
         tool: env!("CARGO_PKG_VERSION"),
         verdict: Verdict::Skipped,
-        broker: BrokerInfo { version: broker.version().to_owned(), kind: broker.kind() },
+        broker: BrokerInfo {
+            version: String::new(),
+            kind: if args.broker.is_some() { "external" } else { "private" },
+        },
         seed: scenarios.first().map_or(1, |scenario| scenario.seed),
         scenarios: Vec::new(),
     }
@@ -340,6 +386,13 @@ impl Console {
         let summary = format!("{count} {mistake} in {files} {file}; nothing was run\n");
         let _ = self.stderr.write(&summary);
         ExitCode::from(USAGE)
+    }
+
+    /// A private node takes seconds to boot; silence would look like a hang.
+    fn announce(&mut self, args: &RunArgs) {
+        if args.broker.is_none() {
+            self.display.note("starting a private RabbitMQ …");
+        }
     }
 
     fn greet(&mut self, broker: &Broker) {

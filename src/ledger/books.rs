@@ -7,8 +7,8 @@ use crate::ledger::counts::Counts;
 use crate::ledger::event::{LifeId, MessageKey, Micros};
 use crate::ledger::history::Step;
 use crate::ledger::lives::Life;
-use crate::ledger::messages::{Copy, message_flag};
-use crate::ledger::{Ledger, Violation};
+use crate::ledger::messages::{Copy, Routes, message_flag};
+use crate::ledger::{Ledger, ProducerBook, Violation};
 use crate::plan::count::{COPY_OUTCOMES, Count, PUBLISH_OUTCOMES};
 use crate::plan::model::{ProducerId, QueueId, Variant, WorkerId};
 
@@ -98,12 +98,16 @@ impl Ledger {
     /// A copy that was acked came again. That is possible only if the broker never read the
     /// ack: not where it was seen to have read it.
     fn check_suspects(&mut self) {
-        for (message, life) in std::mem::take(&mut self.suspects) {
-            if self.lives[life.index()].read_by_broker {
-                let worker = self.lives[life.index()].worker;
-                let name = &self.plan.workers[worker.index()].name;
-                let what = format!("it came again after the broker had read {name}'s ack of it");
-                self.violation(Some(message), what);
+        for (id, (examples, count)) in std::mem::take(&mut self.suspects) {
+            let life = &self.lives[id.index()];
+            if !life.read_by_broker {
+                continue;
+            }
+            let name = &self.plan.workers[life.worker.index()].name;
+            let what = format!("it came again after the broker had read {name}'s ack of it");
+            self.violation_count += count - examples.len() as u64;
+            for message in examples {
+                self.violation(Some(message), what.clone());
             }
         }
     }
@@ -193,9 +197,9 @@ impl Books {
                 let flags = book.messages.flags(n);
                 counts[publish_outcome(flags, book.confirms)] += 1;
                 counts[Count::Returned] += u64::from(flags & message_flag::RETURNED != 0);
-                let empty = self.ledger.routes.get(book.messages.route(n)).is_empty();
                 let key = MessageKey { producer: ProducerId::from_index(index), n };
-                counts[Count::Unroutable] += u64::from(empty && !arrived.contains(&key));
+                let nowhere = book.found_no_queue(n, &self.ledger.routes);
+                counts[Count::Unroutable] += u64::from(nowhere && !arrived.contains(&key));
             }
         }
         self.check_returns();
@@ -233,7 +237,9 @@ impl Books {
             let drained = view.copy.has(crate::ledger::messages::copy_flag::DRAINED);
             queue[Count::StillQueued] += u64::from(drained);
             queue[Count::Duplicates] += u64::from(view.copy.finished() > 1);
-            producers[view.message.producer.index()][view.outcome] += 1;
+            let producer = &mut producers[view.message.producer.index()];
+            producer[Count::Expected] += 1;
+            producer[view.outcome] += 1;
         }
         self.queues = queues;
         self.producers = producers;
@@ -307,6 +313,19 @@ impl Books {
         for what in wrong {
             self.ledger.violation(None, what);
         }
+    }
+}
+
+impl ProducerBook {
+    /// The routing function found no queue for the message; or it found only queues that were
+    /// coming or going, none of which got it, and the broker returned it.
+    fn found_no_queue(&self, n: u32, routes: &Routes) -> bool {
+        let route = routes.get(self.messages.route(n));
+        if route.is_empty() || self.messages.flags(n) & message_flag::RETURNED == 0 {
+            return route.is_empty();
+        }
+        let first = self.messages.first_copy(n, routes);
+        (first..first + route.len()).all(|index| !self.messages.copy(index).is_expected())
     }
 }
 

@@ -17,6 +17,8 @@ struct Change {
     id: ChangeId,
     queue: QueueId,
     kind: ChangeKind,
+    /// Which it is in the order of beginnings, from 1.
+    begun: u64,
 }
 
 /// Routes publishes through the topology of the moment.
@@ -27,6 +29,10 @@ pub struct Changing {
     standing: Standing,
     /// Under way, in the order of their beginnings.
     pending: Vec<Change>,
+    /// How many changes began.
+    begun: u64,
+    /// For each queue that ever changed, the ended change that began last.
+    newest_ended: HashMap<QueueId, u64>,
     /// Routes of the present moment, by producer and by what decides them.
     known: HashMap<(ProducerId, String), u32>,
     uniform: Vec<Option<u32>>,
@@ -37,6 +43,8 @@ impl Changing {
         Self {
             standing: Standing::declared(&plan.topology),
             pending: Vec::new(),
+            begun: 0,
+            newest_ended: HashMap::new(),
             known: HashMap::new(),
             uniform: vec![None; plan.producers.len()],
             plan,
@@ -54,7 +62,8 @@ impl Changing {
     }
 
     pub fn begin(&mut self, id: ChangeId, queue: QueueId, kind: ChangeKind) {
-        self.pending.push(Change { id, queue, kind });
+        self.begun += 1;
+        self.pending.push(Change { id, queue, kind, begun: self.begun });
         self.forget_routes();
     }
 
@@ -62,7 +71,13 @@ impl Changing {
     pub fn end(&mut self, id: ChangeId) -> Option<(QueueId, ChangeKind)> {
         let position = self.pending.iter().position(|change| change.id == id)?;
         let change = self.pending.remove(position);
-        apply(&mut self.standing, &self.plan, change);
+        // A temporary queue may be there again before its last one is verified gone: of two
+        // changes the one that began later decides what stands.
+        let newest = self.newest_ended.entry(change.queue).or_default();
+        if change.begun > *newest {
+            *newest = change.begun;
+            apply(&mut self.standing, &self.plan, change);
+        }
         self.forget_routes();
         Some((change.queue, change.kind))
     }
@@ -86,8 +101,9 @@ impl Changing {
         }
         let key = content.routing_key(u64::from(n));
         let headers = content.headers(u64::from(n));
+        // The headers first: their text ends where it says, whatever a routing key looks like.
         let decides =
-            if headers.is_empty() { key.to_string() } else { format!("{key} {headers:?}") };
+            if headers.is_empty() { format!("[]{key}") } else { format!("{headers:?}{key}") };
         if let Some(index) = self.known.get(&(producer, decides.clone())) {
             return *index;
         }
@@ -106,22 +122,40 @@ impl Changing {
         index
     }
 
-    /// What every side of the pending changes agrees on is required.
+    /// Whether the bindings of `queue` let message `n` through, once it is there.
+    pub fn could_reach(
+        &self,
+        producer: ProducerId,
+        content: &Content,
+        n: u32,
+        queue: QueueId,
+    ) -> bool {
+        let ExchangeRef::Declared(exchange) = self.plan.producers[producer.index()].to.exchange
+        else {
+            return false;
+        };
+        let mut standing = self.standing.clone();
+        standing.add(&self.plan.topology, queue);
+        let key = content.routing_key(u64::from(n));
+        let headers = content.headers(u64::from(n));
+        let envelope = Envelope { exchange, routing_key: &key, headers: &headers };
+        route(&self.plan.topology, &standing, envelope).contains(&queue)
+    }
+
+    /// What every stage of the pending changes agrees on is required: a queue may go and come
+    /// again in between.
     fn compute(&self, envelope: Envelope<'_>) -> Route {
         let topology = &self.plan.topology;
-        let before = route(topology, &self.standing, envelope);
-        if self.pending.is_empty() {
-            return before.into_iter().map(|queue| (queue, false)).collect();
-        }
-        let mut changed = self.standing.clone();
+        let mut standing = self.standing.clone();
+        let mut stages = vec![route(topology, &standing, envelope)];
         for change in &self.pending {
-            apply(&mut changed, &self.plan, *change);
+            apply(&mut standing, &self.plan, *change);
+            stages.push(route(topology, &standing, envelope));
         }
-        let after = route(topology, &changed, envelope);
-        let mut all: Vec<QueueId> = before.iter().chain(&after).copied().collect();
+        let mut all: Vec<QueueId> = stages.concat();
         all.sort_unstable();
         all.dedup();
-        let agreed = |queue: &QueueId| before.contains(queue) && after.contains(queue);
+        let agreed = |queue: &QueueId| stages.iter().all(|stage| stage.contains(queue));
         all.into_iter().map(|queue| (queue, !agreed(&queue))).collect()
     }
 }

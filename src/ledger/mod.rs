@@ -12,11 +12,12 @@ pub mod facts;
 pub mod history;
 pub mod lives;
 pub mod messages;
+mod placing;
 pub mod progress;
 mod recording;
 mod settled;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::ledger::changing::Changing;
@@ -46,16 +47,19 @@ pub struct Ledger {
     producers: Vec<ProducerBook>,
     queues: Vec<QueueBook>,
     lives: Vec<Life>,
+    /// Ended lives to which the broker may still be sending.
+    fading: Vec<LifeId>,
     /// Copies that a change of the topology made possible and that were seen.
-    extras: HashMap<(MessageKey, QueueId), Copy>,
+    extras: BTreeMap<(MessageKey, QueueId), Copy>,
     /// Messages that were on their way when a queue was about to come.
     windows: Vec<Window>,
     /// Where a message was seen that must not be there.
-    unexpected: HashMap<(MessageKey, QueueId), u64>,
+    unexpected: BTreeMap<(MessageKey, QueueId), u64>,
     /// Messages that no producer of this run published.
     foreign: u64,
-    /// Copies that were acked and came again, with the life that acked them.
-    suspects: Vec<(MessageKey, LifeId)>,
+    /// Copies that were acked and came again, by the life that acked them: examples, and
+    /// how many.
+    suspects: BTreeMap<LifeId, (Vec<MessageKey>, u64)>,
     /// From whom to whom redelivered copies went.
     moves: HashMap<(Option<LifeId>, WorkerId), u64>,
     /// Deliveries that broke the order of a producer's numbers.
@@ -121,11 +125,12 @@ impl Ledger {
             producers: plan.producers.iter().map(|p| ProducerBook::new(p, plan.seed)).collect(),
             queues: plan.topology.queues.iter().map(|_| queue()).collect(),
             lives: Vec::new(),
-            extras: HashMap::new(),
+            fading: Vec::new(),
+            extras: BTreeMap::new(),
             windows: Vec::new(),
-            unexpected: HashMap::new(),
+            unexpected: BTreeMap::new(),
             foreign: 0,
-            suspects: Vec::new(),
+            suspects: BTreeMap::new(),
             moves: HashMap::new(),
             disorder: Vec::new(),
             disorder_count: 0,

@@ -1,18 +1,17 @@
 //! Taking events in: each changes the state of messages, copies and lives, and is checked
 //! against what can be.
 
+use crate::ledger::Ledger;
 use crate::ledger::event::{
-    Answer, ChangeId, ChangeKind, Event, LifeEnd, LifeId, LifeTotals, MessageKey, Micros,
-    ProducerEnd, Stamped, WorkEvent,
+    Answer, Event, LifeEnd, LifeId, LifeTotals, MessageKey, Micros, ProducerEnd, Stamped, WorkEvent,
 };
 use crate::ledger::history::StepKind;
 use crate::ledger::lives::{CopyPlace, Held, HeldState, Life};
 use crate::ledger::messages::{Copy, NOBODY, again, copy_flag, message_flag};
-use crate::ledger::{Ledger, Window};
 use crate::plan::model::{AckMode, ProducerId, QueueId, WorkerId};
 
-/// How many acked copies that came again are kept for the final judgement.
-const SUSPECTS: usize = 1000;
+/// How many acked copies of each life that came again are kept as examples.
+const SUSPECTS: usize = 5;
 /// How many breaches of order are kept as examples.
 const DISORDER: usize = 5;
 
@@ -38,10 +37,7 @@ impl Ledger {
                 }
             }
             Event::LifeEnded { life, how, totals, at } => self.life_ended(life, how, totals, at),
-            Event::LifeRead { life } => match self.lives.get_mut(life.index()) {
-                Some(life) => life.read_by_broker = true,
-                None => self.violation(None, "a life that never began was read by the broker"),
-            },
+            Event::LifeRead { life } => self.life_read(life),
             Event::ChangeBegun { change, queue, kind, .. } => {
                 self.change_begun(change, queue, kind);
             }
@@ -70,6 +66,7 @@ impl Ledger {
     }
 
     fn published(&mut self, producer: ProducerId, first: u32, count: u32, at: Micros) {
+        self.bid_farewell(at);
         let book = &mut self.producers[producer.index()];
         let due = book.messages.len() + 1;
         let possible = first == due && book.up;
@@ -176,13 +173,43 @@ impl Ledger {
     }
 
     fn life_ended(&mut self, id: LifeId, how: LifeEnd, totals: LifeTotals, at: Micros) {
-        let published = self.producers.iter().map(|book| book.messages.len()).collect();
+        let published = self.published_so_far();
         let Some(life) = self.lives.get_mut(id.index()).filter(|life| life.is_live()) else {
             return self.violation(None, "a worker ended that was not subscribed");
         };
+        self.fading.push(id);
         if let Err(what) = life.finish_life(how, totals, at, published) {
             self.violation(None, what);
         }
+    }
+
+    fn life_read(&mut self, id: LifeId) {
+        let published = self.published_so_far();
+        let Some(life) = self.lives.get_mut(id.index()) else {
+            return self.violation(None, "a life that never began was read by the broker");
+        };
+        life.read_by_broker = true;
+        life.sent_until.get_or_insert(published);
+    }
+
+    /// What is published from `at` on cannot be sent to a life that ended long before.
+    fn bid_farewell(&mut self, at: Micros) {
+        if !self.fading.iter().any(|id| self.lives[id.index()].is_noticed(at)) {
+            return;
+        }
+        let published = self.published_so_far();
+        for id in std::mem::take(&mut self.fading) {
+            let life = &mut self.lives[id.index()];
+            if life.is_noticed(at) {
+                life.sent_until.get_or_insert_with(|| published.clone());
+            } else {
+                self.fading.push(id);
+            }
+        }
+    }
+
+    pub(super) fn published_so_far(&self) -> Vec<u32> {
+        self.producers.iter().map(|book| book.messages.len()).collect()
     }
 
     fn worked(&mut self, id: LifeId, event: Stamped) {
@@ -236,6 +263,11 @@ impl Ledger {
             let from = (before.holder != NOBODY).then_some(LifeId(before.holder));
             let worker = self.lives[id.index()].worker;
             *self.moves.entry((from, worker)).or_default() += 1;
+            if let Some(from) = from {
+                let taken = self.lives[id.index()].taken_over.entry((from, message.producer));
+                let highest = taken.or_default();
+                *highest = message.n.max(*highest);
+            }
         }
         if before.has(copy_flag::SEEN) {
             self.lives[id.index()].counts.repeats += 1;
@@ -284,8 +316,12 @@ impl Ledger {
             let what = "it came again while another consumer holds it";
             return Err((Some(message), what.to_owned()));
         }
-        if before.has(copy_flag::ACKED) && self.suspects.len() < SUSPECTS {
-            self.suspects.push((message, id));
+        if before.has(copy_flag::ACKED) {
+            let (examples, count) = self.suspects.entry(id).or_default();
+            *count += 1;
+            if examples.len() < SUSPECTS {
+                examples.push(message);
+            }
         }
         Ok(())
     }
@@ -385,119 +421,12 @@ impl Ledger {
         self.copy_mut(message, queue, place).flags |= copy_flag::DRAINED;
         Ok(())
     }
-
-    fn change_begun(&mut self, change: ChangeId, queue: QueueId, kind: ChangeKind) {
-        for index in 0..self.producers.len() {
-            let producer = ProducerId::from_index(index);
-            let on_their_way = self.on_their_way(producer);
-            match kind {
-                ChangeKind::Comes if !on_their_way.is_empty() => {
-                    self.windows.push(Window { queue, producer, spans: on_their_way.clone() });
-                }
-                ChangeKind::Comes => {}
-                ChangeKind::Goes => self.make_optional(producer, queue, &on_their_way),
-            }
-            let messages = &mut self.producers[index].messages;
-            for n in on_their_way.into_iter().flat_map(|(first, last)| first..=last) {
-                messages.add_flags(n, message_flag::UNCERTAIN);
-            }
-        }
-        self.changing.begin(change, queue, kind);
-    }
-
-    fn change_ended(&mut self, change: ChangeId) {
-        match self.changing.end(change) {
-            Some((queue, ChangeKind::Goes)) => {
-                let published = self.producers.iter().map(|book| book.messages.len()).collect();
-                self.queues[queue.index()].gone.push(published);
-            }
-            Some(_) => {}
-            None => self.violation(None, "a change of the topology ended that never began"),
-        }
-    }
-
-    /// The messages of a producer that the broker may not have routed yet, as spans.
-    fn on_their_way(&self, producer: ProducerId) -> Vec<(u32, u32)> {
-        let book = &self.producers[producer.index()];
-        let settled = if book.confirms { NOT_ANSWERED } else { NOT_READ };
-        let mut spans: Vec<(u32, u32)> = Vec::new();
-        for n in book.open_from..=book.messages.len() {
-            if book.messages.flags(n) & settled != 0 {
-                continue;
-            }
-            match spans.last_mut() {
-                Some((_, last)) if *last + 1 == n => *last = n,
-                _ => spans.push((n, n)),
-            }
-        }
-        spans
-    }
-
-    fn make_optional(&mut self, producer: ProducerId, queue: QueueId, spans: &[(u32, u32)]) {
-        let book = &mut self.producers[producer.index()];
-        for n in spans.iter().flat_map(|&(first, last)| first..=last) {
-            let Some(index) = book.messages.find(n, queue, &self.routes) else { continue };
-            let copy = book.messages.copy_mut(index);
-            let was_required = !copy.has(copy_flag::OPTIONAL);
-            copy.flags |= copy_flag::OPTIONAL;
-            let gone = u64::from(was_required && !copy.was_seen());
-            self.live.expected = self.live.expected.saturating_sub(gone);
-        }
-    }
-
-    /// Where the copy of a message in a queue is kept, if there may be one.
-    fn place(&mut self, message: MessageKey, queue: QueueId) -> Result<CopyPlace, Broken> {
-        let MessageKey { producer, n } = message;
-        let Some(book) = self.producers.get(producer.index()) else {
-            return Err((None, format!("a message of an unknown producer {} came", producer.0)));
-        };
-        if n == 0 || n > book.messages.len() {
-            return Err((Some(message), format!("message {n} came before it was published")));
-        }
-        if let Some(index) = book.messages.find(n, queue, &self.routes) {
-            return Ok(CopyPlace::Routed(u32::try_from(index).expect("under 4 billion copies")));
-        }
-        let possible = self.windows.iter().any(|window| {
-            let within = |&(first, last): &(u32, u32)| (first..=last).contains(&n);
-            window.queue == queue && window.producer == producer && window.spans.iter().any(within)
-        });
-        if !possible {
-            return Ok(CopyPlace::Unexpected);
-        }
-        self.extras.entry((message, queue)).or_insert_with(|| Copy::new(true));
-        Ok(CopyPlace::Extra)
-    }
-
-    fn copy(&self, message: MessageKey, queue: QueueId, place: CopyPlace) -> Copy {
-        match place {
-            CopyPlace::Routed(index) => {
-                self.producers[message.producer.index()].messages.copy(index as usize)
-            }
-            CopyPlace::Extra => self.extras[&(message, queue)],
-            CopyPlace::Unexpected => Copy::new(true),
-        }
-    }
-
-    fn copy_mut(&mut self, message: MessageKey, queue: QueueId, place: CopyPlace) -> &mut Copy {
-        match place {
-            CopyPlace::Routed(index) => {
-                self.producers[message.producer.index()].messages.copy_mut(index as usize)
-            }
-            _ => self.extras.entry((message, queue)).or_insert_with(|| Copy::new(true)),
-        }
-    }
-
-    fn mark(&mut self, message: MessageKey, queue: QueueId, place: CopyPlace, flag: u8) {
-        if place != CopyPlace::Unexpected {
-            self.copy_mut(message, queue, place).flags |= flag;
-        }
-    }
 }
 
 /// What cannot be, and the message that it happened to.
-type Broken = (Option<MessageKey>, String);
+pub(super) type Broken = (Option<MessageKey>, String);
 
 /// Flags that end a message's way to the broker, with confirms on.
-const NOT_ANSWERED: u8 = message_flag::ACKED | message_flag::NACKED;
+pub(super) const NOT_ANSWERED: u8 = message_flag::ACKED | message_flag::NACKED;
 /// The same with confirms off.
-const NOT_READ: u8 = message_flag::READ | message_flag::SEEN;
+pub(super) const NOT_READ: u8 = message_flag::READ | message_flag::SEEN;

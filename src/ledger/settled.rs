@@ -1,7 +1,10 @@
 //! Whether anything can still change: what lets a run end at once.
 
+use std::collections::HashMap;
+
 use crate::ledger::Ledger;
-use crate::ledger::event::MessageKey;
+use crate::ledger::event::{LifeId, MessageKey};
+use crate::ledger::lives::Life;
 use crate::ledger::messages::{Copy, NOBODY, copy_flag, message_flag};
 use crate::plan::model::{AckMode, ProducerId, QueueId};
 
@@ -22,16 +25,18 @@ impl Ledger {
         for life in self.lives.iter().filter(|life| life.is_live()) {
             consumed[life.queue.index()] = true;
         }
+        let untaken = self.untaken_acks();
         (0..self.producers.len()).map(ProducerId::from_index).all(|producer| {
             let book = &self.producers[producer.index()];
-            let answered = !book.up || !book.confirms || book.open_from > book.messages.len();
             let windows = self.windows.iter().filter(|window| window.producer == producer);
             let uncertain = windows.into_iter().any(|window| consumed[window.queue.index()]);
-            answered
+            self.hears_nothing_more(producer)
                 && !uncertain
                 && book.messages.each(&self.routes).all(|(n, queue, copy)| {
                     let message = MessageKey { producer, n };
-                    self.is_copy_final(message, queue, copy, consumed[queue.index()])
+                    let consumed = consumed[queue.index()];
+                    !consumed && self.is_resting(message, queue, copy)
+                        || consumed && self.is_done_with(message, copy, &untaken)
                 })
         })
     }
@@ -49,42 +54,68 @@ impl Ledger {
         able
     }
 
-    fn is_copy_final(
-        &self,
-        message: MessageKey,
-        queue: QueueId,
-        copy: Copy,
-        consumed: bool,
-    ) -> bool {
+    /// Whether no answer and no return can come any more.
+    fn hears_nothing_more(&self, producer: ProducerId) -> bool {
+        let book = &self.producers[producer.index()];
+        let answered = book.confirms && book.open_from > book.messages.len();
+        let silent = !book.confirms && !self.plan.producers[producer.index()].mandatory;
+        !book.up || answered || silent
+    }
+
+    /// In a queue that nobody consumes from a copy stays as it is once the broker has it.
+    fn is_resting(&self, message: MessageKey, queue: QueueId, copy: Copy) -> bool {
+        use message_flag::{ACKED, NACKED, READ};
+        let flags = self.producers[message.producer.index()].messages.flags(message.n);
+        let arrived = flags & (ACKED | NACKED | READ) != 0;
+        copy.holder != NOBODY || arrived || !self.changing.has(queue)
+    }
+
+    /// In a queue that somebody consumes from a copy may come again unless the broker has
+    /// forgotten it, or somebody holds it and keeps it.
+    fn is_done_with(&self, message: MessageKey, copy: Copy, untaken: &Untaken) -> bool {
+        let MessageKey { producer, n } = message;
         if copy.holder == NOBODY {
-            return self.is_unseen_final(message, queue, copy, consumed);
+            let messages = &self.producers[producer.index()].messages;
+            // Of several queues another one may have refused it.
+            let alone = self.routes.get(messages.route(n)).len() == 1;
+            return alone && messages.flags(n) & message_flag::NACKED != 0;
         }
         let holder = &self.lives[usize::from(copy.holder)];
-        let settled = match holder.ack {
-            AckMode::Auto => true,
-            _ => copy.has(copy_flag::ACKED),
-        };
         // What a live worker still has in hand was ruled out before. What it holds finished
         // and unacked stays with it as long as it lives; what a dead one held goes back to
         // the queue, unless its channel stays open.
-        settled || holder.is_live() || holder.holds_on() || !consumed
-    }
-
-    /// A copy that nobody has read: it may be in its queue, on its way, or lost on its way to
-    /// a dead consumer.
-    fn is_unseen_final(
-        &self,
-        message: MessageKey,
-        queue: QueueId,
-        copy: Copy,
-        consumed: bool,
-    ) -> bool {
-        let flags = self.producers[message.producer.index()].messages.flags(message.n);
-        if flags & message_flag::NACKED != 0 {
+        if holder.is_live() || holder.holds_on() || holder.ack == AckMode::Auto {
             return true;
         }
-        let arrived = flags & (message_flag::ACKED | message_flag::READ) != 0;
-        let gone = !self.changing.has(queue);
-        (gone || arrived && !consumed) && !copy.has(copy_flag::OPTIONAL)
+        let taken = untaken.get(&holder.id).is_none_or(|taken| n < taken[producer.index()]);
+        copy.has(copy_flag::ACKED) && taken
     }
+
+    /// For each life whose acks the broker may not have read, the numbers below which it has:
+    /// everybody who could have been sent something has been sent a later copy that came back
+    /// from that life, and copies come back at once and in the order of the queue.
+    fn untaken_acks(&self) -> Untaken {
+        let unsure = |life: &&Life| {
+            !life.is_live() && !life.holds_on() && !life.read_by_broker && life.counts.acked > 0
+        };
+        let numbers = |life: &Life| {
+            let producers = (0..self.producers.len()).map(ProducerId::from_index);
+            let least = |producer| {
+                let taken = self.lives.iter().filter(|other| may_take(other, life));
+                let highest = |other: &Life| other.taken_over.get(&(life.id, producer)).copied();
+                taken.map(|other| highest(other).unwrap_or(0)).min().unwrap_or(0)
+            };
+            producers.map(least).collect()
+        };
+        self.lives.iter().filter(unsure).map(|life| (life.id, numbers(life))).collect()
+    }
+}
+
+/// By life and producer.
+type Untaken = HashMap<LifeId, Vec<u32>>;
+
+/// Whether what comes back from `life` may have been sent to `other`.
+fn may_take(other: &Life, life: &Life) -> bool {
+    let ended = life.end.as_ref().map_or(0, |end| end.at);
+    other.id != life.id && other.queue == life.queue && !other.is_noticed(ended)
 }

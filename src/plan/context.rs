@@ -6,7 +6,8 @@ use crate::plan::model::{Group, Requires, Settle, Variant};
 use crate::plan::names::Names;
 use crate::plan::variants::Cell;
 use crate::plan::{
-    Options, expectations, faults, meaning, missing_name, producers, topology, unsupported, workers,
+    Options, expectations, faults, meaning, missing_name, producers, topology, triggers,
+    unsupported, workers,
 };
 use crate::scenario::collect::Collector;
 use crate::scenario::decode::{Decoder, Located};
@@ -45,14 +46,17 @@ pub fn variant(
         return None;
     }
     let context = Context { file, names, cell: &cell };
+    if !triggers::few_enough(&context, found) {
+        return None;
+    }
     let requires = requires(file, found);
     let settle = settle(file, found);
     let mut topology = topology::plan(&context, found);
     let (producers, producer_groups) = producers::plan(&context, found);
     let (workers, worker_groups) = workers::plan(&context, &mut topology, found);
     topology::check_exclusive(&context, &topology, found);
-    let faults = faults::plan(&context, &workers, found);
-    let (observations, expectations) = expectations::plan(&context, &faults, found);
+    let faults = faults::plan(&context, found);
+    let (observations, expectations) = expectations::plan(&context, found);
     let vars = vars(&context);
     Some(Variant {
         name: cell.name.clone(),
@@ -64,7 +68,7 @@ pub fn variant(
         producer_groups,
         workers,
         worker_groups,
-        faults: faults.list,
+        faults,
         observations,
         settle,
         expectations,

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use crate::plan::context::Context;
 use crate::plan::count::Count;
 use crate::plan::counts;
-use crate::plan::faults::Faults;
 use crate::plan::matcher::Share;
 use crate::plan::meaning;
 use crate::plan::model::{Expectation, Expected, Observation, ObservedNumber, Scope};
@@ -21,11 +20,7 @@ use crate::scenario::scalar::Name;
 use crate::scenario::trigger::{Observation as WrittenObservation, Observed};
 
 /// What is looked at during the run, and what must hold; all mistakes are recorded.
-pub fn plan(
-    context: &Context,
-    _: &Faults,
-    found: &mut Collector,
-) -> (Vec<Observation>, Vec<Expectation>) {
+pub fn plan(context: &Context, found: &mut Collector) -> (Vec<Observation>, Vec<Expectation>) {
     let mut expectations = Vec::new();
     let observations = observations(context, &mut expectations, found);
     let expect = &context.file.expect;
@@ -88,7 +83,7 @@ impl Scopes<'_, '_> {
                 queues => Scope::Queues(queues.to_vec()),
             });
         }
-        self.context.names.queue(name, "expected of", self.found).map(Scope::Queue)
+        self.context.names.queue(name, "an expectation is about", self.found).map(Scope::Queue)
     }
 
     fn producer(&mut self, name: &Located<Name>) -> Option<Scope> {
@@ -96,14 +91,20 @@ impl Scopes<'_, '_> {
             Some(Thing::Producers(ids)) => Some(Scope::Producers(ids.clone())),
             _ => {
                 let names = &self.context.names;
-                self.found.push(names.unknown(&name.value, name.at, "expected of", Kind::Producer));
+                self.found.push(names.unknown(
+                    &name.value,
+                    name.at,
+                    "an expectation is about",
+                    Kind::Producer,
+                ));
                 None
             }
         }
     }
 
     fn worker(&mut self, name: &Located<Name>) -> Option<Scope> {
-        let group = self.context.names.group_of_workers(name, "expected of", self.found);
+        let group =
+            self.context.names.group_of_workers(name, "an expectation is about", self.found);
         group.map(Scope::Workers)
     }
 }
@@ -111,7 +112,7 @@ impl Scopes<'_, '_> {
 fn causes(expect: &Expect, out: &mut Vec<Expectation>) {
     let counts = expect.causes.iter().filter_map(OrAny::some).flat_map(|counts| &counts.entries);
     for (cause, matcher) in counts {
-        let cause = cause.value.to_owned();
+        let cause = (*cause).to_owned();
         let path = format!("causes.{cause}");
         let what = Expected::Cause { cause, matcher: meaning::matcher(matcher.form) };
         out.push(expectation(path, &matcher.text, what, matcher.at));
@@ -167,7 +168,7 @@ fn observations(
         let name = &entry.name;
         if let Some(first) = seen.get(&*name.value) {
             let text = format!("two observations have the name `{}`", &*name.value);
-            found.push(Mistake::new(name.at, text).note("the first", *first));
+            found.push(Mistake::new(name.at, text).note("the first one", *first));
         }
         seen.entry(&name.value).or_insert(name.at);
         expected_then(entry, observations.len(), context, out, found);

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use crate::plan::context::Context;
-use crate::plan::model::{AckMode, Fault, Instance, KillHow, Worker};
-use crate::plan::names::{Kind, Thing};
+use crate::plan::model::{Fault, Instance, KillHow, WorkerId};
+use crate::plan::names::{Kind, Thing, count};
 use crate::plan::{triggers, unsupported};
+use crate::scenario::actors::Ack;
 use crate::scenario::collect::Collector;
 use crate::scenario::decode::Located;
 use crate::scenario::mistake::{Mistake, Whole};
@@ -13,19 +14,12 @@ use crate::scenario::node::At;
 use crate::scenario::scalar::Name;
 use crate::scenario::trigger::{Fault as Written, How, Trigger};
 
-/// The faults of a variant.
-pub struct Faults {
-    /// In the order of their ids.
-    pub list: Vec<Fault>,
-}
-
-/// The faults of the file; all mistakes are recorded.
-pub fn plan(context: &Context, workers: &[Worker], found: &mut Collector) -> Faults {
+/// The faults of the file, in the order of their ids; all mistakes are recorded.
+pub fn plan(context: &Context, found: &mut Collector) -> Vec<Fault> {
     let entries = triggers::faults(context);
     unique(&entries, found);
     cycles(&entries, found);
-    let list = entries.iter().flat_map(|entry| faults(entry, context, workers, found)).collect();
-    Faults { list }
+    entries.iter().flat_map(|entry| faults(entry, context, found)).collect()
 }
 
 fn unique(entries: &[&Located<Written>], found: &mut Collector) {
@@ -33,7 +27,7 @@ fn unique(entries: &[&Located<Written>], found: &mut Collector) {
     for name in entries.iter().filter_map(|entry| entry.name.as_ref()) {
         if let Some(first) = seen.get(&*name.value) {
             let text = format!("two faults have the name `{}`", &*name.value);
-            found.push(Mistake::new(name.at, text).note("the first", *first));
+            found.push(Mistake::new(name.at, text).note("the first one", *first));
         }
         seen.entry(&name.value).or_insert(name.at);
     }
@@ -79,18 +73,13 @@ fn report_cycle(entries: &[&Located<Written>], chain: &[usize], found: &mut Coll
     found.push(Mistake::new(at, text).help(help));
 }
 
-fn faults(
-    entry: &Located<Written>,
-    context: &Context,
-    workers: &[Worker],
-    found: &mut Collector,
-) -> Vec<Fault> {
+fn faults(entry: &Located<Written>, context: &Context, found: &mut Collector) -> Vec<Fault> {
     let trigger = entry.trigger();
     let meant = triggers::meaning(&trigger, entry.at, context, found);
     let Some(target) = action(entry, found) else { return Vec::new() };
     beside_kill(entry, found);
     let Some(targets) = targets(target, context, found) else { return Vec::new() };
-    moments(entry, &trigger, &targets, workers, found);
+    moments(entry, &trigger, &targets, context, found);
     let how = how(entry, &targets, found);
     let (Some(meant), Some(how)) = (meant, how) else { return Vec::new() };
     let fault = |(name, target): (String, Instance)| Fault {
@@ -201,7 +190,7 @@ fn moments(
     entry: &Written,
     trigger: &Trigger,
     targets: &[(String, Instance)],
-    workers: &[Worker],
+    context: &Context,
     found: &mut Collector,
 ) {
     let name = entry.kill.as_ref().map_or("", |name| &name.value);
@@ -215,22 +204,33 @@ fn moments(
     }
     let manual = |target: &Instance| match target {
         Instance::Producer(_) => true,
-        Instance::Worker(id) => workers
-            .get(id.index())
-            .is_none_or(|worker| matches!(worker.ack, AckMode::Manual { .. })),
+        Instance::Worker(id) => acks_manually(*id, context),
     };
-    if let Some(moment) = trigger.before_ack {
-        if !targets.iter().all(|(_, target)| manual(target)) {
-            let text = format!(
-                "`before_ack` needs a worker with `ack: manual`, and `{name}` has another mode"
-            );
-            found.push(
-                Mistake::new(moment.at, text)
-                    .needs(Whole::Names(&["workers"]))
-                    .help("use `ack: manual` there, or `during` here"),
-            );
+    if let Some(moment) = trigger.before_ack
+        && !targets.iter().all(|(_, target)| manual(target))
+    {
+        let text = format!(
+            "`before_ack` needs a worker with `ack: manual`, and `{name}` has another mode"
+        );
+        found.push(
+            Mistake::new(moment.at, text)
+                .needs(Whole::Names(&["workers"]))
+                .help("use `ack: manual` there, or `during` here"),
+        );
+    }
+}
+
+/// Whether a worker acks after its work, by what the file says of its group.
+fn acks_manually(id: WorkerId, context: &Context) -> bool {
+    let there = context.file.workers.iter().filter(|worker| worker.condition != Some(false));
+    let mut next = 0;
+    for worker in there {
+        next += count(&worker.count);
+        if id.index() < next {
+            return worker.ack.is_none_or(|ack| ack.value == Ack::Manual);
         }
     }
+    unreachable!("a name stands for a worker of the file")
 }
 
 fn how(entry: &Written, targets: &[(String, Instance)], found: &mut Collector) -> Option<KillHow> {

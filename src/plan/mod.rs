@@ -3,29 +3,28 @@
 //! [`load`] is the way in. It finds all mistakes of a file at once; without any, nothing of the
 //! result can be wrong in itself, and the engine checks nothing again.
 
-pub mod content;
+mod variants;
+mod overlay;
+mod context;
+mod names;
+mod unsupported;
+mod topology;
+mod meaning;
+mod body;
+mod producers;
+mod workers;
+mod triggers;
+mod faults;
+mod expectations;
+mod counts;
+pub mod model;
 pub mod count;
 pub mod matcher;
-pub mod model;
 pub mod pattern;
 pub mod random;
 pub mod routing;
 pub mod template;
-
-mod body;
-mod context;
-mod counts;
-mod expectations;
-mod faults;
-mod meaning;
-mod names;
-mod overlay;
-mod producers;
-mod topology;
-mod triggers;
-mod unsupported;
-mod variants;
-mod workers;
+pub mod content;
 
 use std::sync::Arc;
 
@@ -53,7 +52,7 @@ pub struct Options {
 /// All mistakes of the file, in its order.
 pub fn load(source: Source, options: &Options) -> Result<Scenario, Vec<Diagnostic>> {
     let root = yaml::read(&source).map_err(|diagnostic| vec![diagnostic])?;
-    let mut found = Collector::default();
+    let mut found = Collector::new(source.text.len());
     let tree = keys::check(root.clone(), &mut found);
     let source = Arc::new(source);
     let scenario = scenario(&source, &tree, options, &mut found);

@@ -11,7 +11,7 @@ use crate::scenario::node::At;
 use crate::scenario::scalar::Name;
 
 /// Ids have 16 bits; there are never more of one kind than this.
-const MAX_INSTANCES: usize = 30_000;
+pub const MAX_INSTANCES: usize = 30_000;
 
 /// What a name stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,10 +66,21 @@ pub fn count(count: &Option<Located<crate::scenario::actors::Count>>) -> usize {
     count.map_or(1, |count| usize::try_from(count.value.0).expect("a count is small"))
 }
 
+/// Whether the topology has more entries than there are ids.
+fn too_many(file: &File, found: &mut Collector) -> bool {
+    let queues = file.topology.queues.get(MAX_INSTANCES).map(|queue| (queue.at, "queues"));
+    let exchanges = file.topology.exchanges.get(MAX_INSTANCES).map(|it| (it.at, "exchanges"));
+    for (at, what) in [queues, exchanges].into_iter().flatten() {
+        let text = format!("there are more than {MAX_INSTANCES} {what}");
+        found.push(Mistake::new(at, text).help("a scenario needs few of them; leave some out"));
+    }
+    queues.is_some() || exchanges.is_some()
+}
+
 impl Names {
     /// The names of a file, those of entries that are left out set apart.
     pub fn of(file: &File, found: &mut Collector) -> Self {
-        let mut names = Self::default();
+        let mut names = Self { too_many: too_many(file, found), ..Self::default() };
         for (index, queue) in file.topology.queues.iter().take(MAX_INSTANCES).enumerate() {
             names.add(&queue.name, Thing::Queue(QueueId::from_index(index)), found);
         }
@@ -120,6 +131,8 @@ impl Names {
     ) -> bool {
         if condition == Some(false) {
             self.left_out.insert(name.value.0.clone(), name.at);
+            let instances = instances(&name.value, count).into_iter();
+            self.left_out.extend(instances.map(|instance| (instance, name.at)));
             return false;
         }
         if *next + count > MAX_INSTANCES {
@@ -150,7 +163,7 @@ impl Names {
             } else {
                 format!("{what} has the name `{text}`, which {that} has already")
             };
-            let mistake = Mistake::new(name.at, message).note("the first", first.at);
+            let mistake = Mistake::new(name.at, message).note("the first one", first.at);
             found.push(mistake.help(
                 "names of producers, workers and their instances, queues and exchanges are all different",
             ));

@@ -1,8 +1,10 @@
 //! Exchanges, queues and bindings as meant, and who owns an exclusive queue.
 
+use std::collections::HashSet;
+
 use crate::plan::context::Context;
 use crate::plan::meaning;
-use crate::plan::model::{Binding, Exchange, ExchangeId, ExchangeKind, Queue, QueueId, Topology};
+use crate::plan::model::{Binding, Exchange, ExchangeId, ExchangeKind, Queue, Topology};
 use crate::plan::pattern::Scalar;
 use crate::scenario::collect::Collector;
 use crate::scenario::decode::Located;
@@ -117,30 +119,22 @@ pub fn arguments(
 
 /// An exclusive queue belongs to the one worker instance that consumes from it.
 pub fn check_exclusive(context: &Context, topology: &Topology, found: &mut Collector) {
-    for (index, written) in context.file.topology.queues.iter().enumerate() {
-        if !topology.queues[index].exclusive {
+    let consumed = consumed(context);
+    for (queue, written) in topology.queues.iter().zip(&context.file.topology.queues) {
+        let name = &written.name.value.0;
+        if !queue.exclusive || consumed.contains(name.as_str()) {
             continue;
         }
-        let id = QueueId::from_index(index);
-        let name = &written.name.value.0;
-        if topology.queues[index].owner.is_none() && !consumed(context, id) {
-            let text = format!("no worker consumes from the exclusive queue `{name}`");
-            let mistake = Mistake::new(written.name.at, text).needs(Whole::Names(&["workers"]));
-            let mistake =
-                match context.file.workers.iter().find(|worker| worker.condition != Some(false)) {
-                    Some(worker) => mistake.needs(Whole::Node(worker.at)),
-                    None => mistake,
-                };
-            found.push(mistake.help(
-                "it is declared by the one worker that consumes from it; add that worker, or leave `exclusive` out",
-            ));
-        }
+        let text = format!("no worker consumes from the exclusive queue `{name}`");
+        let mistake = Mistake::new(written.name.at, text).needs(Whole::All(&["workers"]));
+        found.push(mistake.help(
+            "it is declared by the one worker that consumes from it; add that worker, or leave `exclusive` out",
+        ));
     }
 }
 
-fn consumed(context: &Context, queue: QueueId) -> bool {
-    use crate::plan::names::Thing;
+/// The names of the queues that workers consume from.
+fn consumed<'f>(context: &Context<'f>) -> HashSet<&'f str> {
     let workers = context.file.workers.iter().filter(|worker| worker.condition != Some(false));
-    let mut queues = workers.filter_map(|worker| worker.queue.as_ref());
-    queues.any(|name| context.names.get(&name.value) == Some(&Thing::Queue(queue)))
+    workers.filter_map(|worker| worker.queue.as_ref()).map(|name| &*name.value.0).collect()
 }

@@ -2,7 +2,7 @@
 
 use crate::plan::context::Context;
 use crate::plan::model::{CountEvent, FaultId, Scope, Trigger};
-use crate::plan::names::{Kind, Thing};
+use crate::plan::names::{Kind, MAX_INSTANCES, Thing};
 use crate::scenario::collect::Collector;
 use crate::scenario::decode::Located;
 use crate::scenario::mistake::{Mistake, Whole};
@@ -135,7 +135,7 @@ fn scope(
         (Some(Thing::Workers(_)), Some(queues)) => Some(Scope::Queues(queues.to_vec())),
         _ => {
             let kind = if producers { Kind::ProducerOrQueue } else { Kind::WorkerOrQueue };
-            let who = format!("`{word}` is counted of a");
+            let who = format!("`{word}` counts events of");
             found.push(context.names.unknown(&of.value, of.at, &who, kind));
             None
         }
@@ -177,6 +177,20 @@ fn fault_ids(
 /// The faults that are there in this variant, in the order of their ids.
 pub fn faults<'f>(context: &Context<'f>) -> Vec<&'f Located<Fault>> {
     context.file.faults.iter().filter(|fault| fault.condition != Some(false)).collect()
+}
+
+/// Whether there are no more faults than ids; a fault counts once for each of its instances.
+pub fn few_enough(context: &Context, found: &mut Collector) -> bool {
+    let mut sum = 0;
+    for fault in faults(context) {
+        sum += targets(fault, context).max(1);
+        if sum > MAX_INSTANCES {
+            let text = format!("the faults act on more than {MAX_INSTANCES} instances in all");
+            found.push(Mistake::new(fault.at, text).help("name fewer groups, or smaller ones"));
+            return false;
+        }
+    }
+    true
 }
 
 /// How many instances a fault acts on.

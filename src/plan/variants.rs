@@ -151,7 +151,7 @@ impl Expansion<'_> {
             if let Some(at) = variant.name.as_ref().map(|name| name.at) {
                 if let Some(first) = names.get(&name) {
                     let text = format!("two variants have the name `{name}`");
-                    found.push(Mistake::new(at, text).note("the first", *first));
+                    found.push(Mistake::new(at, text).note("the first one", *first));
                 }
                 names.entry(name.clone()).or_insert(at);
             }
@@ -276,7 +276,7 @@ impl Expansion<'_> {
             let first = values[..position].iter().find(|first| written(&first.value) == text);
             if let Some(first) = first {
                 let text = format!("the axis `{}` has the value `{text}` twice", &*name.value);
-                found.push(Mistake::new(value.at, text).note("the first", first.at));
+                found.push(Mistake::new(value.at, text).note("the first one", first.at));
             }
         }
         let set = self.fixed.contains(&name.value.0);

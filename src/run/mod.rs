@@ -17,6 +17,7 @@ mod staff;
 mod stage;
 mod tally;
 mod trouble;
+mod watches;
 mod worker;
 
 use std::sync::Arc;

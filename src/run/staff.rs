@@ -112,7 +112,7 @@ async fn begin(stage: &Arc<Stage>, ready: Ready, consumer: Consumer) {
 async fn refuse(stage: &Arc<Stage>, ready: Ready, error: &Error) {
     let plan = &stage.plan.workers[ready.worker.index()];
     let explained = stage.queues[plan.queue.index()].gone.load(Ordering::SeqCst);
-    lock(&stage.errors).push(ErrorFact { explained, ..trouble::fact(&plan.name, error) });
+    stage.note_error(ErrorFact { explained, ..trouble::fact(&plan.name, error) });
     lock(&stage.refused).push(ready.worker);
     lock(&stage.workers[ready.worker.index()].control).take();
     // It may be the connection itself that was refused.
@@ -283,7 +283,7 @@ async fn finished(mut life: Life, cut: bool) {
 async fn failed(mut life: Life, fact: ErrorFact) {
     let queue = life.stage.plan.workers[life.worker.index()].queue;
     let explained = life.stage.queues[queue.index()].gone.load(Ordering::SeqCst);
-    lock(&life.stage.errors).push(ErrorFact { explained, ..fact });
+    life.stage.note_error(ErrorFact { explained, ..fact });
     life.leave(true).await;
     end(&mut life, LifeEnd::Failed).await;
     unreachable_from_now(&life);

@@ -184,6 +184,12 @@ impl Stage {
         self.alarm.notify_one();
     }
 
+    /// Somebody met an error.
+    pub fn note_error(&self, fact: ErrorFact) {
+        let text = self.space.as_the_file_says(&fact.text);
+        lock(&self.errors).push(ErrorFact { text, ..fact });
+    }
+
     /// Tells whoever watches.
     pub fn notice(&self, text: String) {
         // Nobody may be watching any more.

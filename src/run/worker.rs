@@ -20,13 +20,14 @@ use crate::broker::Link;
 use crate::ledger::event::{Event, LifeId, LifeTotals, MessageKey, Micros, Stamped, WorkEvent};
 use crate::ledger::facts::Effect;
 use crate::plan::content::WorkTime;
-use crate::plan::model::{AckMode, KillHow, Trigger, WorkerId};
+use crate::plan::model::{AckMode, KillHow, WorkerId};
 use crate::run::acting;
 use crate::run::departure::Departure;
 use crate::run::identity;
 use crate::run::stage::{Command, Stage};
-use crate::run::tally::{Action, Watch};
+use crate::run::tally::Action;
 use crate::run::trouble::Listener;
+use crate::run::watches::{Watches, due, in_order};
 
 /// How many works without duration are done before anybody else is listened to.
 const CHUNK: usize = 256;
@@ -60,49 +61,6 @@ pub enum Ending {
     Failed(Error),
     /// The server ended the subscription.
     Cancelled,
-}
-
-/// What triggers of counts and of this worker's own steps wait for.
-pub struct Watches {
-    pub finished: Watch,
-    pub acked: Watch,
-    /// Begun deliveries over all lives, and the fault.
-    pub during: Vec<(u64, Action)>,
-    pub before_ack: Vec<(u64, Action)>,
-}
-
-impl Watches {
-    pub fn new(stage: &Stage, id: WorkerId) -> Self {
-        use crate::plan::model::{CountEvent, Instance};
-        let who = Instance::Worker(id);
-        let queue = Some(stage.plan.workers[id.index()].queue);
-        let own = |pick: fn(&Trigger) -> Option<u64>| {
-            let faults = stage.plan.faults.iter().enumerate();
-            let mine = faults.filter(|(_, fault)| fault.target == who);
-            let id = crate::plan::model::FaultId::from_index;
-            mine.filter_map(|(i, fault)| Some((pick(&fault.trigger)?, Action::Fault(id(i)))))
-                .collect()
-        };
-        Self {
-            finished: stage.tallies.watch(CountEvent::Finished, who, queue),
-            acked: stage.tallies.watch(CountEvent::Acked, who, queue),
-            during: own(|trigger| match trigger {
-                Trigger::During(n) => Some(*n),
-                _ => None,
-            }),
-            before_ack: own(|trigger| match trigger {
-                Trigger::BeforeAck(n) => Some(*n),
-                _ => None,
-            }),
-        }
-    }
-
-    fn is_idle(&self) -> bool {
-        self.finished.is_idle()
-            && self.acked.is_idle()
-            && self.during.is_empty()
-            && self.before_ack.is_empty()
-    }
 }
 
 /// A worker while it is subscribed.
@@ -510,20 +468,6 @@ impl Life {
             }
         }
     }
-}
-
-/// The actions whose number has come.
-fn due(watched: &[(u64, Action)], count: u64) -> Vec<Action> {
-    watched.iter().filter(|(n, _)| *n == count).map(|(_, action)| *action).collect()
-}
-
-/// Faults in the order of the file, the others after them.
-fn in_order(mut actions: Vec<Action>) -> Vec<Action> {
-    actions.sort_by_key(|action| match action {
-        Action::Fault(id) => (0, id.0),
-        _ => (1, 0),
-    });
-    actions
 }
 
 /// How many `.` bytes a body has.

@@ -2,10 +2,9 @@
 
 use std::fmt;
 
-use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use crate::scenario::decode::Located;
+use crate::scenario::decode::{Located, UNION};
 use crate::scenario::pattern::Pattern;
 use crate::scenario::scalar::{Name, Percent, Positive, Rate, Scalar, Size, Time, Whole};
 use crate::scenario::topology::{Match, Table};
@@ -105,12 +104,14 @@ impl<'de> Deserialize<'de> for Confirms {
             fn visit_bool<E: Error>(self, on: bool) -> Result<Confirms, E> {
                 Ok(Confirms::Switch(on))
             }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Confirms, A::Error> {
-                let settings = ConfirmSettings::deserialize(MapAccessDeserializer::new(map))?;
-                Ok(Confirms::Settings(settings))
+            fn visit_newtype_struct<D: Deserializer<'de>>(
+                self,
+                map: D,
+            ) -> Result<Confirms, D::Error> {
+                ConfirmSettings::deserialize(map).map(Confirms::Settings)
             }
         }
-        deserializer.deserialize_any(ConfirmsVisitor)
+        deserializer.deserialize_newtype_struct(UNION, ConfirmsVisitor)
     }
 }
 
@@ -146,12 +147,14 @@ impl<'de> Deserialize<'de> for Reconnect {
                     true => Err(E::invalid_value(serde::de::Unexpected::Bool(on), &self)),
                 }
             }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Reconnect, A::Error> {
-                let settings = ReconnectSettings::deserialize(MapAccessDeserializer::new(map))?;
-                Ok(Reconnect(Some(settings)))
+            fn visit_newtype_struct<D: Deserializer<'de>>(
+                self,
+                map: D,
+            ) -> Result<Reconnect, D::Error> {
+                ReconnectSettings::deserialize(map).map(|settings| Reconnect(Some(settings)))
             }
         }
-        deserializer.deserialize_any(ReconnectVisitor)
+        deserializer.deserialize_newtype_struct(UNION, ReconnectVisitor)
     }
 }
 
@@ -265,7 +268,7 @@ pub enum Work {
 
 impl<'de> Deserialize<'de> for Work {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(WorkVisitor)
+        deserializer.deserialize_newtype_struct(UNION, WorkVisitor)
     }
 }
 
@@ -298,17 +301,17 @@ impl<'de> Visitor<'de> for WorkVisitor {
         let list = serde::de::value::SeqAccessDeserializer::new(list);
         Pattern::deserialize(list).map(Work::Pattern)
     }
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Work, A::Error> {
-        let form = WorkForm::deserialize(MapAccessDeserializer::new(map))?;
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, map: D) -> Result<Work, D::Error> {
+        let form = WorkForm::deserialize(map)?;
         let WorkForm { per_dot, random, weighted, range } = form;
         let pattern = [random.is_some(), weighted.is_some(), range.is_some()].contains(&true);
         match per_dot {
-            Some(_) if pattern => Err(A::Error::custom("`work` is either `per_dot` or a pattern")),
+            Some(_) if pattern => Err(D::Error::custom("`work` is either `per_dot` or a pattern")),
             Some(per_dot) => Ok(Work::PerDot(per_dot)),
             None => crate::scenario::pattern::Form { random, weighted, range }
                 .pattern()
                 .map(Work::Pattern)
-                .map_err(A::Error::custom),
+                .map_err(D::Error::custom),
         }
     }
 }

@@ -2,18 +2,26 @@
 //!
 //! What was taken out is remembered, so that nothing is reported as missing that the file has.
 
+use std::collections::HashSet;
+
 use serde::de::DeserializeOwned;
 
 use crate::scenario::decode::{Decoder, Inner, Kind};
 use crate::scenario::mistake::{Mistake, Whole, list, meant};
 use crate::scenario::node::{At, Node, Value};
 
-/// No more mistakes than these are looked for in a file.
-pub const MAX_MISTAKES: usize = 100;
+/// No more mistakes than these are told of a file.
+const MAX_MISTAKES: usize = 100;
+/// Each mistake reads the text again: all of them together read no more than this.
+const MAX_READ: usize = 10 << 20;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Collector {
+    /// How many mistakes are looked for.
+    limit: usize,
     mistakes: Vec<Mistake>,
+    /// Which mistakes are told already, by node and text: several variants find the same ones.
+    told: HashSet<(u32, String)>,
     removed: Vec<Removed>,
 }
 
@@ -31,8 +39,16 @@ struct Removed {
 }
 
 impl Collector {
+    /// A collector for a text of `length` bytes: of a long one fewer mistakes are told.
+    pub fn new(length: usize) -> Self {
+        let limit = (MAX_READ / length.max(1)).clamp(10, MAX_MISTAKES);
+        Self { limit, mistakes: Vec::new(), told: HashSet::new(), removed: Vec::new() }
+    }
+
     pub fn push(&mut self, mistake: Mistake) {
-        self.mistakes.push(mistake);
+        if self.told.insert((mistake.at.node, mistake.message.clone())) {
+            self.mistakes.push(mistake);
+        }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -53,9 +69,9 @@ impl Collector {
             };
             let at = wrong.at?;
             if !self.follows(&wrong, at) {
-                self.mistakes.push(words(&wrong, at));
+                self.push(words(&wrong, at));
             }
-            if self.mistakes.len() >= MAX_MISTAKES || !self.remove(tree, &wrong, at) {
+            if self.mistakes.len() >= self.limit || !self.remove(tree, &wrong, at) {
                 return None;
             }
         }
@@ -87,18 +103,20 @@ impl Collector {
     /// The mistakes that stand when the whole file is considered, in its order; `original` is
     /// the tree before anything was taken out.
     pub fn finish(self, original: &Node) -> Vec<Mistake> {
-        let Self { mut mistakes, removed } = self;
+        let Self { limit, mut mistakes, removed, .. } = self;
         mistakes.retain(|mistake| {
             !mistake.needs.iter().any(|whole| missing(&removed, original, *whole))
         });
-        // The command line comes first, then what the file has, in its order; a mistake that
-        // several variants share is told once.
+        // The command line comes first, then what the file has, in its order.
         mistakes.sort_by_key(|mistake| {
             (!mistake.at.is_from_command_line(), mistake.at.node, mistake.at.used)
         });
-        let mut seen = std::collections::HashSet::new();
-        mistakes.retain(|mistake| seen.insert((mistake.at.node, mistake.message.clone())));
-        mistakes.truncate(MAX_MISTAKES);
+        if mistakes.len() >= limit {
+            mistakes.truncate(limit);
+            if let Some(last) = mistakes.last_mut() {
+                last.remark("more mistakes may follow; these come first");
+            }
+        }
         mistakes
     }
 }
@@ -112,13 +130,14 @@ fn missing(removed: &[Removed], original: &Node, whole: Whole) -> bool {
             };
             removed.iter().any(within)
         }
-        Whole::Names(path) => names_missing(removed, original, path),
+        Whole::Names(path) => names_missing(removed, original, path, false),
+        Whole::All(path) => names_missing(removed, original, path, true),
     }
 }
 
 /// Whether a name may be missing from a list: the list itself, an entry, or an entry's `name`
-/// or `count` was taken out.
-fn names_missing(removed: &[Removed], original: &Node, path: &[&str]) -> bool {
+/// or `count` was taken out; or, when `all` of it matters, anything in it.
+fn names_missing(removed: &[Removed], original: &Node, path: &[&str], all: bool) -> bool {
     let mut node = original;
     for key in path {
         let gone = |removed: &Removed| {
@@ -133,7 +152,9 @@ fn names_missing(removed: &[Removed], original: &Node, path: &[&str]) -> bool {
     removed.iter().any(|removed| {
         let within = (node.at.node..=node.last()).contains(&removed.at.position());
         let entry = removed.container == node.at;
-        within && (entry || matches!(removed.key.as_deref(), Some("name" | "count" | "if")))
+        within
+            && !removed.needless
+            && (all || entry || matches!(removed.key.as_deref(), Some("name" | "count" | "if")))
     })
 }
 

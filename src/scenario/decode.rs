@@ -9,6 +9,7 @@ use serde::de::{
 };
 use serde::forward_to_deserialize_any;
 
+use crate::scenario::mistake::{list, shortened};
 use crate::scenario::node::{At, Node, Value};
 
 /// The name by which [`Located`] asks for the place of a value.
@@ -16,6 +17,10 @@ const LOCATED: &str = "$located";
 
 /// The name by which an expectation asks whether it is the word `any`: a unit if it is.
 pub const OR_ANY: &str = "$or_any";
+
+/// The name by which a value that may be a map or something else asks for the map as it is, so
+/// that its struct is named in mistakes.
+pub const UNION: &str = "$union";
 
 /// A value and the node it came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,10 +144,10 @@ impl de::Error for Wrong {
         Self::invalid_type(found, expected)
     }
     fn unknown_variant(found: &str, known: &'static [&'static str]) -> Self {
-        Self::new(Kind::Choice { found: found.to_owned(), known })
+        Self::new(Kind::Choice { found: shortened(found), known })
     }
     fn unknown_field(found: &str, known: &'static [&'static str]) -> Self {
-        Self::new(Kind::UnknownKey { found: found.to_owned(), known })
+        Self::new(Kind::UnknownKey { found: shortened(found), known })
     }
     fn missing_field(field: &'static str) -> Self {
         Self::new(Kind::MissingKey(field))
@@ -164,20 +169,14 @@ fn found_words(found: Unexpected) -> String {
     }
 }
 
-fn shortened(text: &str) -> String {
-    if text.chars().count() <= 40 {
-        return text.to_owned();
-    }
-    text.chars().take(39).chain(['…']).collect()
-}
-
 /// The words of the derived visitors in the words of the documentation.
 fn plain(expected: String) -> String {
     match expected.as_str() {
         "a string" => "text",
         "a boolean" => "`true` or `false`",
         "a sequence" => "a list",
-        "u64" => "a whole number, at least 0",
+        "u64" | "u16" => "a whole number, at least 0",
+        "i32" => "a whole number",
         _ => return expected,
     }
     .to_owned()
@@ -240,6 +239,9 @@ impl<'de> Deserializer<'de> for Decoder<'_> {
         if name == LOCATED {
             return visitor.visit_seq(Parts { node: self.0, step: 0 });
         }
+        if name == UNION && !matches!(self.0.value, Value::Map(_)) {
+            return self.deserialize_any(visitor);
+        }
         if name == OR_ANY && self.0.text() == Some("any") {
             return visitor.visit_unit();
         }
@@ -270,9 +272,7 @@ impl<'de> Deserializer<'de> for Decoder<'_> {
                 let text: StrDeserializer<'_, Wrong> = text.as_str().into_deserializer();
                 visitor.visit_enum(text).map_err(|wrong| wrong.at(self.0.at))
             }
-            _ => {
-                Err(self.wrong_type(crate::scenario::mistake::list(variants.iter().copied(), "or")))
-            }
+            _ => Err(self.wrong_type(list(variants.iter().copied(), "or"))),
         }
     }
 
@@ -282,7 +282,14 @@ impl<'de> Deserializer<'de> for Decoder<'_> {
             Value::Text(text) => {
                 visitor.visit_str(text).map_err(|wrong: Wrong| wrong.at(self.0.at))
             }
-            _ => Err(self.wrong_type("the name of a key".into())),
+            _ => {
+                let wrong = self.wrong_type(String::new()).into_inner();
+                let found = match wrong.kind {
+                    Kind::Type { found, .. } => found,
+                    _ => unreachable!("a wrong type is one"),
+                };
+                Err(Wrong::new(Kind::Other(format!("a key is text, not {found}"))).at(self.0.at))
+            }
         }
     }
 

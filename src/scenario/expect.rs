@@ -168,7 +168,7 @@ scope!(
 /// Matchers by the names of counts that a scope knows, in the order of the file.
 #[derive(Debug, Clone)]
 pub struct Counts<S> {
-    pub entries: Vec<(Located<&'static str>, Located<Matcher>)>,
+    pub entries: Vec<(&'static str, Located<Matcher>)>,
     scope: PhantomData<S>,
 }
 
@@ -204,8 +204,7 @@ impl<'de, S: Counted> Deserialize<'de> for Counts<S> {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Counts<S>, A::Error> {
                 let mut entries = Vec::new();
                 while let Some(count) = map.next_key_seed(Known(S::NAMES))? {
-                    let matcher: Located<Matcher> = map.next_value()?;
-                    entries.push((Located { at: matcher.at, value: count }, matcher));
+                    entries.push((count, map.next_value()?));
                 }
                 Ok(Counts { entries, scope: PhantomData })
             }

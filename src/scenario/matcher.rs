@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
+use crate::scenario::mistake::shortened;
 use crate::scenario::scalar::{Percent, Time};
 
 const OPERATORS: [(&str, Operator); 6] = [
@@ -66,6 +67,9 @@ impl Visitor<'_> for MatcherVisitor {
 const FORMS: &str = "write a number, or a comparison such as \"> 0\", \"3..7\", \">= 90%\" or any";
 
 fn form(text: &str) -> Result<Form, String> {
+    if text.len() > 64 {
+        return Err(format!("\"{}\" is not a comparison\n{FORMS}", shortened(text)));
+    }
     if text == "any" {
         return Ok(Form::Any);
     }
@@ -135,7 +139,8 @@ impl Visitor<'_> for TimeMatcherVisitor {
             }
             _ => {
                 return Err(E::custom(format!(
-                    "\"{text}\" has no operator\nwrite a comparison with a duration, such as \"< 5s\""
+                    "\"{}\" has no operator\nwrite a comparison with a duration, such as \"< 5s\"",
+                    shortened(text)
                 )));
             }
         };

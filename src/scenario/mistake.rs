@@ -12,6 +12,8 @@ pub enum Whole {
     Node(At),
     /// The names that the entries of a list declare: the keys that lead to the list.
     Names(&'static [&'static str]),
+    /// Everything below the keys that lead there.
+    All(&'static [&'static str]),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +53,11 @@ impl Mistake {
         self
     }
 
+    /// Adds a line below.
+    pub fn remark(&mut self, text: &str) {
+        self.notes.push(Line { text: text.to_owned(), at: None, tail: "" });
+    }
+
     /// Says what to do.
     pub fn help(mut self, text: impl Into<String>) -> Self {
         self.help = Some(Line { text: text.into(), at: None, tail: "" });
@@ -79,11 +86,11 @@ impl Mistake {
         };
         let mut diagnostic = Diagnostic::error(self.message).at(source.place(self.at));
         diagnostic.label = self.label;
-        if let Some(argument) = set(self.at) {
+        if let Some(argument) = set(self.at).filter(|set| !diagnostic.message.contains(set)) {
             diagnostic = diagnostic.note(format!("the value comes from `{argument}`"));
         }
         if let Some(used) = self.at.used.and_then(|used| source.place(At::node(used))) {
-            let (line, text) = (used.line, used.text.trim());
+            let (line, text) = (used.line, shortened(used.text.trim()));
             diagnostic = diagnostic.note(format!("used in line {line}: {text}"));
         }
         diagnostic.notes.extend(self.notes.into_iter().map(line));
@@ -113,6 +120,15 @@ pub fn list<'a>(words: impl IntoIterator<Item = &'a str>, last: &str) -> String 
         Some((only, [])) => only.clone(),
         Some((end, rest)) => format!("{} {last} {end}", rest.join(", ")),
     }
+}
+
+/// A text of the file as a message quotes it: whole unless it is long.
+pub fn shortened(text: &str) -> String {
+    const SHOWN: usize = 70;
+    if text.chars().count() <= SHOWN {
+        return text.to_owned();
+    }
+    text.chars().take(SHOWN - 1).chain(['…']).collect()
 }
 
 #[cfg(test)]

@@ -4,22 +4,22 @@
 //! the variables, and [`decode`] turns the tree into the structs of the modules below it.
 //! What the file means is not known here.
 
-pub mod actors;
-pub mod collect;
-pub mod decode;
-pub mod expect;
-pub mod file;
-pub mod keys;
-pub mod matcher;
-pub mod mistake;
-pub mod node;
-pub mod pattern;
-pub mod scalar;
 pub mod source;
-pub mod topology;
-pub mod trigger;
-pub mod variables;
+pub mod node;
 pub mod yaml;
+pub mod mistake;
+pub mod collect;
+pub mod keys;
+pub mod variables;
+pub mod decode;
+pub mod scalar;
+pub mod pattern;
+pub mod matcher;
+pub mod file;
+pub mod topology;
+pub mod actors;
+pub mod trigger;
+pub mod expect;
 
 pub use node::At;
 pub use source::Source;

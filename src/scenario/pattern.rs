@@ -3,12 +3,12 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::value::SeqAccessDeserializer;
 use serde::de::{
     Deserialize, Deserializer, Error, IntoDeserializer, MapAccess, SeqAccess, Visitor,
 };
 
-use crate::scenario::decode::Located;
+use crate::scenario::decode::{Located, UNION};
 use crate::scenario::scalar::{Scalar, Size, Time, Whole};
 
 /// The word that stands for the message's number.
@@ -58,7 +58,7 @@ impl Element for Scalar {
 
 impl<'de, T: Element> Deserialize<'de> for Pattern<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(PatternVisitor(PhantomData))
+        deserializer.deserialize_newtype_struct(UNION, PatternVisitor(PhantomData))
     }
 }
 
@@ -96,9 +96,9 @@ impl<'de, T: Element> Visitor<'de> for PatternVisitor<T> {
         }
         Ok(Pattern::Cycle(values))
     }
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-        let form = Form::<T>::deserialize(MapAccessDeserializer::new(map))?;
-        form.pattern().map_err(A::Error::custom)
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, map: D) -> Result<Self::Value, D::Error> {
+        let form = Form::<T>::deserialize(map)?;
+        form.pattern().map_err(D::Error::custom)
     }
 }
 
@@ -122,13 +122,15 @@ impl<T: Element> Form<T> {
             (None, None, Some(range)) => match range.value[..] {
                 [low, high] if low <= high => Ok(Pattern::Range(low, high)),
                 [_, _] => Err(
-                    "the first number of a `range` is not above the second\nwrite the smaller one first",
+                    "the first number of a `range` is above the second\nwrite the smaller one first",
                 ),
                 _ => Err(
                     "a `range` has two numbers, the least and the greatest\nwrite `{ range: [1, 5] }`",
                 ),
             },
-            _ => Err("a pattern is exactly one of `random`, `weighted` and `range`"),
+            _ => Err(
+                "a pattern is exactly one of `random`, `weighted` and `range`\nkeep one of them",
+            ),
         }
     }
 }

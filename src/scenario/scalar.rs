@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
+use crate::scenario::mistake::shortened;
+
 /// A value that is written as a text with a shape of its own.
 trait Shape: Sized {
     /// What it is, behind "must be".
@@ -70,6 +72,13 @@ impl Quantity {
     /// point with digits behind it.
     fn split<'t>(&self, text: &'t str) -> Result<(&'t str, usize), String> {
         let what = self.what;
+        if text.len() > 64 {
+            return Err(format!(
+                "`{}` is not {what}\nwrite it like {}",
+                shortened(text),
+                self.example
+            ));
+        }
         if text
             .strip_prefix(['-', '−'])
             .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
@@ -267,12 +276,13 @@ impl Shape for Name {
         if text.is_empty() {
             return Err(format!("a name is empty\n{help}"));
         }
+        let shown = shortened(text);
         if let Some(c) = text.chars().find(|c| !allowed(*c)) {
             let c = if c == ' ' { "a space".to_owned() } else { format!("`{c}`") };
-            return Err(format!("the name `{text}` has {c} in it\n{help}"));
+            return Err(format!("the name `{shown}` has {c} in it\n{help}"));
         }
         if text.len() > 64 {
-            return Err(format!("the name `{text}` has {} characters\n{help}", text.len()));
+            return Err(format!("the name `{shown}` has {} characters\n{help}", text.len()));
         }
         Ok(Self(text.to_owned()))
     }

@@ -14,6 +14,8 @@ use crate::scenario::node::{Node, Step, Stop, Value, Walk};
 const MAX_NODES: u32 = 200_000;
 /// Lists and maps are nested at most this deep; the format needs a dozen levels.
 const MAX_DEPTH: u32 = 50;
+/// More brackets than this are never open at a time, not even in texts.
+const MAX_OPEN: usize = 1000;
 
 /// The tree of a text.
 ///
@@ -22,6 +24,9 @@ const MAX_DEPTH: u32 = 50;
 pub fn read(source: &Source) -> Result<Node, Diagnostic> {
     if let Some(offset) = source.text.find(control) {
         return Err(control_character(source, offset));
+    }
+    if let Some(offset) = open_brackets(&source.text) {
+        return Err(nested().at(Some(source.place_of(offset, 1))));
     }
     let mut documents = Deserializer::from_str(&source.text);
     let Some(document) = documents.next() else { return Err(empty(source)) };
@@ -86,6 +91,23 @@ fn quoted(line: &str, quote: char) -> usize {
     line.chars().count()
 }
 
+/// Where more brackets stand open than any scenario needs. The parser takes quadratic time for
+/// them, so that they are counted before, roughly: brackets in texts and comments count too.
+fn open_brackets(text: &str) -> Option<usize> {
+    let mut open = 0_usize;
+    for (offset, byte) in text.bytes().enumerate() {
+        match byte {
+            b'[' | b'{' => open += 1,
+            b']' | b'}' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        if open > MAX_OPEN {
+            return Some(offset);
+        }
+    }
+    None
+}
+
 fn control(c: char) -> bool {
     (c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{85}'))
         || matches!(c, '\u{feff}' | '\u{fffe}' | '\u{ffff}')
@@ -126,7 +148,9 @@ fn stopped(source: &Source, walk: &Walk, error: &serde_yaml::Error) -> Diagnosti
             let rest = source.text.get(offset..).unwrap_or("");
             Some(source.place_of(offset, width(rest, None)))
         }
+        // The last node may be an alias that is not followed any more: then the one before.
         None => locate(&source.text, walk.last())
+            .or_else(|| locate(&source.text, walk.last().saturating_sub(1)))
             .map(|(offset, width)| source.place_of(offset, width))
             .or_else(|| Some(source.place_of(0, 1))),
     };

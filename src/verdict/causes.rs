@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ledger::books::{Books, CopyView};
-use crate::ledger::event::{LifeId, MessageKey};
+use crate::ledger::event::{LifeId, MessageKey, Micros};
 use crate::ledger::lives::Life;
 use crate::ledger::messages::{NOBODY, again, copy_flag};
 use crate::plan::count::Count;
@@ -60,17 +60,8 @@ pub struct Causes {
 impl Causes {
     /// Looks at every copy that is lost or was finished twice.
     pub fn find(books: &Books) -> Self {
-        let scene = Scene::new(books);
         let mut causes = Self::default();
-        for view in books.copies() {
-            if view.outcome == Count::Lost {
-                let (found, lives) = scene.lost(&view);
-                causes.add(Count::Lost, found, lives, &view);
-            }
-            if view.copy.finished() > 1 {
-                causes.add(Count::Duplicates, doubled(&view), Vec::new(), &view);
-            }
-        }
+        each(books, |view, outcome, found, lives| causes.add(outcome, found, lives, view));
         causes
     }
 
@@ -95,11 +86,28 @@ impl Causes {
     }
 }
 
+/// Tells of every copy that is lost or was finished twice: which of the two, why, and by
+/// whose end.
+pub fn each(books: &Books, mut tell: impl FnMut(&CopyView, Count, Vec<Cause>, Vec<LifeId>)) {
+    let scene = Scene::new(books);
+    for view in books.copies() {
+        if view.outcome == Count::Lost {
+            let (found, lives) = scene.lost(&view);
+            tell(&view, Count::Lost, found, lives);
+        }
+        if view.copy.finished() > 1 {
+            tell(&view, Count::Duplicates, doubled(&view), Vec::new());
+        }
+    }
+}
+
 /// What the search needs at hand for every copy.
 struct Scene<'a> {
     books: &'a Books,
     /// Ended subscriptions under automatic acks, by queue.
     forgetful: Vec<Vec<&'a Life>>,
+    /// By queue, when a consumer whose deliveries come back ended first.
+    first_return: Vec<Option<Micros>>,
     /// For each producer's broken channels: first and last number, and the highest that arrived.
     broken: Vec<Vec<(u32, u32, u32)>>,
 }
@@ -107,9 +115,16 @@ struct Scene<'a> {
 impl<'a> Scene<'a> {
     fn new(books: &'a Books) -> Self {
         let mut forgetful = vec![Vec::new(); books.plan.topology.queues.len()];
-        let ended = books.lives().iter().filter(|life| life.end.is_some());
-        for life in ended.filter(|life| life.ack == AckMode::Auto) {
-            forgetful[life.queue.index()].push(life);
+        let mut first_return: Vec<Option<Micros>> = vec![None; forgetful.len()];
+        for life in books.lives() {
+            let Some(end) = &life.end else { continue };
+            let queue = life.queue.index();
+            if life.ack == AckMode::Auto {
+                forgetful[queue].push(life);
+            } else if !life.holds_on() {
+                let earlier = first_return[queue].map_or(end.at, |at| at.min(end.at));
+                first_return[queue] = Some(earlier);
+            }
         }
         let producers = (0..books.plan.producers.len()).map(ProducerId::from_index);
         let broken = producers.map(|producer| {
@@ -119,7 +134,7 @@ impl<'a> Scene<'a> {
             };
             channels.map(arrived).collect()
         });
-        Self { books, forgetful, broken: broken.collect() }
+        Self { books, forgetful, first_return, broken: broken.collect() }
     }
 
     fn lost(&self, view: &CopyView) -> (Vec<Cause>, Vec<LifeId>) {
@@ -150,6 +165,11 @@ impl<'a> Scene<'a> {
             AckMode::Early if view.copy.has(copy_flag::ACKED) => {
                 causes.push(Cause::EarlyAck);
                 lives.push(holder.id);
+                // Where the broker may never have read the ack, it may as well have put the
+                // copy back.
+                if !holder.read_by_broker && !holder.holds_on() {
+                    self.requeued(view, holder, causes, lives);
+                }
             }
             // It was never acked, so it went back to its queue: what became of it there is
             // asked as of one that nobody read.
@@ -166,7 +186,7 @@ impl<'a> Scene<'a> {
     ) {
         let returned_at = holder.end.as_ref().map_or(0, |end| end.at);
         for life in &self.forgetful[view.queue.index()] {
-            if life.end.as_ref().is_some_and(|end| end.at >= returned_at) {
+            if !life.is_noticed(returned_at) {
                 causes.push(Cause::AutoAck);
                 lives.push(life.id);
             }
@@ -180,10 +200,12 @@ impl<'a> Scene<'a> {
         let MessageKey { producer, n } = view.message;
         for life in &self.forgetful[view.queue.index()] {
             // It may have been on its way to a consumer that ended, unless that consumer had
-            // read a later one: a channel keeps the order of the queue.
-            let sent_before_end =
-                life.end.as_ref().is_some_and(|end| n <= end.published[producer.index()]);
-            if sent_before_end && n > life.highest[producer.index()] {
+            // read a later one: a channel keeps the order of the queue. But a copy that came
+            // back from another consumer, who never read it, may have been sent after later
+            // ones.
+            let in_time = life.sent_until.as_ref().is_none_or(|until| n <= until[producer.index()]);
+            let in_order = n > life.highest[producer.index()];
+            if in_time && (in_order || self.came_back_before(life)) {
                 causes.push(Cause::AutoAck);
                 lives.push(life.id);
             }
@@ -198,6 +220,11 @@ impl<'a> Scene<'a> {
         if unchecked && broken.filter(under).count() > 0 {
             causes.push(Cause::NotSent);
         }
+    }
+
+    /// Whether copies came back to the queue of this life while it could be sent some.
+    fn came_back_before(&self, life: &Life) -> bool {
+        self.first_return[life.queue.index()].is_some_and(|at| !life.is_noticed(at))
     }
 
     fn queue_gone(&self, view: &CopyView, causes: &mut Vec<Cause>) {

@@ -13,6 +13,7 @@ use crate::plan::count::{COPY_OUTCOMES, Count};
 use crate::plan::matcher::{Matcher, Op, Share};
 use crate::plan::model::{Expectation, Expected, ObservedNumber, Scope, WorkerId};
 use crate::verdict::causes::Causes;
+use crate::verdict::model::CauseRow;
 use crate::verdict::story;
 use crate::verdict::words::list;
 
@@ -36,7 +37,13 @@ pub fn find(
     match &expectation.what {
         Expected::Count { scope, count, matcher } => {
             let counts = scoped(books, scope);
-            Some(number(*matcher, counts[*count], counts[count.base()]))
+            // Workers know no outcomes of copies: what they rejected is a part of their
+            // deliveries.
+            let base = match scope {
+                Scope::Workers(_) => Count::Deliveries,
+                _ => count.base(),
+            };
+            Some(number(*matcher, counts[*count], counts[base]))
         }
         Expected::Cause { cause, matcher } => {
             Some(number(*matcher, causes.count(cause), books.totals[Count::Expected]))
@@ -96,6 +103,7 @@ fn fairness(books: &Books, workers: &[WorkerId], max_share: Share) -> Finding {
 pub fn complaint(
     books: &Books,
     causes: &Causes,
+    rows: &[CauseRow],
     expectation: &Expectation,
     finding: &Finding,
 ) -> Diagnostic {
@@ -116,7 +124,7 @@ pub fn complaint(
         1 => format!("{actual}: message {}", names[0]),
         _ => format!("{actual}: messages {}", list(&names, NAMED)),
     };
-    for text in why(causes, expectation) {
+    for text in why(rows, expectation) {
         diagnostic = diagnostic.note(format!("why: {text}"));
     }
     for message in examples.iter().take(TOLD) {
@@ -177,19 +185,14 @@ fn is_trouble(count: Count) -> bool {
     count == Count::Duplicates || (COPY_OUTCOMES.contains(&count) && count != Count::Delivered)
 }
 
-fn why<'a>(causes: &'a Causes, expectation: &Expectation) -> Vec<String> {
+fn why(rows: &[CauseRow], expectation: &Expectation) -> Vec<String> {
     let outcome = match &expectation.what {
         Expected::Count { count: Count::Delivered, .. } => Count::Lost,
         Expected::Count { count, .. } => *count,
         _ => return Vec::new(),
     };
-    let of = causes.groups.iter().filter(|((found, _), _)| *found == outcome);
-    let names = |((_, set), group): (&'a (Count, Vec<_>), &'a crate::verdict::causes::Group)| {
-        let set: &Vec<crate::verdict::causes::Cause> = set;
-        let set: Vec<&str> = set.iter().map(|cause| cause.name()).collect();
-        format!("{} of {}: {}", group.count, outcome.name(), set.join(", "))
-    };
-    of.map(names).collect()
+    let of = rows.iter().filter(|row| row.outcome == outcome.name());
+    of.map(|row| format!("{}: {}", row.causes.join(", "), row.text)).collect()
 }
 
 fn help(expectation: &Expectation, causes: &Causes) -> Option<String> {

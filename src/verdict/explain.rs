@@ -4,9 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ledger::books::Books;
+use crate::ledger::counts::Counts;
 use crate::ledger::event::{LifeEnd, LifeId};
 use crate::plan::count::Count;
-use crate::plan::model::{QueueId, WorkerId};
+use crate::plan::model::{ExchangeRef, Producer, QueueId, WorkerId};
 use crate::verdict::causes::{Cause, Causes, Group};
 use crate::verdict::model::CauseRow;
 use crate::verdict::proof::death;
@@ -98,18 +99,7 @@ fn producers(books: &Books, group: &Group) -> String {
 pub fn notes(books: &Books) -> Vec<String> {
     let mut notes = redelivered(books);
     notes.extend(remaining(books));
-    let unroutable = books.totals[Count::Unroutable];
-    if unroutable > 0 {
-        let came = books.totals[Count::Returned];
-        let fate = match (came, books.totals[Count::Confirmed]) {
-            (0, 0) => "RabbitMQ dropped them without a word",
-            (0, _) => {
-                "RabbitMQ dropped them, though it confirmed them: a confirm does not mean that a queue took it"
-            }
-            _ => "mandatory ones were returned",
-        };
-        notes.push(format!("{unroutable} unroutable: no queue was bound for them; {fate}"));
-    }
+    notes.extend(unroutable(books));
     if books.totals[Count::Unconfirmed] > 0 {
         let unconfirmed = books.totals[Count::Unconfirmed];
         notes.push(format!(
@@ -156,9 +146,36 @@ fn held(books: &Books, id: LifeId) -> String {
 fn remaining(books: &Books) -> Vec<String> {
     let queues = books.plan.topology.queues.iter().zip(&books.queues);
     let with = queues.filter(|(_, counts)| counts[Count::Remaining] > 0);
-    let note = |(queue, counts): (&crate::plan::model::Queue, &crate::ledger::counts::Counts)| {
+    let note = |(queue, counts): (&crate::plan::model::Queue, &Counts)| {
         let count = counts[Count::Remaining];
         format!("{count} remaining: still in queue {} at the end", queue.name)
+    };
+    with.map(note).collect()
+}
+
+/// What became of messages that no queue was bound for, by producer.
+fn unroutable(books: &Books) -> Vec<String> {
+    let producers = books.plan.producers.iter().zip(&books.producers);
+    let with = producers.filter(|(_, counts)| counts[Count::Unroutable] > 0);
+    let note = |(producer, counts): (&Producer, &Counts)| {
+        let fate = match &producer.to.exchange {
+            ExchangeRef::Missing(name) => format!(
+                "exchange {name} does not exist, and RabbitMQ closes the channel of whoever \
+                 publishes to it"
+            ),
+            ExchangeRef::Declared(_) if producer.mandatory => {
+                "no queue was bound for them; RabbitMQ returned what is mandatory".to_owned()
+            }
+            ExchangeRef::Declared(_) if counts[Count::Confirmed] > 0 => {
+                "no queue was bound for them; RabbitMQ confirms and drops them: a confirm does \
+                 not mean that a queue took it"
+                    .to_owned()
+            }
+            ExchangeRef::Declared(_) => {
+                "no queue was bound for them; RabbitMQ dropped them without a word".to_owned()
+            }
+        };
+        format!("{} unroutable: {fate}", counts[Count::Unroutable])
     };
     with.map(note).collect()
 }

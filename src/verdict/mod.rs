@@ -1,6 +1,6 @@
 //! What the books prove: expectations, causes, proofs of faults.
 
-mod causes;
+pub mod causes;
 mod expect;
 mod explain;
 pub mod model;
@@ -13,11 +13,12 @@ use crate::ledger::books::Books;
 use crate::ledger::facts::{Cut, ErrorFact, Facts};
 use crate::ledger::lives::Life;
 use crate::plan::count::Count;
+use crate::plan::matcher::Matcher;
 use crate::plan::model::{Expected, Scenario, Variant, WorkerId};
 use crate::verdict::causes::Causes;
 use crate::verdict::model::{
-    ErrorRow, ExpectationRow, FaultRow, ObservationRow, ObservedQueue, Row, VariantReport, Verdict,
-    WorkerRow,
+    CauseRow, ErrorRow, ExpectationRow, FaultRow, ObservationRow, ObservedQueue, Row,
+    VariantReport, Verdict, WorkerRow,
 };
 
 /// Judges one run of a variant.
@@ -34,10 +35,11 @@ pub fn judge(
         .zip(&facts.faults)
         .map(|(fault, fact)| proof::row(books, fault, fact))
         .collect();
+    let rows = explain::rows(books, &causes);
     let mut judgement = Judgement::default();
     judgement.balance(books);
     judgement.surprises(variant, books, facts, &causes);
-    let expectations = judgement.expectations(scenario, variant, books, facts, &causes);
+    let expectations = judgement.expectations(scenario, variant, books, facts, (&causes, &rows));
     judgement.proofs(scenario, variant, &faults);
     judgement.doubts(variant, books, facts);
     VariantReport {
@@ -51,7 +53,7 @@ pub fn judge(
         producers: producer_rows(variant, books),
         workers: worker_rows(variant, books, facts),
         faults,
-        causes: explain::rows(books, &causes),
+        causes: rows,
         errors: facts.errors.iter().map(error_row).collect(),
         observations: observation_rows(variant, facts),
         probes: Vec::new(),
@@ -104,9 +106,15 @@ impl Judgement {
     /// What is a failure whatever the file expects, unless it expects just that.
     fn surprises(&mut self, variant: &Variant, books: &Books, facts: &Facts, causes: &Causes) {
         let unexplained = causes.count("unexplained");
-        let expected = variant.expectations.iter().any(
-            |expectation| matches!(&expectation.what, Expected::Cause { cause, .. } if cause == "unexplained"),
-        );
+        // What is taken back is not expected, and what is not judged excuses only what it says.
+        let copies = books.totals[Count::Expected];
+        let expected = variant.expectations.iter().any(|expectation| match &expectation.what {
+            Expected::Cause { cause, matcher } if cause == "unexplained" => {
+                let excuses = facts.cut.is_none() || matcher.holds(unexplained, copies);
+                *matcher != Matcher::Any && excuses
+            }
+            _ => false,
+        });
         if unexplained > 0 && !expected {
             self.fail(format!("{unexplained} copies were lost or doubled and nothing explains it"));
         }
@@ -143,7 +151,7 @@ impl Judgement {
         variant: &Variant,
         books: &Books,
         facts: &Facts,
-        causes: &Causes,
+        (causes, rows_of_causes): (&Causes, &[CauseRow]),
     ) -> Vec<ExpectationRow> {
         let judged = facts.cut.is_none();
         let mut rows = Vec::new();
@@ -160,7 +168,8 @@ impl Judgement {
             });
             match finding {
                 Some(finding) if held == Some(false) => {
-                    let diagnostic = expect::complaint(books, causes, expectation, &finding);
+                    let diagnostic =
+                        expect::complaint(books, causes, rows_of_causes, expectation, &finding);
                     self.worsen(Verdict::Fail, diagnostic.message.clone());
                     self.diagnostics.push(diagnostic.at(place));
                 }
@@ -198,7 +207,8 @@ impl Judgement {
             None => {}
         }
         let expects_doubt = variant.expectations.iter().any(|expectation| {
-            matches!(&expectation.what, Expected::Count { count: Count::InDoubt, .. })
+            matches!(&expectation.what, Expected::Count { count: Count::InDoubt, matcher, .. }
+                if *matcher != Matcher::Any)
         });
         if !books.undrained.is_empty() && !expects_doubt {
             let name =

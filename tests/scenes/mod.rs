@@ -10,7 +10,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::{block_on, node, program};
@@ -301,4 +301,80 @@ fn row<'a>(report: &'a Value, list: &str, name: &str) -> &'a Value {
     let rows = report[list].as_array().expect("a list");
     let found = rows.iter().find(|row| row["name"] == name);
     found.unwrap_or_else(|| panic!("{list} has no {name}: {rows:?}"))
+}
+
+/// The management API of the shared node, as its administrator.
+pub fn api(method: reqwest::Method, path: &str, body: &Value) -> Value {
+    block_on(async {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let url = format!("{}/api/{path}", management());
+        let request =
+            client.request(method, url).basic_auth(&facts().user, Some(&facts().password));
+        let answer = request.json(body).send().await.unwrap();
+        assert!(answer.status().is_success(), "{path}: {}", answer.status());
+        answer.json().await.unwrap_or(Value::Null)
+    })
+}
+
+/// The virtual host and the real name of a queue whose name in the file nobody else uses, once
+/// the run has declared it.
+pub fn find_queue(name: &str) -> (String, String) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while Instant::now() < deadline {
+        let queues = api(reqwest::Method::GET, "queues?disable_stats=true", &Value::Null);
+        let found = queues.as_array().unwrap().iter().find_map(|queue| {
+            let real = queue["name"].as_str()?;
+            real.ends_with(name)
+                .then(|| (queue["vhost"].as_str().unwrap().to_owned(), real.to_owned()))
+        });
+        if let Some(found) = found {
+            return found;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    panic!("queue {name} never came");
+}
+
+/// Waits until the broker says that so many messages are ready in a queue.
+pub fn await_ready(vhost: &str, queue: &str, at_least: u64) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let body = json!({ "count": at_least, "ackmode": "ack_requeue_true", "encoding": "auto" });
+    while Instant::now() < deadline {
+        let got = api(reqwest::Method::POST, &format!("queues/{vhost}/{queue}/get"), &body);
+        if got.as_array().unwrap().len() as u64 >= at_least {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    panic!("{queue} never had {at_least} messages");
+}
+
+/// Publishes as somebody else.
+pub fn publish(vhost: &str, queue: &str, message_id: Option<&str>) {
+    let properties = match message_id {
+        Some(id) => json!({ "message_id": id }),
+        None => json!({}),
+    };
+    let body = json!({
+        "properties": properties, "routing_key": queue, "payload": "boo",
+        "payload_encoding": "string",
+    });
+    let vhost = vhost.replace('/', "%2F");
+    let answer =
+        api(reqwest::Method::POST, &format!("exchanges/{vhost}/amq.default/publish"), &body);
+    assert_eq!(answer["routed"], true, "{queue} in {vhost}");
+}
+
+/// What runs have left on the shared node: virtual hosts, queues and exchanges of theirs.
+pub fn leftovers() -> Vec<String> {
+    let kinds = ["vhosts", "queues", "exchanges"].into_iter();
+    kinds
+        .flat_map(|kind| {
+            let all =
+                api(reqwest::Method::GET, &format!("{kind}?disable_stats=true"), &Value::Null);
+            let names = all.as_array().unwrap().iter();
+            names.map(|entry| entry["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        })
+        .filter(|name| name.contains("rmq-scenario-"))
+        .collect()
 }

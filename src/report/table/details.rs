@@ -101,11 +101,10 @@ fn variables(vars: &[(String, Scalar)]) -> Option<String> {
 }
 
 fn fault(row: &FaultRow) -> String {
-    let when = match row.at_ms {
-        Some(ms) if row.fired => format!("fired at {ms} ms"),
-        _ if row.fired => "fired".to_owned(),
-        _ => "never fired".to_owned(),
-    };
+    if !row.fired {
+        return format!("fault {}: {}", row.fault, row.effect);
+    }
+    let when = row.at_ms.map_or("fired".to_owned(), |ms| format!("fired at {ms} ms"));
     let bit = if row.bit { "bit" } else { "did not bite" };
     let effect = if row.effect.is_empty() { String::new() } else { format!(": {}", row.effect) };
     format!("fault {}: {when}, {bit}{effect}", row.fault)

@@ -4,37 +4,35 @@
 //! Publishes go out in chunks that are polled together, so that they share writes; a chunk
 //! ends where a trigger counts. Each is recorded before it is written.
 
+mod answers;
+mod end;
+mod publish;
+
 use std::collections::VecDeque;
-use std::future::{Future, poll_fn};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::Poll;
 use std::time::Duration;
 
-use futures_util::future::join_all;
 use lapin::message::BasicReturnMessage;
-use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
-use lapin::types::{AMQPValue, FieldTable, ShortString};
-use lapin::{BasicProperties, Channel, Confirmation, Error, PublisherConfirm};
+use lapin::options::ConfirmSelectOptions;
+use lapin::types::ShortString;
+use lapin::{Channel, Error};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::broker::{BrokerError, Link, Space};
-use crate::ledger::event::{Answer, Event, MessageKey, ProducerEnd};
+use crate::ledger::event::{Answer, Event};
 use crate::ledger::facts::Effect;
 use crate::plan::content::Content;
 use crate::plan::model::{
     Confirms, CountEvent, ExchangeId, ExchangeRef, Instance, KillHow, Producer, ProducerId,
 };
-use crate::plan::pattern::Scalar;
-use crate::plan::routing::{Envelope, route};
-use crate::run::acting;
-use crate::run::identity;
+use crate::run::producer::answers::{Answers, Waiting, answers, any_answers};
 use crate::run::stage::{Command, Stage, lock};
 use crate::run::tally::{Action, Watch};
-use crate::run::trouble::{self, Listener};
+use crate::run::trouble::Listener;
 use crate::run::worker::PATIENCE;
+use crate::run::{acting, identity};
 
 /// How many publishes are written together.
 const CHUNK: u64 = 64;
@@ -50,13 +48,6 @@ enum Ending {
     },
     Finished,
     Failed(Error),
-}
-
-/// A message that has no answer yet.
-struct Waiting {
-    n: u32,
-    until: Instant,
-    confirm: PublisherConfirm,
 }
 
 struct Life {
@@ -249,103 +240,6 @@ impl Life {
         Some(self.began + Duration::from_secs_f64(offset))
     }
 
-    /// Publishes the next `count` messages.
-    async fn publish(&mut self, count: u32) -> Result<(), Ending> {
-        let (first, at) = (self.next, self.stage.clock.now());
-        let producer = self.id;
-        self.stage.scribe.record(Event::Published { producer, first, count, at }).await;
-        let confirms = self.write(first, count).await?;
-        let sent = Instant::now();
-        self.next += count;
-        self.in_batch += u64::from(count);
-        self.stage.producers[self.id.index()].published.store(self.next - 1, Ordering::SeqCst);
-        let patience = match self.plan().confirms {
-            Confirms::Off => None,
-            Confirms::Window { timeout, .. } | Confirms::Batch { timeout, .. } => Some(timeout),
-        };
-        if let Some(patience) = patience {
-            let numbered = (first..).zip(confirms);
-            let until = sent + patience;
-            self.waiting.extend(numbered.map(|(n, confirm)| Waiting { n, until, confirm }));
-        } else if self.plan().mandatory {
-            self.hear_returns().await;
-        }
-        let watch = self.published.clone();
-        let due = self.count(&watch, first, count);
-        self.fire(due).await
-    }
-
-    /// Writes a chunk; the first poll of each publish queues its frames, so the order holds.
-    async fn write(&mut self, first: u32, count: u32) -> Result<Vec<PublisherConfirm>, Ending> {
-        let mut bodies = std::mem::take(&mut self.bodies);
-        let mut publishes = Vec::with_capacity(bodies.len());
-        for (n, body) in (first..first + count).zip(&mut bodies) {
-            self.content.body(u64::from(n), body);
-            publishes.push(self.channel.basic_publish(
-                self.exchange.clone(),
-                self.routing_key(n),
-                BasicPublishOptions { mandatory: self.plan().mandatory, immediate: false },
-                body,
-                self.properties(n),
-            ));
-        }
-        let written = tokio::select! {
-            biased;
-            written = join_all(publishes) => Ok(written),
-            command = next_ending(&mut self.control) => Err(command),
-        };
-        self.bodies = bodies;
-        match written {
-            Ok(written) => {
-                let confirms: Result<Vec<_>, Error> = written.into_iter().collect();
-                confirms.map_err(|error| self.published_in_vain(count, error))
-            }
-            Err(command) => {
-                // Handed over, but how much of it reached the socket nobody knows.
-                self.next += count;
-                self.remember();
-                Err(self.obey(command).unwrap_or(Ending::Finished))
-            }
-        }
-    }
-
-    fn published_in_vain(&mut self, count: u32, error: Error) -> Ending {
-        self.next += count;
-        self.remember();
-        Ending::Failed(error)
-    }
-
-    fn remember(&self) {
-        self.stage.producers[self.id.index()].published.store(self.next - 1, Ordering::SeqCst);
-    }
-
-    fn routing_key(&self, n: u32) -> ShortString {
-        let key = self.content.routing_key(u64::from(n));
-        let by_name = self.plan().to.exchange == ExchangeRef::Declared(ExchangeId(0));
-        let queues = &self.stage.plan.topology.queues;
-        match queues.iter().find(|queue| by_name && queue.name == key && !queue.temporary) {
-            Some(queue) => self.stage.space.queue_name(queue).as_str().into(),
-            None => key.as_ref().into(),
-        }
-    }
-
-    fn properties(&self, n: u32) -> BasicProperties {
-        let message = MessageKey { producer: self.id, n };
-        let properties = BasicProperties::default()
-            .with_delivery_mode(if self.plan().persistent { 2 } else { 1 })
-            .with_message_id(identity::write(&self.stage.run, message));
-        if self.plan().headers.is_empty() {
-            return properties;
-        }
-        let mut table = FieldTable::default();
-        for (name, value) in self.content.headers(u64::from(n)) {
-            if let Some(value) = field(&value) {
-                table.insert(name.as_str().into(), value);
-            }
-        }
-        properties.with_headers(table)
-    }
-
     /// Waits for an answer, for the next moment of the schedule, or for a command.
     async fn wait(&mut self) -> Result<(), Ending> {
         let due = self.next_due();
@@ -433,21 +327,6 @@ impl Life {
         }
     }
 
-    /// Counts publishes or answers; the actions that are due.
-    fn count(&self, watch: &Watch, first: u32, count: u32) -> Vec<Action> {
-        if watch.is_idle() {
-            return Vec::new();
-        }
-        self.stage.tallies.count(watch, u64::from(count), |queue| {
-            let ExchangeRef::Declared(exchange) = self.plan().to.exchange else { return false };
-            let key = self.content.routing_key(u64::from(first));
-            let headers = self.content.headers(u64::from(first));
-            let envelope = Envelope { exchange, routing_key: &key, headers: &headers };
-            let standing = lock(&self.stage.standing);
-            route(&self.stage.plan.topology, &standing, envelope).contains(&queue)
-        })
-    }
-
     async fn fire(&mut self, actions: Vec<Action>) -> Result<(), Ending> {
         if actions.is_empty() {
             return Ok(());
@@ -503,161 +382,5 @@ impl Life {
             }
         }
         Ending::Done
-    }
-
-    async fn end(mut self, ending: Ending) {
-        let plan = self.stage.plan.producers[self.id.index()].clone();
-        let unanswered = self.waiting.len() + self.late.len();
-        let unanswered = u32::try_from(unanswered).unwrap_or(u32::MAX);
-        let (closed, done) = match ending {
-            Ending::Done | Ending::Finished => (self.close_in_order(&plan.name).await, None),
-            Ending::Killed { how, done } => {
-                let closed = match how {
-                    KillHow::Crash | KillHow::Cancel => {
-                        self.link.cut();
-                        false
-                    }
-                    KillHow::CloseConnection => self.close_connection().await,
-                    KillHow::CloseChannel => self.close_channel().await,
-                };
-                (closed, Some(done))
-            }
-            Ending::Failed(error) => {
-                let error = self.listener.reason(&error).await;
-                lock(&self.stage.errors).push(trouble::fact(&plan.name, &error));
-                (false, None)
-            }
-        };
-        let published = self.next - self.first;
-        let end =
-            ProducerEnd { closed, published, answered: self.answered, returned: self.returned };
-        let (producer, at) = (self.id, self.stage.clock.now());
-        self.stage.scribe.record(Event::ProducerEnded { producer, end, at }).await;
-        let slot = &self.stage.producers[self.id.index()];
-        lock(&slot.control).take();
-        // Before anybody hears of it: a restart says that there is more to come.
-        slot.done.store(true, Ordering::SeqCst);
-        if let Some(done) = done {
-            let effect = Effect::Producer {
-                published: self.next - 1,
-                unanswered: if plan.confirms == Confirms::Off { 0 } else { unanswered },
-                left: self.left(),
-            };
-            // The fault's task may have been cut off.
-            let _ = done.send(effect);
-        }
-        let _ = self.close_connection().await;
-    }
-
-    /// With confirms off, close-ok says that the broker has read every publish; the returns
-    /// that it sent come before it.
-    ///
-    /// A producer without confirms may learn only now that the broker refused its publishes.
-    async fn close_in_order(&mut self, name: &str) -> bool {
-        let closed = timeout(PATIENCE, self.channel.close(200, "OK".into())).await;
-        if let Ok(Err(error)) = &closed {
-            let error = self.listener.reason(error).await;
-            lock(&self.stage.errors).push(trouble::fact(name, &error));
-        }
-        if self.plan().confirms == Confirms::Off {
-            self.hear_returns().await;
-        }
-        matches!(closed, Ok(Ok(())))
-    }
-
-    async fn close_channel(&self) -> bool {
-        let closed = timeout(PATIENCE, self.channel.close(200, "OK".into())).await;
-        matches!(closed, Ok(Ok(())))
-    }
-
-    async fn close_connection(&self) -> bool {
-        matches!(timeout(PATIENCE, self.link.close()).await, Ok(Ok(())))
-    }
-}
-
-/// The next command that ends a producer in the middle of a write.
-async fn next_ending(control: &mut mpsc::Receiver<Command>) -> Command {
-    loop {
-        match control.recv().await {
-            Some(command @ (Command::Kill { .. } | Command::Finish { .. })) => return command,
-            Some(_) => {}
-            None => return Command::Finish { cut: true },
-        }
-    }
-}
-
-/// What came back on a channel.
-#[derive(Default)]
-struct Answers {
-    spans: Vec<Answer>,
-    returned: Vec<BasicReturnMessage>,
-    error: Option<Error>,
-}
-
-impl Answers {
-    fn add(&mut self, n: u32, confirmation: Result<Confirmation, Error>) {
-        let (ack, returned) = match confirmation {
-            Ok(Confirmation::Ack(returned)) => (true, returned),
-            Ok(Confirmation::Nack(returned)) => (false, returned),
-            Ok(Confirmation::NotRequested) => return,
-            Err(error) => {
-                self.error.get_or_insert(error);
-                return;
-            }
-        };
-        self.returned.extend(returned);
-        match self.spans.last_mut() {
-            Some(last) if last.ack == ack && last.first + last.count == n => last.count += 1,
-            _ => self.spans.push(Answer { first: n, count: 1, ack }),
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.spans.is_empty() && self.error.is_none()
-    }
-}
-
-/// Waits for the oldest answer and takes every further one that is there in order.
-async fn answers(waiting: &mut VecDeque<Waiting>) -> Answers {
-    poll_fn(|context| {
-        let mut found = Answers::default();
-        while let Some(front) = waiting.front_mut() {
-            match Pin::new(&mut front.confirm).poll(context) {
-                Poll::Ready(confirmation) => {
-                    found.add(front.n, confirmation);
-                    waiting.pop_front();
-                }
-                Poll::Pending => break,
-            }
-        }
-        if found.is_empty() { Poll::Pending } else { Poll::Ready(found) }
-    })
-    .await
-}
-
-/// Waits for any answer, in whatever order they come.
-async fn any_answers(waiting: &mut VecDeque<Waiting>) -> Answers {
-    poll_fn(|context| {
-        let mut found = Answers::default();
-        waiting.retain_mut(|one| match Pin::new(&mut one.confirm).poll(context) {
-            Poll::Ready(confirmation) => {
-                found.add(one.n, confirmation);
-                false
-            }
-            Poll::Pending => true,
-        });
-        if found.is_empty() { Poll::Pending } else { Poll::Ready(found) }
-    })
-    .await
-}
-
-/// A scalar as AMQP sends it; null is not sent.
-fn field(value: &Scalar) -> Option<AMQPValue> {
-    match value {
-        Scalar::Null => None,
-        Scalar::Bool(value) => Some(AMQPValue::Boolean(*value)),
-        Scalar::Int(value) => Some(AMQPValue::LongLongInt(*value)),
-        Scalar::Float(value) => Some(AMQPValue::Double(*value)),
-        Scalar::Text(value) => Some(AMQPValue::LongString(value.as_str().into())),
     }
 }

@@ -1,0 +1,127 @@
+//! Where copies are kept, and which of them a change of the topology makes optional.
+
+use crate::ledger::event::{ChangeId, ChangeKind, MessageKey};
+use crate::ledger::lives::CopyPlace;
+use crate::ledger::messages::{Copy, copy_flag, message_flag};
+use crate::ledger::recording::{Broken, NOT_ANSWERED, NOT_READ};
+use crate::ledger::{Ledger, Window};
+use crate::plan::model::{ProducerId, QueueId};
+
+impl Ledger {
+    pub(super) fn change_begun(&mut self, change: ChangeId, queue: QueueId, kind: ChangeKind) {
+        for index in 0..self.producers.len() {
+            let producer = ProducerId::from_index(index);
+            let on_their_way = self.on_their_way(producer);
+            match kind {
+                ChangeKind::Comes if !on_their_way.is_empty() => {
+                    self.windows.push(Window { queue, producer, spans: on_their_way.clone() });
+                }
+                ChangeKind::Comes => {}
+                ChangeKind::Goes => self.make_optional(producer, queue, &on_their_way),
+            }
+            let messages = &mut self.producers[index].messages;
+            for n in on_their_way.into_iter().flat_map(|(first, last)| first..=last) {
+                messages.add_flags(n, message_flag::UNCERTAIN);
+            }
+        }
+        self.changing.begin(change, queue, kind);
+    }
+
+    pub(super) fn change_ended(&mut self, change: ChangeId) {
+        match self.changing.end(change) {
+            Some((queue, ChangeKind::Goes)) => {
+                let published = self.published_so_far();
+                self.queues[queue.index()].gone.push(published);
+            }
+            Some(_) => {}
+            None => self.violation(None, "a change of the topology ended that never began"),
+        }
+    }
+
+    /// The messages of a producer that the broker may not have routed yet, as spans.
+    fn on_their_way(&self, producer: ProducerId) -> Vec<(u32, u32)> {
+        let book = &self.producers[producer.index()];
+        let settled = if book.confirms { NOT_ANSWERED } else { NOT_READ };
+        let mut spans: Vec<(u32, u32)> = Vec::new();
+        for n in book.open_from..=book.messages.len() {
+            if book.messages.flags(n) & settled != 0 {
+                continue;
+            }
+            match spans.last_mut() {
+                Some((_, last)) if *last + 1 == n => *last = n,
+                _ => spans.push((n, n)),
+            }
+        }
+        spans
+    }
+
+    fn make_optional(&mut self, producer: ProducerId, queue: QueueId, spans: &[(u32, u32)]) {
+        let book = &mut self.producers[producer.index()];
+        for n in spans.iter().flat_map(|&(first, last)| first..=last) {
+            let Some(index) = book.messages.find(n, queue, &self.routes) else { continue };
+            let copy = book.messages.copy_mut(index);
+            let was_required = !copy.has(copy_flag::OPTIONAL);
+            copy.flags |= copy_flag::OPTIONAL;
+            let gone = u64::from(was_required && !copy.was_seen());
+            self.live.expected = self.live.expected.saturating_sub(gone);
+        }
+    }
+
+    /// Where the copy of a message in a queue is kept, if there may be one.
+    pub(super) fn place(
+        &mut self,
+        message: MessageKey,
+        queue: QueueId,
+    ) -> Result<CopyPlace, Broken> {
+        let MessageKey { producer, n } = message;
+        let Some(book) = self.producers.get(producer.index()) else {
+            return Err((None, format!("a message of an unknown producer {} came", producer.0)));
+        };
+        if n == 0 || n > book.messages.len() {
+            return Err((Some(message), format!("message {n} came before it was published")));
+        }
+        if let Some(index) = book.messages.find(n, queue, &self.routes) {
+            return Ok(CopyPlace::Routed(u32::try_from(index).expect("under 4 billion copies")));
+        }
+        let possible = self.windows.iter().any(|window| {
+            let within = |&(first, last): &(u32, u32)| (first..=last).contains(&n);
+            window.queue == queue && window.producer == producer && window.spans.iter().any(within)
+        });
+        let content = &self.producers[producer.index()].content;
+        if !possible || !self.changing.could_reach(producer, content, n, queue) {
+            return Ok(CopyPlace::Unexpected);
+        }
+        self.extras.entry((message, queue)).or_insert_with(|| Copy::new(true));
+        Ok(CopyPlace::Extra)
+    }
+
+    pub(super) fn copy(&self, message: MessageKey, queue: QueueId, place: CopyPlace) -> Copy {
+        match place {
+            CopyPlace::Routed(index) => {
+                self.producers[message.producer.index()].messages.copy(index as usize)
+            }
+            CopyPlace::Extra => self.extras[&(message, queue)],
+            CopyPlace::Unexpected => Copy::new(true),
+        }
+    }
+
+    pub(super) fn copy_mut(
+        &mut self,
+        message: MessageKey,
+        queue: QueueId,
+        place: CopyPlace,
+    ) -> &mut Copy {
+        match place {
+            CopyPlace::Routed(index) => {
+                self.producers[message.producer.index()].messages.copy_mut(index as usize)
+            }
+            _ => self.extras.entry((message, queue)).or_insert_with(|| Copy::new(true)),
+        }
+    }
+
+    pub(super) fn mark(&mut self, message: MessageKey, queue: QueueId, place: CopyPlace, flag: u8) {
+        if place != CopyPlace::Unexpected {
+            self.copy_mut(message, queue, place).flags |= flag;
+        }
+    }
+}

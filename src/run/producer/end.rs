@@ -1,0 +1,84 @@
+//! Every way in which a producer ends.
+
+use std::sync::atomic::Ordering;
+
+use tokio::time::timeout;
+
+use crate::ledger::event::{Event, ProducerEnd};
+use crate::ledger::facts::Effect;
+use crate::plan::model::{Confirms, KillHow};
+use crate::run::producer::{Ending, Life};
+use crate::run::stage::lock;
+use crate::run::trouble;
+use crate::run::worker::PATIENCE;
+
+impl Life {
+    pub async fn end(mut self, ending: Ending) {
+        let plan = self.stage.plan.producers[self.id.index()].clone();
+        let unanswered = self.waiting.len() + self.late.len();
+        let unanswered = u32::try_from(unanswered).unwrap_or(u32::MAX);
+        let (closed, done) = match ending {
+            Ending::Done | Ending::Finished => (self.close_in_order(&plan.name).await, None),
+            Ending::Killed { how, done } => {
+                let closed = match how {
+                    KillHow::Crash | KillHow::Cancel => {
+                        self.link.cut();
+                        false
+                    }
+                    KillHow::CloseConnection => self.close_connection().await,
+                    KillHow::CloseChannel => self.close_channel().await,
+                };
+                (closed, Some(done))
+            }
+            Ending::Failed(error) => {
+                let error = self.listener.reason(&error).await;
+                self.stage.note_error(trouble::fact(&plan.name, &error));
+                (false, None)
+            }
+        };
+        let published = self.next - self.first;
+        let end =
+            ProducerEnd { closed, published, answered: self.answered, returned: self.returned };
+        let (producer, at) = (self.id, self.stage.clock.now());
+        self.stage.scribe.record(Event::ProducerEnded { producer, end, at }).await;
+        let slot = &self.stage.producers[self.id.index()];
+        lock(&slot.control).take();
+        // Before anybody hears of it: a restart says that there is more to come.
+        slot.done.store(true, Ordering::SeqCst);
+        if let Some(done) = done {
+            let effect = Effect::Producer {
+                published: self.next - 1,
+                unanswered: if plan.confirms == Confirms::Off { 0 } else { unanswered },
+                left: self.left(),
+            };
+            // The fault's task may have been cut off.
+            let _ = done.send(effect);
+        }
+        let _ = self.close_connection().await;
+    }
+
+    /// With confirms off, close-ok says that the broker has read every publish; the returns
+    /// that it sent come before it.
+    ///
+    /// A producer without confirms may learn only now that the broker refused its publishes.
+    async fn close_in_order(&mut self, name: &str) -> bool {
+        let closed = timeout(PATIENCE, self.channel.close(200, "OK".into())).await;
+        if let Ok(Err(error)) = &closed {
+            let error = self.listener.reason(error).await;
+            self.stage.note_error(trouble::fact(name, &error));
+        }
+        if self.plan().confirms == Confirms::Off {
+            self.hear_returns().await;
+        }
+        matches!(closed, Ok(Ok(())))
+    }
+
+    async fn close_channel(&self) -> bool {
+        let closed = timeout(PATIENCE, self.channel.close(200, "OK".into())).await;
+        matches!(closed, Ok(Ok(())))
+    }
+
+    async fn close_connection(&self) -> bool {
+        matches!(timeout(PATIENCE, self.link.close()).await, Ok(Ok(())))
+    }
+}

@@ -1,0 +1,143 @@
+//! Writing publishes: a chunk at a time, each recorded before it is written.
+
+use std::sync::atomic::Ordering;
+
+use futures_util::future::join_all;
+use lapin::options::BasicPublishOptions;
+use lapin::types::{FieldTable, ShortString};
+use lapin::{BasicProperties, Error, PublisherConfirm};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::broker::header;
+use crate::ledger::event::{Event, MessageKey};
+use crate::plan::model::{Confirms, ExchangeId, ExchangeRef};
+use crate::plan::routing::{Envelope, route};
+use crate::run::identity;
+use crate::run::producer::answers::Waiting;
+use crate::run::producer::{Ending, Life};
+use crate::run::stage::{Command, lock};
+use crate::run::tally::{Action, Watch};
+
+impl Life {
+    /// Publishes the next `count` messages.
+    pub async fn publish(&mut self, count: u32) -> Result<(), Ending> {
+        let (first, at) = (self.next, self.stage.clock.now());
+        let producer = self.id;
+        self.stage.scribe.record(Event::Published { producer, first, count, at }).await;
+        let confirms = self.write(first, count).await?;
+        let sent = Instant::now();
+        self.next += count;
+        self.in_batch += u64::from(count);
+        self.stage.producers[self.id.index()].published.store(self.next - 1, Ordering::SeqCst);
+        let patience = match self.plan().confirms {
+            Confirms::Off => None,
+            Confirms::Window { timeout, .. } | Confirms::Batch { timeout, .. } => Some(timeout),
+        };
+        if let Some(patience) = patience {
+            let numbered = (first..).zip(confirms);
+            let until = sent + patience;
+            self.waiting.extend(numbered.map(|(n, confirm)| Waiting { n, until, confirm }));
+        } else if self.plan().mandatory {
+            self.hear_returns().await;
+        }
+        let watch = self.published.clone();
+        let due = self.count(&watch, first, count);
+        self.fire(due).await
+    }
+
+    /// Writes a chunk; the first poll of each publish queues its frames, so the order holds.
+    async fn write(&mut self, first: u32, count: u32) -> Result<Vec<PublisherConfirm>, Ending> {
+        let mut bodies = std::mem::take(&mut self.bodies);
+        let mut publishes = Vec::with_capacity(bodies.len());
+        for (n, body) in (first..first + count).zip(&mut bodies) {
+            self.content.body(u64::from(n), body);
+            publishes.push(self.channel.basic_publish(
+                self.exchange.clone(),
+                self.routing_key(n),
+                BasicPublishOptions { mandatory: self.plan().mandatory, immediate: false },
+                body,
+                self.properties(n),
+            ));
+        }
+        let written = tokio::select! {
+            biased;
+            written = join_all(publishes) => Ok(written),
+            command = next_ending(&mut self.control) => Err(command),
+        };
+        self.bodies = bodies;
+        match written {
+            Ok(written) => {
+                let confirms: Result<Vec<_>, Error> = written.into_iter().collect();
+                confirms.map_err(|error| self.published_in_vain(count, error))
+            }
+            Err(command) => {
+                // Handed over, but how much of it reached the socket nobody knows.
+                self.next += count;
+                self.remember();
+                Err(self.obey(command).unwrap_or(Ending::Finished))
+            }
+        }
+    }
+
+    fn published_in_vain(&mut self, count: u32, error: Error) -> Ending {
+        self.next += count;
+        self.remember();
+        Ending::Failed(error)
+    }
+
+    fn remember(&self) {
+        self.stage.producers[self.id.index()].published.store(self.next - 1, Ordering::SeqCst);
+    }
+
+    fn routing_key(&self, n: u32) -> ShortString {
+        let key = self.content.routing_key(u64::from(n));
+        let by_name = self.plan().to.exchange == ExchangeRef::Declared(ExchangeId(0));
+        let queues = &self.stage.plan.topology.queues;
+        match queues.iter().find(|queue| by_name && queue.name == key && !queue.temporary) {
+            Some(queue) => self.stage.space.queue_name(queue).as_str().into(),
+            None => key.as_ref().into(),
+        }
+    }
+
+    fn properties(&self, n: u32) -> BasicProperties {
+        let message = MessageKey { producer: self.id, n };
+        let properties = BasicProperties::default()
+            .with_delivery_mode(if self.plan().persistent { 2 } else { 1 })
+            .with_message_id(identity::write(&self.stage.run, message));
+        if self.plan().headers.is_empty() {
+            return properties;
+        }
+        let mut table = FieldTable::default();
+        for (name, value) in self.content.headers(u64::from(n)) {
+            table.insert(name.as_str().into(), header(&value));
+        }
+        properties.with_headers(table)
+    }
+
+    /// Counts publishes or answers; the actions that are due.
+    pub fn count(&self, watch: &Watch, first: u32, count: u32) -> Vec<Action> {
+        if watch.is_idle() {
+            return Vec::new();
+        }
+        self.stage.tallies.count(watch, u64::from(count), |queue| {
+            let ExchangeRef::Declared(exchange) = self.plan().to.exchange else { return false };
+            let key = self.content.routing_key(u64::from(first));
+            let headers = self.content.headers(u64::from(first));
+            let envelope = Envelope { exchange, routing_key: &key, headers: &headers };
+            let standing = lock(&self.stage.standing);
+            route(&self.stage.plan.topology, &standing, envelope).contains(&queue)
+        })
+    }
+}
+
+/// The next command that ends a producer in the middle of a write.
+async fn next_ending(control: &mut mpsc::Receiver<Command>) -> Command {
+    loop {
+        match control.recv().await {
+            Some(command @ (Command::Kill { .. } | Command::Finish { .. })) => return command,
+            Some(_) => {}
+            None => return Command::Finish { cut: true },
+        }
+    }
+}

@@ -1,0 +1,335 @@
+//! The documentation says what the program does: its examples are read, its names are those of
+//! the code, its links lead somewhere, and the outputs it shows are those of a real run.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use assert_cmd::Command;
+use pages::{page, pages, quoted, root};
+use rmq_scenario::plan::count::{ALL, Count};
+use rmq_scenario::plan::{Options, load};
+use rmq_scenario::scenario::expect::{Counted, InCauses};
+use rmq_scenario::scenario::{Source, yaml};
+use rmq_scenario::verdict::model::Verdict;
+use serde_json::Value;
+
+mod pages;
+
+/// What a part of a file is completed with, so that all of it is checked.
+const REST: [(&str, &str); 4] = [
+    ("scenario", "scenario: rest\n"),
+    (
+        "topology",
+        "topology: { queues: [{ name: task_queue }], exchanges: [{ name: logs, type: fanout }] }\n",
+    ),
+    ("producers", "producers: [{ name: new_task, to: { queue: task_queue }, messages: 20 }]\n"),
+    ("workers", "workers: [{ name: worker, count: 2, queue: task_queue }]\n"),
+];
+
+const VERDICTS: [Verdict; 6] = [
+    Verdict::Skipped,
+    Verdict::Pass,
+    Verdict::Inconclusive,
+    Verdict::Fail,
+    Verdict::Error,
+    Verdict::Unbalanced,
+];
+
+/// Whether a scope knows a count.
+type Knows = fn(Count) -> bool;
+
+/// What is wrong with a scenario, as the user sees it.
+fn mistakes(name: &str, text: &str) -> Vec<rmq_scenario::diagnostic::Diagnostic> {
+    load(Source::new(name, text), &Options::default()).err().unwrap_or_default()
+}
+
+fn assert_right(place: &str, text: &str) {
+    let found: Vec<String> =
+        mistakes(place, text).iter().map(|mistake| mistake.render(false)).collect();
+    assert!(found.is_empty(), "{place}\n{}\n{text}", found.join("\n"));
+}
+
+fn completed(part: &str) -> String {
+    let has = |key: &str| part.lines().any(|line| line.starts_with(&format!("{key}:")));
+    let rest = REST.iter().filter(|(key, _)| !has(key)).map(|(_, text)| *text);
+    rest.collect::<String>() + part
+}
+
+/// Exactly the lines with the comment are refused, each as not supported yet.
+fn assert_refused(place: &str, text: &str) {
+    let marked: BTreeSet<usize> = (1..)
+        .zip(text.lines())
+        .filter(|(_, line)| line.ends_with("# refused"))
+        .map(|(n, _)| n)
+        .collect();
+    let mut refused = BTreeSet::new();
+    for mistake in mistakes(place, text) {
+        assert!(mistake.message.contains("not supported yet"), "{}", mistake.render(false));
+        refused.insert(mistake.place.expect("a refusal has a place").line);
+    }
+    assert_eq!(refused, marked, "{place}");
+}
+
+#[test]
+fn every_example_is_read_as_it_says() {
+    let mut seen: Vec<String> = Vec::new();
+    for block in pages().iter().flat_map(|page| page.blocks()) {
+        let (place, text) = (block.place.as_str(), block.text.as_str());
+        match block.kind.as_str() {
+            "yaml" => assert_right(place, text),
+            "yaml fragment" => assert_right(place, &completed(text)),
+            "yaml refused" => assert_refused(place, text),
+            // Not ours to run; at least it is YAML.
+            "yaml workflow" => {
+                let read = yaml::read(&Source::new(place, text));
+                assert!(read.is_ok(), "{}", read.unwrap_err().render(false));
+            }
+            "json" | "console" | "sh" | "" => {}
+            other => panic!("{place}: what is a block of `{other}`?"),
+        }
+        seen.push(block.kind);
+    }
+    let count = |kind: &str| seen.iter().filter(|seen| *seen == kind).count();
+    assert!(count("yaml") >= 3 && count("yaml fragment") >= 5, "examples are missing: {seen:?}");
+    assert_eq!(count("yaml refused"), 1);
+}
+
+#[test]
+fn everything_that_is_refused_is_listed() {
+    let said = |stem: &Path| fs::read_to_string(stem).expect("it is text");
+    let folder = fs::read_dir(root().join("tests/diagnostics")).expect("the folder is there");
+    let paths = folder.map(|entry| entry.expect("it can be read").path());
+    let expected = paths.filter(|path| path.extension().is_some_and(|it| it == "expected"));
+    let all: String = expected.map(|path| said(&path)).collect();
+    let refused: BTreeSet<&str> = all
+        .lines()
+        .filter_map(|line| line.strip_prefix("error: `")?.split_once("` is not supported yet"))
+        .map(|(what, _)| what)
+        .collect();
+    assert!(refused.len() >= 30, "{refused:?}");
+    let format = page("docs/scenario-format.md").text;
+    let readme = page("README.md").text;
+    let faults = "freeze cut slow disconnect restart stop pause block partition purge delete";
+    for what in refused {
+        let key = what.split_once(": ").map_or(what, |(_, value)| value);
+        assert!(
+            format.contains(key),
+            "docs/scenario-format.md does not say that `{what}` is refused"
+        );
+        let is_fault = faults.split(' ').any(|fault| fault == what);
+        let is_type = what.starts_with("type: ");
+        assert!(
+            is_fault || is_type || readme.contains(&format!("`{what}`")),
+            "README.md does not say that `{what}` is refused"
+        );
+    }
+}
+
+fn sorted(names: impl IntoIterator<Item = impl Into<String>>) -> Vec<String> {
+    let mut names: Vec<String> = names.into_iter().map(Into::into).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn every_count_is_explained_once_and_in_its_scopes() {
+    let accounting = page("docs/accounting.md");
+    assert_eq!(sorted(accounting.names("count")), sorted(ALL.map(Count::name)));
+    let rows = accounting.rows("scope");
+    let scopes: [(&str, Knows); 4] = [
+        ("the whole run", |_| true),
+        ("queues", Count::in_queues),
+        ("producers", Count::in_producers),
+        ("workers", Count::in_workers),
+    ];
+    assert_eq!(rows.len(), scopes.len());
+    for (row, (scope, knows)) in rows.iter().zip(scopes) {
+        assert_eq!(row[0], scope);
+        let known = ALL.into_iter().filter(|count| knows(*count)).map(Count::name);
+        assert_eq!(sorted(quoted(&row[1])), sorted(known), "{scope}");
+    }
+}
+
+#[test]
+fn every_cause_and_every_verdict_is_explained() {
+    let accounting = page("docs/accounting.md");
+    assert_eq!(sorted(accounting.names("cause")), sorted(InCauses::NAMES.iter().copied()));
+    let mut verdicts = sorted(VERDICTS.map(Verdict::name));
+    verdicts.dedup();
+    assert_eq!(sorted(accounting.names("verdict")), verdicts);
+}
+
+fn program() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_rmq-scenario"))
+}
+
+fn help(words: &[&str]) -> String {
+    let output = program().args(words).output().expect("the program runs");
+    String::from_utf8(output.stdout).expect("it is text")
+}
+
+#[test]
+fn the_exit_codes_are_those_of_the_program() {
+    let help = help(&["--help"]);
+    let (_, list) = help.split_once("Exit codes:\n").expect("the help has exit codes");
+    let first = |line: &str| line.split_whitespace().next().map(str::to_owned);
+    let codes: Vec<String> = list.lines().filter_map(first).collect();
+    for path in ["README.md", "docs/accounting.md"] {
+        let told: Vec<String> =
+            page(path).rows("exit code").into_iter().map(|row| row[0].clone()).collect();
+        assert_eq!(told, codes, "{path}");
+    }
+    for verdict in VERDICTS {
+        assert!(codes.contains(&verdict.exit_code().to_string()), "{verdict:?}");
+    }
+}
+
+#[test]
+fn the_options_are_those_of_the_program() {
+    let help = help(&["run", "--help"]);
+    let word = |line: &str| {
+        let option = line.trim_start().trim_start_matches("-v, ").trim_start_matches("-h, ");
+        let name = option.strip_prefix("--")?.split([' ', '.']).next()?;
+        Some(format!("--{name}"))
+    };
+    let told = page("README.md").names("option").into_iter().filter_map(|option| word(&option));
+    assert_eq!(sorted(told), sorted(help.lines().filter_map(word)));
+}
+
+#[test]
+fn links_lead_somewhere() {
+    for page in pages() {
+        let links = page.links();
+        assert!(!links.is_empty(), "{} has no links", page.path.display());
+        for link in links.iter().filter(|link| !link.starts_with("https://")) {
+            let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let folder = page.path.parent().expect("a page lies in a folder");
+            let target = if file.is_empty() { page.path.clone() } else { folder.join(file) };
+            let place = format!("{}: {link}", page.path.display());
+            assert!(root().join(&target).exists(), "{place} leads nowhere");
+            if !anchor.is_empty() {
+                let anchors = pages::page(target.to_str().expect("names are text")).anchors();
+                assert!(anchors.iter().any(|known| known == anchor), "{place}: no such heading");
+            }
+        }
+    }
+}
+
+#[test]
+fn no_page_speaks_of_one_machine() {
+    for page in pages() {
+        for trace in ["/home/", "/root", "/tmp", "/Users/", "/work/", "/var/", "/mnt/"] {
+            let lines = (1..).zip(page.text.lines());
+            let found: Vec<_> = lines.filter(|(_, line)| line.contains(trace)).collect();
+            assert!(found.is_empty(), "{}: {found:?}", page.path.display());
+        }
+    }
+}
+
+/// The words of an output, with every length of time replaced: it differs from run to run.
+fn words(text: &str) -> Vec<String> {
+    let mut words: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
+    for index in 1..words.len() {
+        let unit = words[index].trim_end_matches([')', ';', ',']);
+        if unit == "ms" || unit == "s" {
+            words[index] = words[index].replacen(unit, "time", 1);
+            let number = words[index - 1].trim_start_matches('(').to_owned();
+            words[index - 1] = words[index - 1].replace(&number, "some");
+        }
+    }
+    words
+}
+
+/// The output that the README shows for a command, without what goes to the standard error.
+fn shown(command: &str) -> String {
+    let mut blocks = page("README.md").blocks().into_iter();
+    let first = format!("$ {command}\n");
+    let block = blocks.find(|block| block.kind == "console" && block.text.starts_with(&first));
+    let text = block.unwrap_or_else(|| panic!("the README shows no `{command}`")).text;
+    let told = |line: &&str| !line.starts_with("$ ") && !line.starts_with("private RabbitMQ");
+    text.lines().filter(told).collect::<Vec<_>>().join("\n")
+}
+
+/// The exit code and the standard output of a run on a private node.
+fn run(folder: &Path, words: &[&str]) -> (Option<i32>, String) {
+    let mut program = program();
+    for variable in ["RMQ_SCENARIO_BROKER", "RMQ_SCENARIO_MANAGEMENT", "NO_COLOR"] {
+        program.env_remove(variable);
+    }
+    let output = program.arg("run").args(words).current_dir(folder).output().expect("it runs");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.stdout.is_empty(), "{errors}");
+    (output.status.code(), String::from_utf8(output.stdout).expect("it is text"))
+}
+
+#[test]
+fn the_first_output_of_the_readme_is_real() {
+    let (code, output) = run(root(), &["scenarios/work_queue.yaml"]);
+    assert_eq!(code, Some(0), "{output}");
+    let shown = shown("rmq-scenario run scenarios/work_queue.yaml");
+    assert_eq!(words(&output), words(&shown), "{output}");
+}
+
+#[test]
+fn the_first_file_of_a_reader_passes_and_fails_as_the_readme_says() {
+    let mut blocks = page("README.md").blocks().into_iter();
+    let file = blocks.find(|block| block.kind == "yaml").expect("there is one").text;
+    assert!(file.lines().count() <= 15, "it shall be short");
+    let folder = tempfile::tempdir().expect("there is room");
+    fs::write(folder.path().join("first.yaml"), &file).expect("there is room");
+    let (code, output) = run(folder.path(), &["first.yaml"]);
+    assert_eq!((code, words(&output)), (Some(0), words(&shown("rmq-scenario run first.yaml"))));
+    let changed = file.replace("ack: manual", "ack: auto");
+    assert_ne!(changed, file);
+    fs::write(folder.path().join("first.yaml"), changed).expect("there is room");
+    let (code, output) = run(folder.path(), &["first.yaml"]);
+    assert_eq!(code, Some(1), "{output}");
+    assert!(output.contains("FAIL") && output.contains("   41 lost: "), "{output}");
+}
+
+/// The report that the page shows has the names and types of a real one, and its numbers but
+/// times; texts but for times and what is only on that broker.
+fn assert_alike(path: &str, shown: &Value, real: &Value) {
+    match (shown, real) {
+        (Value::Object(shown), Value::Object(real)) => {
+            assert_eq!(sorted(shown.keys()), sorted(real.keys()), "{path}");
+            shown
+                .iter()
+                .for_each(|(key, value)| assert_alike(&format!("{path}.{key}"), value, &real[key]));
+        }
+        (Value::Array(shown), Value::Array(real)) => {
+            assert_eq!(shown.len(), real.len(), "{path}");
+            shown.iter().zip(real).for_each(|(shown, real)| assert_alike(path, shown, real));
+        }
+        (Value::Number(_), Value::Number(_)) if path.ends_with("_ms") => {}
+        (Value::String(_), Value::String(_)) if path.ends_with(".version") => {}
+        (Value::String(shown), Value::String(real)) => {
+            let kept = |text: &str| {
+                let mut words = words(text);
+                words.retain(|word| !word.contains("rmq-scenario-"));
+                words
+            };
+            assert_eq!(kept(shown), kept(real), "{path}");
+        }
+        _ => assert_eq!(shown, real, "{path}"),
+    }
+}
+
+#[test]
+fn the_report_that_is_shown_is_real() {
+    let blocks = page("docs/accounting.md").blocks();
+    let only = |kind: &str| {
+        let mut found = blocks.iter().filter(|block| block.kind == kind);
+        let block = found.next().unwrap_or_else(|| panic!("there is no block of {kind}"));
+        assert!(found.next().is_none(), "there are several blocks of {kind}");
+        &block.text
+    };
+    let folder = tempfile::tempdir().expect("there is room");
+    fs::write(folder.path().join("shop.yaml"), only("yaml")).expect("there is room");
+    let (code, output) = run(folder.path(), &["shop.yaml", "--report", "json=report.json"]);
+    assert_eq!(code, Some(1), "{output}");
+    let real = fs::read_to_string(folder.path().join("report.json")).expect("it was written");
+    let read = |text: &str| serde_json::from_str::<Value>(text).expect("it is JSON");
+    assert_alike("report", &read(only("json")), &read(&real));
+}

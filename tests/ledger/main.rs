@@ -1,0 +1,19 @@
+//! The ledger and the verdict against what is known otherwise: hand-written runs with exact
+//! numbers, an independent naive model over thousands of simulated runs, and mutated runs
+//! that must not go unnoticed.
+
+mod build;
+mod causes;
+mod compare;
+mod dice;
+mod finality;
+mod honest;
+mod judging;
+mod measuring;
+mod mutations;
+mod naive;
+mod optional;
+mod reference;
+mod script;
+mod simulated;
+mod violations;

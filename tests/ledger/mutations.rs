@@ -1,0 +1,188 @@
+//! One event of an honest run is dropped, doubled or swapped with its neighbour. Either the
+//! books notice, or nothing has changed. Two events of different actors may have happened in
+//! the other order, and a close may go unanswered: then the mutated list is an honest run
+//! too, in which the naive model agrees with the books and the true causes are still named.
+
+use std::collections::BTreeMap;
+
+use rmq_scenario::ledger::books::Books;
+use rmq_scenario::ledger::counts::Counts;
+use rmq_scenario::ledger::event::{Event, Stamped};
+use rmq_scenario::plan::count::Count;
+use rmq_scenario::plan::model::ProducerId;
+use rmq_scenario::verdict::causes::each;
+
+use crate::compare::{books, differences, outcomes};
+use crate::honest::untrue_causes;
+use crate::naive::count;
+use crate::simulated::broker::CopyKey;
+use crate::simulated::{Run, run};
+
+const SEEDS: u64 = 150;
+
+/// Everything that a report says in numbers.
+#[derive(Debug, PartialEq)]
+struct Summary {
+    totals: Counts,
+    queues: Vec<Counts>,
+    producers: Vec<Counts>,
+    workers: Vec<Counts>,
+    busy: Vec<u64>,
+    disorder: u64,
+    outcomes: BTreeMap<CopyKey, Count>,
+    causes: BTreeMap<(CopyKey, Count), Vec<&'static str>>,
+}
+
+fn causes(books: &Books) -> BTreeMap<(CopyKey, Count), Vec<&'static str>> {
+    let mut all = BTreeMap::new();
+    each(books, |view, outcome, causes, _| {
+        let names = causes.iter().map(|cause| cause.name()).collect();
+        all.insert(((view.message, view.queue), outcome), names);
+    });
+    all
+}
+
+fn summary(books: &Books) -> Summary {
+    Summary {
+        totals: books.totals,
+        queues: books.queues.clone(),
+        producers: books.producers.clone(),
+        workers: books.workers.clone(),
+        busy: books.busy.clone(),
+        disorder: books.disorder_count,
+        outcomes: outcomes(books),
+        causes: causes(books),
+    }
+}
+
+/// The books make a run fail whatever its file expects.
+fn is_noticed(books: &Books) -> bool {
+    let unexplained = causes(books).values().any(|names| names.contains(&"unexplained"));
+    books.violation_count > 0 || books.totals[Count::Unexpected] > 0 || unexplained
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mutation {
+    Drop,
+    Double,
+    Swap,
+}
+
+const MUTATIONS: [Mutation; 3] = [Mutation::Drop, Mutation::Double, Mutation::Swap];
+
+fn mutate<T: Clone>(list: &[T], index: usize, how: Mutation) -> Option<Vec<T>> {
+    let mut list = list.to_vec();
+    match how {
+        Mutation::Drop => {
+            list.remove(index);
+        }
+        Mutation::Double => list.insert(index, list[index].clone()),
+        Mutation::Swap if index + 1 < list.len() => list.swap(index, index + 1),
+        Mutation::Swap => return None,
+    }
+    Some(list)
+}
+
+/// Whose event it is: swapped events of one actor are no honest run.
+#[derive(PartialEq)]
+enum Actor {
+    Producer(ProducerId),
+    Life(u16),
+    Engine,
+}
+
+fn actor(event: &Event) -> Actor {
+    match event {
+        Event::ProducerStarted { producer, .. }
+        | Event::Published { producer, .. }
+        | Event::Answered { producer, .. }
+        | Event::ProducerEnded { producer, .. } => Actor::Producer(*producer),
+        Event::Returned { message, .. } => Actor::Producer(message.producer),
+        Event::LifeStarted { life, .. }
+        | Event::Worked { life, .. }
+        | Event::LifeEnded { life, .. }
+        | Event::LifeRead { life } => Actor::Life(life.0),
+        Event::ChangeBegun { .. }
+        | Event::ChangeEnded { .. }
+        | Event::Drained { .. }
+        | Event::DrainEnded { .. } => Actor::Engine,
+    }
+}
+
+/// Whether the mutated list is an honest run itself.
+fn is_possible(events: &[Event], index: usize, how: Mutation) -> bool {
+    match how {
+        Mutation::Swap => actor(&events[index]) != actor(&events[index + 1]),
+        Mutation::Drop => matches!(events[index], Event::LifeRead { .. }),
+        Mutation::Double => false,
+    }
+}
+
+/// A mutated run that went wrong in silence.
+fn silent(run: &Run, honest: &Summary, events: &[Event], possible: bool) -> Option<String> {
+    let mutated = books(&run.plan, events);
+    if is_noticed(&mutated) {
+        return None;
+    }
+    let found = summary(&mutated);
+    if found == *honest {
+        return None;
+    }
+    if possible {
+        let mut wrong = differences(&mutated, &count(&run.plan, events));
+        // A publish that is told after the queue came must have a copy there; where it was
+        // told before, the simulation knows of none.
+        let untrue = untrue_causes(run, &mutated).into_iter();
+        let known = untrue.filter(|(copy, _)| honest.outcomes.contains_key(copy));
+        wrong.extend(known.map(|(_, text)| text));
+        return if wrong.is_empty() { None } else { Some(wrong.join("\n")) };
+    }
+    Some(format!("{found:?}\ninstead of\n{honest:?}"))
+}
+
+#[test]
+fn no_event_is_dropped_doubled_or_swapped_in_silence() {
+    let mut tried = 0;
+    for seed in 1..=SEEDS {
+        let run = run(seed);
+        let honest = summary(&books(&run.plan, &run.events));
+        for index in 0..run.events.len() {
+            for how in MUTATIONS {
+                let Some(events) = mutate(&run.events, index, how) else { continue };
+                let possible = is_possible(&run.events, index, how);
+                tried += 1;
+                if let Some(wrong) = silent(&run, &honest, &events, possible) {
+                    let event = &run.events[index];
+                    panic!("seed {seed}: {how:?} of event {index}, {event:?}:\n{wrong}");
+                }
+            }
+        }
+    }
+    assert!(tried > 80 * SEEDS, "{tried} mutations are too few");
+}
+
+#[test]
+fn no_step_of_a_worker_is_dropped_doubled_or_swapped_in_silence() {
+    let mut tried = 0;
+    for seed in 1..=SEEDS {
+        let run = run(seed);
+        let honest = summary(&books(&run.plan, &run.events));
+        for (index, event) in run.events.iter().enumerate() {
+            let Event::Worked { life, events: steps } = event else { continue };
+            for step in 0..steps.len() {
+                for how in MUTATIONS {
+                    let Some(steps): Option<Vec<Stamped>> = mutate(steps, step, how) else {
+                        continue;
+                    };
+                    let mut events = run.events.clone();
+                    events[index] = Event::Worked { life: *life, events: steps };
+                    tried += 1;
+                    if let Some(wrong) = silent(&run, &honest, &events, false) {
+                        panic!("seed {seed}: {how:?} of step {step} of {event:?}:\n{wrong}");
+                    }
+                }
+            }
+        }
+    }
+    assert!(tried > 20 * SEEDS, "{tried} mutations are too few");
+}

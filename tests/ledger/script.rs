@@ -1,0 +1,238 @@
+//! Runs written by hand, event by event; what actors count of themselves is counted along.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rmq_scenario::ledger::Ledger;
+use rmq_scenario::ledger::books::Books;
+use rmq_scenario::ledger::event::{
+    Answer, ChangeId, ChangeKind, Event, LifeEnd, LifeId, LifeTotals, MessageKey, Micros,
+    ProducerEnd, Stamped, WorkEvent,
+};
+use rmq_scenario::ledger::facts::Facts;
+use rmq_scenario::plan::model::{AckMode, KillHow, ProducerId, QueueId, Variant, WorkerId};
+use rmq_scenario::verdict::causes::each;
+use rmq_scenario::verdict::judge;
+use rmq_scenario::verdict::model::VariantReport;
+
+use crate::build::{Draft, scenario};
+
+pub const CRASH: LifeEnd = LifeEnd::Killed(KillHow::Crash);
+pub const P: ProducerId = ProducerId(0);
+
+pub fn message(n: u32) -> MessageKey {
+    MessageKey { producer: P, n }
+}
+
+/// A run in the making. The clock stands still until it is told to go on.
+pub struct Script {
+    pub plan: Arc<Variant>,
+    pub events: Vec<Event>,
+    pub at: Micros,
+    lives: Vec<(WorkerId, LifeTotals, u64)>,
+    ends: BTreeMap<ProducerId, ProducerEnd>,
+    changes: u32,
+}
+
+impl Script {
+    pub fn new(draft: &Draft) -> Self {
+        let plan = draft.arc();
+        let (events, lives) = (Vec::new(), Vec::new());
+        Self { plan, events, at: 0, lives, ends: BTreeMap::new(), changes: 0 }
+    }
+
+    pub fn wait(&mut self, micros: Micros) {
+        self.at += micros;
+    }
+
+    pub fn start(&mut self, producer: ProducerId) {
+        let end = ProducerEnd { closed: true, published: 0, answered: 0, returned: 0 };
+        self.ends.insert(producer, end);
+        self.events.push(Event::ProducerStarted { producer, at: self.at });
+    }
+
+    pub fn publish(&mut self, producer: ProducerId, first: u32, count: u32) {
+        self.ends.get_mut(&producer).expect("it started").published += count;
+        self.events.push(Event::Published { producer, first, count, at: self.at });
+    }
+
+    pub fn answer(&mut self, producer: ProducerId, first: u32, count: u32, ack: bool) {
+        self.ends.get_mut(&producer).expect("it started").answered += count;
+        let answers = vec![Answer { first, count, ack }];
+        self.events.push(Event::Answered { producer, answers, at: self.at });
+    }
+
+    pub fn give_back(&mut self, message: MessageKey) {
+        self.ends.get_mut(&message.producer).expect("it started").returned += 1;
+        self.events.push(Event::Returned { message, at: self.at });
+    }
+
+    /// Publishes `1..=count` with every answer, and closes in good order.
+    pub fn publish_all(&mut self, producer: ProducerId, count: u32, confirms: bool) {
+        self.start(producer);
+        self.publish(producer, 1, count);
+        if confirms {
+            self.answer(producer, 1, count, true);
+        }
+        self.end(producer, true);
+    }
+
+    pub fn end(&mut self, producer: ProducerId, closed: bool) {
+        let end = ProducerEnd { closed, ..self.ends[&producer] };
+        self.events.push(Event::ProducerEnded { producer, end, at: self.at });
+    }
+
+    pub fn subscribe(&mut self, worker: WorkerId) -> LifeId {
+        let life = LifeId(u16::try_from(self.lives.len()).expect("few lives"));
+        self.lives.push((worker, LifeTotals::default(), 0));
+        self.events.push(Event::LifeStarted { life, worker, at: self.at });
+        life
+    }
+
+    pub fn work(&mut self, life: LifeId, what: WorkEvent) {
+        let events = vec![Stamped { at: self.at, what }];
+        self.events.push(Event::Worked { life, events });
+    }
+
+    pub fn read_from(&mut self, life: LifeId, message: Option<MessageKey>, redelivered: bool) {
+        let totals = &mut self.lives[life.index()].1;
+        totals.read += 1;
+        let tag = totals.read;
+        self.work(life, WorkEvent::Read { tag, message, redelivered });
+    }
+
+    pub fn read(&mut self, life: LifeId, n: u32) {
+        self.read_from(life, Some(message(n)), false);
+    }
+
+    pub fn reread(&mut self, life: LifeId, n: u32) {
+        self.read_from(life, Some(message(n)), true);
+    }
+
+    pub fn begin(&mut self, life: LifeId) {
+        let totals = &mut self.lives[life.index()].1;
+        totals.begun += 1;
+        let tag = totals.begun;
+        self.work(life, WorkEvent::Begun { tag });
+    }
+
+    pub fn finish(&mut self, life: LifeId) {
+        let totals = &mut self.lives[life.index()].1;
+        totals.finished += 1;
+        let tag = totals.finished;
+        self.work(life, WorkEvent::Finished { tag });
+    }
+
+    /// Acks the next tag that is not acked.
+    pub fn ack(&mut self, life: LifeId) {
+        let (_, totals, acked) = &mut self.lives[life.index()];
+        totals.acks += 1;
+        *acked += 1;
+        let tag = *acked;
+        self.work(life, WorkEvent::Acked { tag, multiple: false });
+    }
+
+    /// Begins, works and finishes as this worker's ack mode says.
+    pub fn complete(&mut self, life: LifeId) {
+        let ack = self.plan.workers[self.lives[life.index()].0.index()].ack;
+        self.begin(life);
+        if ack == AckMode::Early {
+            self.ack(life);
+        }
+        self.finish(life);
+        if matches!(ack, AckMode::Manual { .. }) {
+            self.ack(life);
+        }
+    }
+
+    pub fn end_life(&mut self, life: LifeId, how: LifeEnd) {
+        let totals = self.lives[life.index()].1;
+        self.events.push(Event::LifeEnded { life, how, totals, at: self.at });
+    }
+
+    pub fn life_read(&mut self, life: LifeId) {
+        self.events.push(Event::LifeRead { life });
+    }
+
+    pub fn begin_change(&mut self, queue: QueueId, kind: ChangeKind) -> ChangeId {
+        let change = ChangeId(self.changes);
+        self.changes += 1;
+        self.events.push(Event::ChangeBegun { change, queue, kind, at: self.at });
+        change
+    }
+
+    pub fn end_change(&mut self, change: ChangeId) {
+        self.events.push(Event::ChangeEnded { change, at: self.at });
+    }
+
+    /// The queue comes, or goes, with nothing in between.
+    pub fn change(&mut self, queue: QueueId, kind: ChangeKind) {
+        let change = self.begin_change(queue, kind);
+        self.end_change(change);
+    }
+
+    pub fn drain(&mut self, queue: QueueId, numbers: &[u32]) {
+        let messages: Vec<_> = numbers.iter().map(|n| Some(message(*n))).collect();
+        let total = messages.len() as u64;
+        if total > 0 {
+            self.events.push(Event::Drained { queue, messages });
+        }
+        self.events.push(Event::DrainEnded { queue, complete: true, total });
+    }
+
+    /// Whether the run would be over now.
+    pub fn is_final(&self) -> bool {
+        self.ledger().is_final()
+    }
+
+    pub fn ledger(&self) -> Ledger {
+        let mut ledger = Ledger::new(Arc::clone(&self.plan));
+        for event in &self.events {
+            ledger.record(event.clone());
+        }
+        ledger
+    }
+
+    /// Closes the books; queues that were not drained are found empty.
+    pub fn books(&self) -> Books {
+        let mut ledger = self.ledger();
+        for index in 0..self.plan.topology.queues.len() {
+            let queue = QueueId::from_index(index);
+            let drained = |event: &Event| matches!(event, Event::DrainEnded { queue: done, .. } if *done == queue);
+            if !self.events.iter().any(drained) {
+                ledger.record(Event::DrainEnded { queue, complete: true, total: 0 });
+            }
+        }
+        ledger.close()
+    }
+
+    /// The books of a run in which nothing impossible happened.
+    pub fn sound_books(&self) -> Books {
+        let books = self.books();
+        assert_eq!(books.violations, [], "{:#?}", self.events);
+        books
+    }
+
+    /// What the first violation says.
+    pub fn violation(&self) -> String {
+        let books = self.books();
+        let first = books.violations.first().expect("something impossible happened");
+        first.what.clone()
+    }
+
+    pub fn report(&self, facts: &Facts) -> VariantReport {
+        let books = self.books();
+        judge(&scenario((*self.plan).clone()), &self.plan, &books, facts)
+    }
+}
+
+/// The causes of one message's copy in a queue, `lost` or `duplicates` alike.
+pub fn causes(books: &Books, n: u32, queue: QueueId) -> Vec<&'static str> {
+    let mut found = Vec::new();
+    each(books, |view, _, causes, _| {
+        if view.message == message(n) && view.queue == queue {
+            found.extend(causes.iter().map(|cause| cause.name()));
+        }
+    });
+    found
+}

@@ -1,0 +1,332 @@
+//! A toy broker: queues in memory, channels to consumers and producers, and the truth about
+//! what became of every copy. It shares nothing with the ledger but the names of things.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use rmq_scenario::ledger::event::MessageKey;
+use rmq_scenario::plan::model::{
+    AckMode, ExchangeId, ExchangeKind, ExchangeRef, ProducerId, QueueId, Variant,
+};
+use rmq_scenario::plan::pattern::Pattern;
+
+use crate::dice::Dice;
+
+pub type CopyKey = (MessageKey, QueueId);
+
+/// A copy in a queue: its place in the order, and whether it was handed out before.
+#[derive(Debug, Clone, Copy)]
+pub struct Letter {
+    pub message: MessageKey,
+    pub place: u64,
+    pub redelivered: bool,
+    /// How its present holder has left it.
+    pub finish: Option<Finish>,
+    /// Why it is in the queue again though somebody finished it, until somebody reads it.
+    pub again: Option<Finish>,
+}
+
+/// How the last worker that finished it left it, if it was handed out again since.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finish {
+    Forgotten,
+    Unacked,
+    AckWritten,
+}
+
+/// One existence of a queue; a temporary one may come again before the last is gone.
+#[derive(Debug)]
+pub struct Pile {
+    pub queue: QueueId,
+    pub ready: BTreeMap<u64, Letter>,
+    pub gone: bool,
+}
+
+/// The broker's side of a consumer.
+#[derive(Debug)]
+pub struct Consumer {
+    pub pile: usize,
+    pub ack: AckMode,
+    pub prefetch: usize,
+    pub subscribed: bool,
+    pub open: bool,
+    next_tag: u64,
+    /// On the way to the client.
+    pub wire: VecDeque<(u64, Letter)>,
+    pub unacked: BTreeMap<u64, Letter>,
+    /// On the way from the client.
+    pub acks: VecDeque<(u64, bool)>,
+    /// Tags whose ack was read.
+    pub acked: BTreeSet<u64>,
+}
+
+/// What comes back to a producer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reply {
+    Answer { n: u32, ack: bool },
+    Return(u32),
+}
+
+/// The broker's side of a producer's channel.
+#[derive(Debug, Default)]
+pub struct Inlet {
+    pub wire: VecDeque<u32>,
+    unanswered: BTreeMap<u32, bool>,
+    pub replies: VecDeque<Reply>,
+}
+
+pub struct Broker<'a> {
+    plan: &'a Variant,
+    pub piles: Vec<Pile>,
+    pub consumers: Vec<Consumer>,
+    pub inlets: Vec<Inlet>,
+    /// Of a hundred publishes this many are refused, and this many never answered.
+    pub refusals: usize,
+    pub silence: usize,
+    next_place: u64,
+    /// Why copies vanished, and why finished ones were handed out again.
+    pub vanished: BTreeMap<CopyKey, BTreeSet<&'static str>>,
+    pub returned: BTreeMap<CopyKey, BTreeSet<&'static str>>,
+}
+
+impl<'a> Broker<'a> {
+    pub fn new(plan: &'a Variant) -> Self {
+        let mut broker = Self {
+            plan,
+            piles: Vec::new(),
+            consumers: Vec::new(),
+            inlets: plan.producers.iter().map(|_| Inlet::default()).collect(),
+            refusals: 0,
+            silence: 0,
+            next_place: 0,
+            vanished: BTreeMap::new(),
+            returned: BTreeMap::new(),
+        };
+        for (index, queue) in plan.topology.queues.iter().enumerate() {
+            if queue.owner.is_none() {
+                broker.declare(QueueId::from_index(index));
+            }
+        }
+        broker
+    }
+
+    pub fn declare(&mut self, queue: QueueId) -> usize {
+        self.piles.push(Pile { queue, ready: BTreeMap::new(), gone: false });
+        self.piles.len() - 1
+    }
+
+    pub fn standing(&self, queue: QueueId) -> Option<usize> {
+        self.piles.iter().rposition(|pile| pile.queue == queue && !pile.gone)
+    }
+
+    /// The broker reads one publish: routes it, returns it, prepares its answer.
+    pub fn take_publish(&mut self, producer: ProducerId, dice: &mut Dice) {
+        let plan = &self.plan.producers[producer.index()];
+        let Some(n) = self.inlets[producer.index()].wire.pop_front() else { return };
+        let message = MessageKey { producer, n };
+        let confirms = plan.confirms != rmq_scenario::plan::model::Confirms::Off;
+        let piles: Vec<usize> =
+            (0..self.piles.len()).filter(|&pile| self.reaches(message, pile)).collect();
+        let refused = confirms && !piles.is_empty() && dice.percent(self.refusals);
+        for &pile in &piles {
+            // A refused message may have reached another queue than the one that refused it.
+            if !refused || (piles.len() > 1 && dice.percent(30)) {
+                self.enqueue(message, pile);
+            }
+        }
+        let inlet = &mut self.inlets[producer.index()];
+        if piles.is_empty() && plan.mandatory {
+            inlet.replies.push_back(Reply::Return(n));
+        }
+        if confirms && !dice.percent(self.silence) {
+            inlet.unanswered.insert(n, !refused);
+        }
+    }
+
+    fn enqueue(&mut self, message: MessageKey, pile: usize) {
+        self.next_place += 1;
+        let place = self.next_place;
+        let letter = Letter { message, place, redelivered: false, finish: None, again: None };
+        self.piles[pile].ready.insert(place, letter);
+    }
+
+    /// Direct and fanout exchanges are all that a simulated run has.
+    fn reaches(&self, message: MessageKey, pile: usize) -> bool {
+        let pile = &self.piles[pile];
+        let to = &self.plan.producers[message.producer.index()].to;
+        let ExchangeRef::Declared(exchange) = to.exchange else { return false };
+        let key = match &to.routing_key {
+            Pattern::Always(key) => key,
+            Pattern::Cycle(keys) => &keys[(message.n as usize - 1) % keys.len()],
+            other => unreachable!("a simulated run has no {other:?}"),
+        };
+        !pile.gone && routes(self.plan, exchange, key, pile.queue)
+    }
+
+    /// The broker answers some of what it has routed, in any order.
+    pub fn answer(&mut self, producer: ProducerId, dice: &mut Dice) {
+        let inlet = &mut self.inlets[producer.index()];
+        let waiting: Vec<u32> = inlet.unanswered.keys().copied().collect();
+        if waiting.is_empty() {
+            return;
+        }
+        let upto = dice.pick(&waiting);
+        let one = dice.percent(30);
+        for n in waiting.into_iter().filter(|&n| if one { n == upto } else { n <= upto }) {
+            let ack = inlet.unanswered.remove(&n).expect("it was waiting");
+            inlet.replies.push_back(Reply::Answer { n, ack });
+        }
+    }
+
+    pub fn owes_answers(&self, producer: ProducerId) -> bool {
+        !self.inlets[producer.index()].unanswered.is_empty()
+    }
+
+    /// The socket is dead: what the broker had not read never arrives.
+    pub fn lose_inlet(&mut self, producer: ProducerId) {
+        let confirms = self.plan.producers[producer.index()].confirms;
+        let inlet = std::mem::take(&mut self.inlets[producer.index()]);
+        if confirms == rmq_scenario::plan::model::Confirms::Off {
+            for n in inlet.wire {
+                let message = MessageKey { producer, n };
+                for index in 0..self.plan.topology.queues.len() {
+                    self.vanish((message, QueueId::from_index(index)), "not_sent");
+                }
+            }
+        }
+    }
+
+    fn vanish(&mut self, copy: CopyKey, why: &'static str) {
+        self.vanished.entry(copy).or_default().insert(why);
+    }
+
+    pub fn subscribe(&mut self, pile: usize, ack: AckMode, prefetch: usize) -> usize {
+        self.consumers.push(Consumer {
+            pile,
+            ack,
+            prefetch,
+            subscribed: true,
+            open: true,
+            next_tag: 1,
+            wire: VecDeque::new(),
+            unacked: BTreeMap::new(),
+            acks: VecDeque::new(),
+            acked: BTreeSet::new(),
+        });
+        self.consumers.len() - 1
+    }
+
+    fn able(&self, consumer: &Consumer) -> bool {
+        let limited = consumer.prefetch > 0 && consumer.ack != AckMode::Auto;
+        consumer.subscribed && (!limited || consumer.unacked.len() < consumer.prefetch)
+    }
+
+    fn able_on(&self, pile: usize) -> Vec<usize> {
+        let all = self.consumers.iter().enumerate();
+        all.filter(|(_, c)| c.pile == pile && self.able(c)).map(|(id, _)| id).collect()
+    }
+
+    pub fn can_dispatch(&self, pile: usize) -> bool {
+        !self.piles[pile].gone
+            && !self.piles[pile].ready.is_empty()
+            && !self.able_on(pile).is_empty()
+    }
+
+    /// The head of the queue goes to some able consumer.
+    pub fn dispatch(&mut self, pile: usize, dice: &mut Dice) {
+        let able = self.able_on(pile);
+        let consumer = &mut self.consumers[dice.pick(&able)];
+        let (_, letter) = self.piles[pile].ready.pop_first().expect("something is ready");
+        let tag = consumer.next_tag;
+        consumer.next_tag += 1;
+        consumer.wire.push_back((tag, letter));
+        if consumer.ack != AckMode::Auto {
+            consumer.unacked.insert(tag, letter);
+        }
+    }
+
+    /// The broker reads one ack.
+    pub fn take_ack(&mut self, id: usize) {
+        let consumer = &mut self.consumers[id];
+        let Some((tag, multiple)) = consumer.acks.pop_front() else { return };
+        let from = if multiple { 0 } else { tag };
+        let covered: Vec<u64> = consumer.unacked.range(from..=tag).map(|(tag, _)| *tag).collect();
+        for tag in covered {
+            consumer.unacked.remove(&tag);
+            consumer.acked.insert(tag);
+        }
+    }
+
+    /// The channel is no more: what it held goes back, in its place.
+    pub fn close(&mut self, id: usize) {
+        let consumer = &mut self.consumers[id];
+        (consumer.open, consumer.subscribed) = (false, false);
+        consumer.acks.clear();
+        let unacked = std::mem::take(&mut consumer.unacked);
+        let (pile, auto) = (consumer.pile, consumer.ack == AckMode::Auto);
+        let wire = std::mem::take(&mut consumer.wire);
+        let queue = self.piles[pile].queue;
+        for (_, letter) in wire.into_iter().filter(|_| auto) {
+            self.vanish((letter.message, queue), "auto_ack");
+        }
+        for letter in unacked.into_values() {
+            if self.piles[pile].gone {
+                self.vanish((letter.message, queue), "queue_gone");
+                continue;
+            }
+            let again = letter.finish.or(letter.again);
+            let back = Letter { redelivered: true, finish: None, again, ..letter };
+            self.piles[pile].ready.insert(letter.place, back);
+        }
+    }
+
+    /// The client read a delivery: if it was finished before, this is why it came again.
+    pub fn note_read(&mut self, id: usize, tag: u64, letter: &Letter) {
+        if let Some(held) = self.consumers[id].unacked.get_mut(&tag) {
+            held.again = None;
+        }
+        let why = match letter.again {
+            None => return,
+            Some(Finish::Forgotten) => "forgotten_ack",
+            Some(Finish::Unacked) => "requeued",
+            Some(Finish::AckWritten) => "ack_lost",
+        };
+        let queue = self.piles[self.consumers[id].pile].queue;
+        self.returned.entry((letter.message, queue)).or_default().insert(why);
+    }
+
+    /// What the client did with a delivery, for the truth about what comes back.
+    pub fn note_finish(&mut self, id: usize, tag: u64, finish: Finish) {
+        if let Some(letter) = self.consumers[id].unacked.get_mut(&tag) {
+            letter.finish = Some(finish);
+        }
+    }
+
+    pub fn vanish_held(&mut self, id: usize, message: MessageKey, why: &'static str) {
+        let queue = self.piles[self.consumers[id].pile].queue;
+        self.vanish((message, queue), why);
+    }
+
+    /// The queue goes with all that is ready and all that is unacked.
+    pub fn remove(&mut self, pile: usize) {
+        let queue = self.piles[pile].queue;
+        self.piles[pile].gone = true;
+        for letter in std::mem::take(&mut self.piles[pile].ready).into_values() {
+            self.vanish((letter.message, queue), "queue_gone");
+        }
+        for consumer in self.consumers.iter_mut().filter(|consumer| consumer.pile == pile) {
+            consumer.subscribed = false;
+        }
+    }
+}
+
+/// Whether a binding carries `key` from `exchange` to `queue`.
+pub fn routes(plan: &Variant, exchange: ExchangeId, key: &str, queue: QueueId) -> bool {
+    let entry = &plan.topology.queues[queue.index()];
+    if exchange == ExchangeId(0) {
+        return !entry.temporary && entry.name == key;
+    }
+    let fanout = plan.topology.exchanges[exchange.index()].kind == ExchangeKind::Fanout;
+    plan.topology.bindings.iter().any(|binding| {
+        binding.from == exchange && binding.to == queue && (fanout || binding.routing_key == key)
+    })
+}

@@ -1,0 +1,154 @@
+//! The simulated programs: what a worker does with its deliveries, and what it writes down.
+
+use rmq_scenario::ledger::event::{
+    Event, LifeId, LifeTotals, MessageKey, Micros, Stamped, WorkEvent,
+};
+use rmq_scenario::plan::model::AckMode;
+
+use crate::simulated::broker::{Broker, Finish};
+
+/// One subscription, seen from the program. Its id is the consumer's id at the broker.
+pub struct Client {
+    pub life: LifeId,
+    pub consumer: usize,
+    ack: AckMode,
+    read: Vec<MessageKey>,
+    begun: u64,
+    finished: u64,
+    /// The last tag covered by an ack.
+    acked: u64,
+    acks: u64,
+    in_work: bool,
+    /// An ack that is due before anything else begins.
+    owed: Option<(u64, bool)>,
+    /// Seen and done, not yet told to the ledger.
+    untold: Vec<Stamped>,
+}
+
+impl Client {
+    pub fn new(life: LifeId, consumer: usize, ack: AckMode) -> Self {
+        Self {
+            life,
+            consumer,
+            ack,
+            read: Vec::new(),
+            begun: 0,
+            finished: 0,
+            acked: 0,
+            acks: 0,
+            in_work: false,
+            owed: None,
+            untold: Vec::new(),
+        }
+    }
+
+    fn note(&mut self, at: Micros, what: WorkEvent) {
+        self.untold.push(Stamped { at, what });
+    }
+
+    /// Reads one delivery from its socket.
+    pub fn read(&mut self, broker: &mut Broker, at: Micros) {
+        let Some((tag, letter)) = broker.consumers[self.consumer].wire.pop_front() else { return };
+        broker.note_read(self.consumer, tag, &letter);
+        self.read.push(letter.message);
+        let message = Some(letter.message);
+        self.note(at, WorkEvent::Read { tag, message, redelivered: letter.redelivered });
+    }
+
+    pub fn has_work(&self) -> bool {
+        self.in_work || self.owed.is_some() || self.begun < self.read.len() as u64
+    }
+
+    /// In the middle of a message: it cannot stop in good order.
+    pub fn is_busy(&self) -> bool {
+        self.in_work || self.owed.is_some()
+    }
+
+    /// One step: writes an ack that is due, ends the work in hand, or begins the next.
+    pub fn step(&mut self, broker: &mut Broker, at: Micros) {
+        if let Some((tag, multiple)) = self.owed.take() {
+            self.write_ack(broker, tag, multiple, at);
+        } else if self.in_work {
+            self.finish(broker, at);
+        } else {
+            self.begun += 1;
+            self.in_work = true;
+            let tag = self.begun;
+            self.note(at, WorkEvent::Begun { tag });
+            if self.ack == AckMode::Early {
+                self.owed = Some((tag, false));
+            }
+        }
+    }
+
+    fn finish(&mut self, broker: &mut Broker, at: Micros) {
+        self.in_work = false;
+        self.finished += 1;
+        let tag = self.finished;
+        self.note(at, WorkEvent::Finished { tag });
+        let finish = match self.ack {
+            AckMode::Never => Finish::Forgotten,
+            AckMode::Early => Finish::AckWritten,
+            AckMode::Manual { .. } | AckMode::Auto => Finish::Unacked,
+        };
+        broker.note_finish(self.consumer, tag, finish);
+        if let AckMode::Manual { every } = self.ack
+            && tag - self.acked >= every
+        {
+            self.owed = Some((tag, every > 1));
+        }
+    }
+
+    fn write_ack(&mut self, broker: &mut Broker, tag: u64, multiple: bool, at: Micros) {
+        self.note(at, WorkEvent::Acked { tag, multiple });
+        let from = if multiple { self.acked + 1 } else { tag };
+        for covered in from..=tag {
+            if self.finished >= covered {
+                broker.note_finish(self.consumer, covered, Finish::AckWritten);
+            }
+        }
+        self.acked = tag;
+        self.acks += 1;
+        broker.consumers[self.consumer].acks.push_back((tag, multiple));
+    }
+
+    /// A stop in good order acks all that is finished.
+    pub fn ack_rest(&mut self, broker: &mut Broker, at: Micros) {
+        let manual = matches!(self.ack, AckMode::Manual { .. });
+        if manual && self.finished > self.acked {
+            self.write_ack(broker, self.finished, true, at);
+        }
+    }
+
+    /// Tells the ledger up to `count` of what was not told yet.
+    pub fn tell(&mut self, count: usize) -> Option<Event> {
+        let count = count.min(self.untold.len());
+        if count == 0 {
+            return None;
+        }
+        let events = self.untold.drain(..count).collect();
+        Some(Event::Worked { life: self.life, events })
+    }
+
+    pub fn untold(&self) -> usize {
+        self.untold.len()
+    }
+
+    pub fn totals(&self) -> LifeTotals {
+        let read = self.read.len() as u64;
+        LifeTotals { read, begun: self.begun, finished: self.finished, acks: self.acks }
+    }
+
+    /// Once the broker has read the last ack that it will ever read: what this program had
+    /// and did not finish is lost where the broker has forgotten it.
+    pub fn bury(&self, broker: &mut Broker) {
+        for tag in self.finished + 1..=self.read.len() as u64 {
+            let message = self.read[tag as usize - 1];
+            if self.ack == AckMode::Auto {
+                broker.vanish_held(self.consumer, message, "auto_ack");
+            } else if broker.consumers[self.consumer].acked.contains(&tag) {
+                broker.vanish_held(self.consumer, message, "early_ack");
+            }
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! The end of a simulated run: the workers stop, channels close, every queue is drained.
+
+use rmq_scenario::ledger::event::{Event, LifeEnd, MessageKey};
+use rmq_scenario::plan::model::{ProducerId, QueueId, WorkerId};
+
+use crate::simulated::Sim;
+use crate::simulated::working::Post;
+
+impl Sim<'_> {
+    pub(super) fn end(&mut self) {
+        for index in 0..self.sources.len() {
+            if self.sources[index].is_up() {
+                self.end_producer(ProducerId::from_index(index));
+            }
+            if self.sources[index].is_up() {
+                self.crash_producer(ProducerId::from_index(index));
+            }
+        }
+        let how = if self.cut { LifeEnd::Cut } else { LifeEnd::Stopped };
+        for index in 0..self.posts.len() {
+            if let Post::Declaring { change, .. } = &self.posts[index] {
+                let change = *change;
+                let queue = self.plan.workers[index].queue;
+                if self.broker.standing(queue).is_none() {
+                    self.broker.declare(queue);
+                }
+                self.end_change(change);
+            }
+            self.end_life(WorkerId::from_index(index), how, false);
+        }
+        while !self.dying.is_empty() {
+            self.bury(0);
+        }
+        while !self.unverified.is_empty() {
+            self.verify_gone(0);
+        }
+        for life in std::mem::take(&mut self.unread) {
+            self.events.push(Event::LifeRead { life });
+        }
+        self.close_silent();
+        for index in 0..self.plan.topology.queues.len() {
+            self.drain(QueueId::from_index(index));
+        }
+    }
+
+    /// Channels that were only cancelled end with the run.
+    fn close_silent(&mut self) {
+        for client in std::mem::take(&mut self.silent) {
+            while !self.broker.consumers[client.consumer].acks.is_empty() {
+                self.broker.take_ack(client.consumer);
+            }
+            self.broker.close(client.consumer);
+            client.bury(&mut self.broker);
+        }
+    }
+
+    fn drain(&mut self, queue: QueueId) {
+        let mut found: Vec<MessageKey> = Vec::new();
+        if let Some(pile) = self.broker.standing(queue) {
+            let ready = &self.broker.piles[pile].ready;
+            found.extend(ready.values().map(|letter| letter.message));
+        }
+        let complete = !self.dice.percent(2);
+        if !complete {
+            found.truncate(self.dice.below(found.len() + 1));
+        }
+        let total = found.len() as u64;
+        while !found.is_empty() {
+            let rest = found.split_off(found.len().min(1 + self.dice.below(4)));
+            let messages = found.into_iter().map(Some).collect();
+            self.events.push(Event::Drained { queue, messages });
+            found = rest;
+        }
+        self.events.push(Event::DrainEnded { queue, complete, total });
+    }
+}

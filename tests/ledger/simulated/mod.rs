@@ -1,0 +1,252 @@
+//! A plausible run for each seed: producers, workers and a toy broker take turns in a random
+//! order, faults come in between, and every event is written down as the engine would.
+
+pub mod broker;
+mod client;
+mod ending;
+mod plans;
+mod publishing;
+mod working;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use rmq_scenario::ledger::event::{ChangeId, ChangeKind, Event, LifeId, Micros};
+use rmq_scenario::plan::model::{ProducerId, QueueId, Variant, WorkerId};
+
+use crate::dice::Dice;
+use crate::simulated::broker::{Broker, CopyKey};
+use crate::simulated::client::Client;
+use crate::simulated::publishing::Source;
+use crate::simulated::working::{Dying, Post};
+
+/// What a simulated run left behind.
+pub struct Run {
+    pub plan: Arc<Variant>,
+    pub events: Vec<Event>,
+    /// Why each copy vanished, and why finished ones came again.
+    pub vanished: BTreeMap<CopyKey, BTreeSet<&'static str>>,
+    pub returned: BTreeMap<CopyKey, BTreeSet<&'static str>>,
+    /// From this event on nothing is published and nobody subscribes or is killed.
+    pub settling_from: usize,
+    /// From this event on the workers are being stopped.
+    pub stops_from: usize,
+}
+
+pub fn run(seed: u64) -> Run {
+    let mut dice = Dice::new(seed, "simulation");
+    let plan = Arc::new(plans::draw(&mut dice));
+    let mut sim = Sim::new(&plan, dice);
+    sim.play();
+    let stops_from = sim.events.len();
+    sim.end();
+    Run {
+        settling_from: sim.settling_from.unwrap_or(stops_from),
+        stops_from,
+        events: sim.events,
+        vanished: sim.broker.vanished,
+        returned: sim.broker.returned,
+        plan: Arc::clone(&plan),
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Action {
+    StartProducer(ProducerId),
+    Publish(ProducerId),
+    TakePublish(ProducerId),
+    Answer(ProducerId),
+    ReadReply(ProducerId),
+    EndProducer(ProducerId),
+    StartWorker(WorkerId),
+    Dispatch(usize),
+    Read(WorkerId),
+    Work(WorkerId),
+    Tell(WorkerId),
+    TakeAck(usize),
+    /// The broker notices that a life is over.
+    Bury(usize),
+    VerifyGone(usize),
+    LifeRead(usize),
+}
+
+struct Sim<'a> {
+    plan: &'a Variant,
+    dice: Dice,
+    broker: Broker<'a>,
+    events: Vec<Event>,
+    clock: Micros,
+    sources: Vec<Source>,
+    posts: Vec<Post>,
+    dying: Vec<Dying>,
+    /// Channels that stay open and silent to the end.
+    silent: Vec<Client>,
+    /// Queues on their way out, and gone ones that nobody has verified yet.
+    going: Vec<usize>,
+    unverified: Vec<(ChangeId, usize)>,
+    unread: Vec<LifeId>,
+    changes: u32,
+    lives: u16,
+    faults_left: usize,
+    /// After how many turns the run is cut.
+    patience: usize,
+    cut: bool,
+    settling_from: Option<usize>,
+}
+
+impl<'a> Sim<'a> {
+    fn new(plan: &'a Variant, mut dice: Dice) -> Self {
+        let mut broker = Broker::new(plan);
+        broker.refusals = if dice.percent(20) { 10 } else { 0 };
+        broker.silence = if dice.percent(25) { 15 } else { 0 };
+        let faults_left = dice.below(5);
+        let patience = if dice.percent(5) { dice.below(150) } else { 5000 };
+        Self {
+            plan,
+            dice,
+            broker,
+            events: Vec::new(),
+            clock: 0,
+            sources: plan.producers.iter().map(|_| Source::default()).collect(),
+            posts: plan.workers.iter().map(|_| Post::Absent).collect(),
+            dying: Vec::new(),
+            silent: Vec::new(),
+            going: Vec::new(),
+            unverified: Vec::new(),
+            unread: Vec::new(),
+            changes: 0,
+            lives: 0,
+            faults_left,
+            patience,
+            cut: false,
+            settling_from: None,
+        }
+    }
+
+    fn now(&mut self) -> Micros {
+        self.clock += 1 + self.dice.below(50) as Micros;
+        self.clock
+    }
+
+    fn play(&mut self) {
+        for _ in 0..self.patience {
+            if self.faults_left > 0 && self.dice.percent(2) {
+                self.faults_left -= 1;
+                self.fault();
+            }
+            self.settle();
+            let enabled = self.enabled();
+            if enabled.is_empty() {
+                return;
+            }
+            let action = self.dice.pick(&enabled);
+            self.act(action);
+        }
+        self.cut = true;
+    }
+
+    /// Once nothing new is to come there are no faults any more.
+    fn settle(&mut self) {
+        let published = self.sources.iter().all(Source::is_done);
+        let staffed =
+            self.posts.iter().all(|post| !matches!(post, Post::Absent | Post::Declaring { .. }));
+        if self.settling_from.is_none() && published && staffed {
+            self.faults_left = 0;
+            self.last_fault();
+            self.settling_from = Some(self.events.len());
+        }
+    }
+
+    /// A run in which nothing happens before it settles would say little about its end.
+    fn last_fault(&mut self) {
+        let live = (0..self.posts.len()).filter(|&i| matches!(self.posts[i], Post::Live(_)));
+        let live: Vec<usize> = live.collect();
+        if !live.is_empty() && self.dice.percent(60) {
+            let index = self.dice.pick(&live);
+            self.end_worker(WorkerId::from_index(index));
+            self.posts[index] = Post::Done;
+        }
+    }
+
+    fn enabled(&self) -> Vec<Action> {
+        let mut actions = Vec::new();
+        for index in 0..self.sources.len() {
+            self.publishing_actions(ProducerId::from_index(index), &mut actions);
+        }
+        for index in 0..self.posts.len() {
+            self.working_actions(WorkerId::from_index(index), &mut actions);
+        }
+        for pile in 0..self.broker.piles.len() {
+            if self.broker.can_dispatch(pile) {
+                actions.extend([Action::Dispatch(pile); 3]);
+            }
+        }
+        let open = self.broker.consumers.iter().enumerate();
+        let acking = open.filter(|(_, consumer)| !consumer.acks.is_empty());
+        actions.extend(acking.map(|(id, _)| Action::TakeAck(id)));
+        actions.extend((0..self.dying.len()).map(Action::Bury));
+        actions.extend((0..self.unverified.len()).map(Action::VerifyGone));
+        actions.extend((0..self.unread.len()).map(Action::LifeRead));
+        actions
+    }
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::StartProducer(id) => self.start_producer(id),
+            Action::Publish(id) => self.publish(id),
+            Action::TakePublish(id) => self.broker.take_publish(id, &mut self.dice),
+            Action::Answer(id) => self.broker.answer(id, &mut self.dice),
+            Action::ReadReply(id) => self.read_replies(id),
+            Action::EndProducer(id) => self.end_producer(id),
+            Action::StartWorker(id) => self.start_worker(id),
+            Action::Dispatch(pile) => self.broker.dispatch(pile, &mut self.dice),
+            Action::Read(id) => self.read(id),
+            Action::Work(id) => self.work(id),
+            Action::Tell(id) => self.tell(id),
+            Action::TakeAck(id) => self.broker.take_ack(id),
+            Action::Bury(index) => self.bury(index),
+            Action::VerifyGone(index) => self.verify_gone(index),
+            Action::LifeRead(index) => {
+                let life = self.unread.remove(index);
+                self.events.push(Event::LifeRead { life });
+            }
+        }
+    }
+
+    fn fault(&mut self) {
+        if self.dice.percent(35) {
+            let up = (0..self.sources.len()).filter(|&index| self.sources[index].is_up());
+            let up: Vec<usize> = up.collect();
+            if !up.is_empty() {
+                let index = self.dice.pick(&up);
+                self.crash_producer(ProducerId::from_index(index));
+            }
+            return;
+        }
+        let live = (0..self.posts.len()).filter(|&i| matches!(self.posts[i], Post::Live(_)));
+        let live: Vec<usize> = live.collect();
+        if !live.is_empty() {
+            let index = self.dice.pick(&live);
+            self.end_worker(WorkerId::from_index(index));
+        }
+    }
+
+    fn begin_change(&mut self, queue: QueueId, kind: ChangeKind) -> ChangeId {
+        let change = ChangeId(self.changes);
+        self.changes += 1;
+        let at = self.now();
+        self.events.push(Event::ChangeBegun { change, queue, kind, at });
+        change
+    }
+
+    fn end_change(&mut self, change: ChangeId) {
+        let at = self.now();
+        self.events.push(Event::ChangeEnded { change, at });
+    }
+
+    fn verify_gone(&mut self, index: usize) {
+        let (change, pile) = self.unverified.remove(index);
+        self.going.retain(|&going| going != pile);
+        self.end_change(change);
+    }
+}

@@ -1,0 +1,129 @@
+//! The pages of the documentation: their blocks of code, their tables, their headings and links.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// One file of Markdown.
+pub struct Page {
+    /// From the root of the package.
+    pub path: PathBuf,
+    pub text: String,
+}
+
+/// What stands between two fences.
+pub struct Block {
+    /// The words behind the first fence: `yaml fragment`.
+    pub kind: String,
+    pub text: String,
+    /// Where it is, for messages.
+    pub place: String,
+}
+
+/// The root of the package.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The README and everything in `docs`.
+pub fn pages() -> Vec<Page> {
+    let docs = fs::read_dir(root().join("docs")).expect("there is a folder docs");
+    let names =
+        docs.map(|entry| Path::new("docs").join(entry.expect("it can be read").file_name()));
+    let mut paths: Vec<PathBuf> = names.chain([PathBuf::from("README.md")]).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
+    paths.sort();
+    assert!(paths.len() >= 4, "pages are missing: {paths:?}");
+    paths.into_iter().map(Page::read).collect()
+}
+
+/// The page of that path.
+pub fn page(path: &str) -> Page {
+    Page::read(PathBuf::from(path))
+}
+
+impl Page {
+    fn read(path: PathBuf) -> Self {
+        let text = fs::read_to_string(root().join(&path));
+        let text = text.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        Self { path, text }
+    }
+
+    /// Its blocks of code, in order.
+    pub fn blocks(&self) -> Vec<Block> {
+        let mut blocks = Vec::new();
+        let mut lines = (1..).zip(self.text.lines());
+        while let Some((number, line)) = lines.next() {
+            let Some(kind) = line.strip_prefix("```") else { continue };
+            let inner = lines.by_ref().map(|(_, line)| line).take_while(|line| *line != "```");
+            let text: Vec<&str> = inner.collect();
+            blocks.push(Block {
+                kind: kind.to_owned(),
+                text: text.join("\n") + "\n",
+                place: format!("{}:{number}", self.path.display()),
+            });
+        }
+        blocks
+    }
+
+    /// The lines outside of its blocks of code.
+    pub fn prose(&self) -> Vec<&str> {
+        let mut inside = false;
+        let outside = |line: &&str| {
+            let fence = line.starts_with("```");
+            inside ^= fence;
+            !inside && !fence
+        };
+        self.text.lines().filter(outside).collect()
+    }
+
+    /// The rows of all tables whose first column has this heading, cell by cell.
+    pub fn rows(&self, heading: &str) -> Vec<Vec<String>> {
+        let mut rows = Vec::new();
+        let mut wanted = None;
+        for line in self.prose() {
+            let Some(line) = line.strip_prefix('|') else {
+                wanted = None;
+                continue;
+            };
+            let cells: Vec<String> =
+                line.trim_end_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
+            match wanted {
+                None => wanted = Some(cells[0] == heading),
+                Some(true) if !cells[0].starts_with("---") => rows.push(cells),
+                Some(_) => {}
+            }
+        }
+        assert!(!rows.is_empty(), "{} has no table of `{heading}`", self.path.display());
+        rows
+    }
+
+    /// What stands in backticks in the first cells of those tables.
+    pub fn names(&self, heading: &str) -> Vec<String> {
+        self.rows(heading).iter().flat_map(|row| quoted(&row[0])).collect()
+    }
+
+    /// The anchors of its headings, as GitHub makes them.
+    pub fn anchors(&self) -> Vec<String> {
+        let headings = self.prose().into_iter().filter(|line| line.starts_with('#'));
+        let kept = |c: char| match c {
+            ' ' => Some('-'),
+            c if c.is_alphanumeric() || c == '-' || c == '_' => Some(c.to_ascii_lowercase()),
+            _ => None,
+        };
+        headings
+            .map(|line| line.trim_start_matches('#').trim().chars().filter_map(kept).collect())
+            .collect()
+    }
+
+    /// The targets of its links.
+    pub fn links(&self) -> Vec<String> {
+        let target = |rest: &str| rest.split_once(')').map(|(target, _)| target.to_owned());
+        let lines = self.prose().into_iter();
+        lines.flat_map(|line| line.split("](").skip(1).filter_map(target)).collect()
+    }
+}
+
+/// What stands in backticks.
+pub fn quoted(text: &str) -> Vec<String> {
+    text.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
