@@ -245,12 +245,13 @@ async fn stopped(mut life: Life) {
         life.leave(true).await;
         life.cancel().await;
     }
-    life.ack_rest().await;
+    let due = life.ack_rest().await;
     end(&mut life, LifeEnd::Stopped).await;
+    unreachable_from_now(&life);
+    acting::act_all(&life.stage, due).await;
     if close_channel(&life.channel).await {
         life.stage.scribe.record(Event::LifeRead { life: life.id }).await;
     }
-    unreachable_from_now(&life);
     close(&life.link).await;
     if let Some(departure) = life.departure.take() {
         departure.complete(&life.stage).await;

@@ -46,7 +46,8 @@ struct Tally {
     /// How many instances add to it.
     sources: u64,
     count: AtomicU64,
-    actions: Vec<Action>,
+    /// With their places in the file.
+    actions: Vec<(usize, Action)>,
 }
 
 /// All counters of a run.
@@ -68,19 +69,19 @@ impl Tallies {
     /// The counters that the plan's triggers need, one for each distinct trigger.
     pub fn new(plan: &Variant) -> Self {
         let mut tallies: Vec<Tally> = Vec::new();
-        for (action, trigger) in actions(plan) {
+        for (place, (action, trigger)) in actions(plan).into_iter().enumerate() {
             let Trigger::Count { event, n, of } = trigger else { continue };
             let same =
                 |tally: &&mut Tally| tally.event == *event && tally.n == *n && tally.of == *of;
             match tallies.iter_mut().find(same) {
-                Some(tally) => tally.actions.push(action),
+                Some(tally) => tally.actions.push((place, action)),
                 None => tallies.push(Tally {
                     event: *event,
                     of: of.clone(),
                     n: *n,
                     sources: sources(plan, *event, of),
                     count: AtomicU64::new(0),
-                    actions: vec![action],
+                    actions: vec![(place, action)],
                 }),
             }
         }
@@ -126,7 +127,9 @@ impl Tallies {
                 due.extend(&tally.actions);
             }
         }
-        due
+        // One event may be the N-th of several counters.
+        due.sort_unstable_by_key(|(place, _)| *place);
+        due.into_iter().map(|(_, action)| action).collect()
     }
 
     /// How many events an instance may make in one go without running past a trigger, even

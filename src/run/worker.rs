@@ -365,11 +365,16 @@ impl Life {
     }
 
     /// At a stop and at the end all that is finished is acked.
-    pub async fn ack_rest(&mut self) {
-        if matches!(self.ack, AckMode::Manual { .. }) && self.unacked > 0 {
-            // A channel that is broken by now keeps its deliveries unacked; the events say so.
-            let _ = self.write_ack(self.last_finished).await;
-            self.unacked = 0;
+    /// Says what that sets off.
+    pub async fn ack_rest(&mut self) -> Vec<Action> {
+        if !matches!(self.ack, AckMode::Manual { .. }) || self.unacked == 0 {
+            return Vec::new();
+        }
+        let covered = std::mem::take(&mut self.unacked);
+        match self.write_ack(self.last_finished).await {
+            Ok(()) => self.stage.tallies.count(&self.watches.acked, covered, |_| true),
+            // A channel that is broken keeps its deliveries unacked; the events say so.
+            Err(_) => Vec::new(),
         }
     }
 

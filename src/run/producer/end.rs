@@ -18,7 +18,7 @@ impl Life {
         let unanswered = self.waiting.len() + self.late.len();
         let unanswered = u32::try_from(unanswered).unwrap_or(u32::MAX);
         let (closed, done) = match ending {
-            Ending::Done | Ending::Finished => (self.close_in_order().await, None),
+            Ending::Done | Ending::Finished => (self.close_in_order(&plan.name).await, None),
             Ending::Killed { how, done } => {
                 let closed = match how {
                     KillHow::Crash | KillHow::Cancel => {
@@ -43,6 +43,8 @@ impl Life {
         self.stage.scribe.record(Event::ProducerEnded { producer, end, at }).await;
         let slot = &self.stage.producers[self.id.index()];
         lock(&slot.control).take();
+        // Before anybody hears of it: a restart says that there is more to come.
+        slot.done.store(true, Ordering::SeqCst);
         if let Some(done) = done {
             let effect = Effect::Producer {
                 published: self.next - 1,
@@ -52,18 +54,23 @@ impl Life {
             // The fault's task may have been cut off.
             let _ = done.send(effect);
         }
-        slot.done.store(true, Ordering::SeqCst);
         let _ = self.close_connection().await;
     }
 
     /// With confirms off, close-ok says that the broker has read every publish; the returns
     /// that it sent come before it.
-    async fn close_in_order(&mut self) -> bool {
-        let closed = self.close_channel().await;
+    ///
+    /// A producer without confirms may learn only now that the broker refused its publishes.
+    async fn close_in_order(&mut self, name: &str) -> bool {
+        let closed = timeout(PATIENCE, self.channel.close(200, "OK".into())).await;
+        if let Ok(Err(error)) = &closed {
+            let error = self.listener.reason(error).await;
+            self.stage.note_error(trouble::fact(name, &error));
+        }
         if self.plan().confirms == Confirms::Off {
             self.hear_returns().await;
         }
-        closed
+        matches!(closed, Ok(Ok(())))
     }
 
     async fn close_channel(&self) -> bool {
