@@ -129,7 +129,8 @@ matrix: { how: [crash, close_connection, close_channel, cancel] }
     run.exits(0);
     for variant in [0, 1] {
         assert_eq!(run.causes(variant), ["lost 8 queue_gone"], "{run}");
-        run.variant_has(variant, "delivered 2, lost 8, remaining 0, unroutable 5");
+        // After a crash the queue goes when the broker notices: `late` may still reach it.
+        run.variant_has(variant, "delivered 2, lost 8, remaining 0, expected 10");
     }
     for variant in [2, 3] {
         assert!(run.causes(variant).is_empty(), "{run}");

@@ -8,9 +8,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::{FutureExt, StreamExt};
-use lapin::options::{BasicCancelOptions, BasicConsumeOptions};
+use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicGetOptions};
 use lapin::types::FieldTable;
-use lapin::{Channel, Consumer};
+use lapin::{BasicProperties, Channel, Consumer};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::ledger::event::{Event, MessageKey};
@@ -33,6 +33,8 @@ pub struct Drain {
     consumer: Option<Consumer>,
     batch: Vec<Option<MessageKey>>,
     total: u64,
+    /// Without a subscription: nothing was ready when it was looked at last.
+    seen_empty: bool,
 }
 
 impl Drain {
@@ -46,14 +48,33 @@ impl Drain {
             FieldTable::default(),
         );
         let consumer = timeout(PATIENCE, asked).await.ok().and_then(Result::ok);
-        Self { queue, real, channel, consumer, batch: Vec::new(), total: 0 }
+        Self { queue, real, channel, consumer, batch: Vec::new(), total: 0, seen_empty: false }
+    }
+
+    /// Whether somebody else's exclusive subscription keeps it out, or the queue is gone.
+    pub fn is_refused(&self) -> bool {
+        self.consumer.is_none()
+    }
+
+    /// Takes what is ready now, one by one, where it cannot subscribe. An auto-delete queue
+    /// goes when the exclusive consumer leaves, so this is the last look at it.
+    pub async fn take_now(&mut self, stage: &Stage, channel: &Channel) {
+        let options = BasicGetOptions { no_ack: true };
+        self.seen_empty = loop {
+            let got = channel.basic_get(self.real.as_str().into(), options);
+            match timeout(PATIENCE, got).await {
+                Ok(Ok(Some(message))) => self.keep(stage, &message.delivery.properties).await,
+                Ok(Ok(None)) => break true,
+                _ => break false,
+            }
+        };
     }
 
     /// Takes what is left and tells the ledger whether the queue was seen empty.
     pub async fn complete(mut self, stage: &Stage) {
         let complete = match self.consumer.take() {
             Some(consumer) => self.empty(stage, consumer).await,
-            None => false,
+            None => self.seen_empty,
         };
         self.write(stage).await;
         let (queue, total) = (self.queue, self.total);
@@ -85,12 +106,16 @@ impl Drain {
 
     async fn take_ready(&mut self, stage: &Stage, consumer: &mut Consumer) {
         while let Some(Some(Ok(delivery))) = consumer.next().now_or_never() {
-            let id = delivery.properties.message_id().as_ref();
-            self.batch.push(id.and_then(|id| identity::read(&stage.run, id.as_str())));
-            self.total += 1;
-            if self.batch.len() >= BATCH {
-                self.write(stage).await;
-            }
+            self.keep(stage, &delivery.properties).await;
+        }
+    }
+
+    async fn keep(&mut self, stage: &Stage, properties: &BasicProperties) {
+        let id = properties.message_id().as_ref();
+        self.batch.push(id.and_then(|id| identity::read(&stage.run, id.as_str())));
+        self.total += 1;
+        if self.batch.len() >= BATCH {
+            self.write(stage).await;
         }
     }
 

@@ -173,7 +173,7 @@ async fn close(stage: &Arc<Stage>, over: Over) {
         let tasks = std::mem::take(&mut *lock(&slot.task));
         wait_for(stage, tasks, "a producer").await;
     }
-    let kept = keep_auto_delete(stage).await;
+    let kept = keep_auto_delete(stage, cut).await;
     for index in 0..stage.workers.len() {
         if let Some(control) = stage.worker_control(WorkerId::from_index(index)) {
             let _ = control.send(Command::Finish { cut }).await;
@@ -192,11 +192,21 @@ async fn close(stage: &Arc<Stage>, over: Over) {
 
 /// An auto-delete queue goes with its last consumer: the drain subscribes before the workers
 /// leave.
-async fn keep_auto_delete(stage: &Arc<Stage>) -> Vec<Drain> {
+async fn keep_auto_delete(stage: &Arc<Stage>, cut: bool) -> Vec<Drain> {
     let mut kept = Vec::new();
     for (index, queue) in stage.plan.topology.queues.iter().enumerate() {
         if queue.auto_delete && queue.owner.is_none() {
-            kept.extend(start_drain(stage, QueueId::from_index(index)).await);
+            let Some(mut drain) = start_drain(stage, QueueId::from_index(index)).await else {
+                continue;
+            };
+            // In a run that is cut, what that consumer has in hand goes with the queue unseen.
+            if drain.is_refused()
+                && !cut
+                && let Ok(channel) = stage.asker.open().await
+            {
+                drain.take_now(stage, &channel).await;
+            }
+            kept.push(drain);
         }
     }
     kept

@@ -97,18 +97,20 @@ impl Scene {
         command
     }
 
-    /// The program on this file with a report, as somebody on the shared node.
+    /// The program on this file with a report, as somebody on the shared node who has nothing
+    /// to say to its management API.
     pub fn command_as(&self, user: &str, password: &str, vhost: &str) -> Command {
         let mut command = self.bare();
         command.arg("--broker").arg(broker(user, password, vhost));
-        command.arg("--management").arg(management());
         command.arg("--report").arg(format!("json={}", self.report().display()));
         command
     }
 
     /// The same as the administrator, who gets a virtual host for each variant.
     pub fn command(&self) -> Command {
-        self.command_as(&facts().user, &facts().password, "%2F")
+        let mut command = self.command_as(&facts().user, &facts().password, "%2F");
+        command.arg("--management").arg(management());
+        command
     }
 
     /// Runs it to the end.
