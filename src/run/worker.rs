@@ -135,6 +135,9 @@ impl Life {
     pub async fn live(&mut self) -> Ending {
         loop {
             self.read_ready();
+            if self.events.len() >= EVENTS {
+                self.flush().await;
+            }
             if let Some(ending) = self.listen_without_waiting().await {
                 return ending;
             }
@@ -273,9 +276,6 @@ impl Life {
                 self.write_ack(self.last_finished - (self.unacked - due)).await?;
                 self.unacked -= due;
             }
-        }
-        if self.events.len() >= EVENTS {
-            self.flush().await;
         }
         Ok(())
     }
