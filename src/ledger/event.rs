@@ -51,7 +51,10 @@ pub enum Event {
     /// Nothing more is read, worked or acked.
     LifeEnded { life: LifeId, how: LifeEnd, totals: LifeTotals, at: Micros },
     /// The broker answered a close of the life's channel: it has read every ack before it.
-    LifeRead { life: LifeId },
+    LifeRead { life: LifeId, at: Micros },
+    /// The broker was seen to have given up the life's consumer: it sends it nothing more, and
+    /// what the life held is back in its queue. What of its acks was read nobody knows.
+    LifeNoticed { life: LifeId, at: Micros },
     /// The request that makes this queue come or go is about to be sent.
     ChangeBegun { change: ChangeId, queue: QueueId, kind: ChangeKind, at: Micros },
     /// Its answer was read, or the queue was verified gone.

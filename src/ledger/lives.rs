@@ -6,10 +6,6 @@ use std::collections::{HashMap, VecDeque};
 use crate::ledger::event::{LifeEnd, LifeId, LifeTotals, MessageKey, Micros};
 use crate::plan::model::{AckMode, ProducerId, QueueId, WorkerId};
 
-/// For how long a broker may go on sending to a consumer that ended without a word. It was
-/// measured to notice a dead socket within 3 ms; under load it takes longer.
-pub const UNNOTICED: Micros = 250_000;
-
 /// Where the copy of a delivery is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CopyPlace {
@@ -85,6 +81,8 @@ pub struct Life {
     pub taken_over: HashMap<(LifeId, ProducerId), u32>,
     /// The broker was seen to have read everything that was written.
     pub read_by_broker: bool,
+    /// When the broker was first seen to have given it up.
+    pub noticed: Option<Micros>,
     /// What each producer had published when the broker cannot have sent anything more;
     /// `None` as long as it can.
     pub sent_until: Option<Vec<u32>>,
@@ -118,6 +116,7 @@ impl Life {
             end: None,
             taken_over: HashMap::new(),
             read_by_broker: false,
+            noticed: None,
             sent_until: None,
             next_tag: 1,
             held: VecDeque::new(),
@@ -138,9 +137,9 @@ impl Life {
         self.end.as_ref().is_some_and(|end| end.how == LifeEnd::Killed(Cancel))
     }
 
-    /// Whether it is over, and the broker can have noticed it by `at`.
+    /// Whether it is over, and the broker was seen to know that before `at`.
     pub fn is_noticed(&self, at: Micros) -> bool {
-        self.end.as_ref().is_some_and(|end| at > end.at.saturating_add(UNNOTICED))
+        self.noticed.is_some_and(|noticed| at > noticed)
     }
 
     /// Deliveries read and not finished.

@@ -47,8 +47,6 @@ pub struct Ledger {
     producers: Vec<ProducerBook>,
     queues: Vec<QueueBook>,
     lives: Vec<Life>,
-    /// Ended lives to which the broker may still be sending.
-    fading: Vec<LifeId>,
     /// Copies that a change of the topology made possible and that were seen.
     extras: BTreeMap<(MessageKey, QueueId), Copy>,
     /// Messages that were on their way when a queue was about to come.
@@ -125,7 +123,6 @@ impl Ledger {
             producers: plan.producers.iter().map(|p| ProducerBook::new(p, plan.seed)).collect(),
             queues: plan.topology.queues.iter().map(|_| queue()).collect(),
             lives: Vec::new(),
-            fading: Vec::new(),
             extras: BTreeMap::new(),
             windows: Vec::new(),
             unexpected: BTreeMap::new(),

@@ -37,7 +37,8 @@ impl Ledger {
                 }
             }
             Event::LifeEnded { life, how, totals, at } => self.life_ended(life, how, totals, at),
-            Event::LifeRead { life } => self.life_read(life),
+            Event::LifeRead { life, at } => self.life_noticed(life, at, true),
+            Event::LifeNoticed { life, at } => self.life_noticed(life, at, false),
             Event::ChangeBegun { change, queue, kind, .. } => {
                 self.change_begun(change, queue, kind);
             }
@@ -66,7 +67,6 @@ impl Ledger {
     }
 
     fn published(&mut self, producer: ProducerId, first: u32, count: u32, at: Micros) {
-        self.bid_farewell(at);
         let book = &mut self.producers[producer.index()];
         let due = book.messages.len() + 1;
         let possible = first == due && book.up;
@@ -177,35 +177,20 @@ impl Ledger {
         let Some(life) = self.lives.get_mut(id.index()).filter(|life| life.is_live()) else {
             return self.violation(None, "a worker ended that was not subscribed");
         };
-        self.fading.push(id);
         if let Err(what) = life.finish_life(how, totals, at, published) {
             self.violation(None, what);
         }
     }
 
-    fn life_read(&mut self, id: LifeId) {
+    /// From here on the broker sends nothing more to a life that is over.
+    fn life_noticed(&mut self, id: LifeId, at: Micros, read: bool) {
         let published = self.published_so_far();
-        let Some(life) = self.lives.get_mut(id.index()) else {
-            return self.violation(None, "a life that never began was read by the broker");
+        let Some(life) = self.lives.get_mut(id.index()).filter(|life| !life.is_live()) else {
+            return self.violation(None, "the broker gave up a life that was not over");
         };
-        life.read_by_broker = true;
+        life.read_by_broker |= read;
+        life.noticed.get_or_insert(at);
         life.sent_until.get_or_insert(published);
-    }
-
-    /// What is published from `at` on cannot be sent to a life that ended long before.
-    fn bid_farewell(&mut self, at: Micros) {
-        if !self.fading.iter().any(|id| self.lives[id.index()].is_noticed(at)) {
-            return;
-        }
-        let published = self.published_so_far();
-        for id in std::mem::take(&mut self.fading) {
-            let life = &mut self.lives[id.index()];
-            if life.is_noticed(at) {
-                life.sent_until.get_or_insert_with(|| published.clone());
-            } else {
-                self.fading.push(id);
-            }
-        }
     }
 
     pub(super) fn published_so_far(&self) -> Vec<u32> {

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use lapin::options::{BasicConsumeOptions, BasicQosOptions};
 use lapin::types::FieldTable;
 use lapin::{Channel, Consumer, Error};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::broker::{BrokerError, Link};
 use crate::ledger::event::{Event, LifeEnd};
@@ -22,6 +23,12 @@ use crate::run::{acting, asking};
 
 /// How many commands may wait for a worker; nobody sends many.
 const COMMANDS: usize = 64;
+
+/// How long the broker may take to notice that a socket is dead; on loopback it takes
+/// milliseconds unless the machine is overloaded.
+const NOTICE: Duration = Duration::from_secs(20);
+/// How often it is asked.
+const STEP: Duration = Duration::from_millis(3);
 
 /// A worker that is connected and not yet subscribed.
 pub struct Ready {
@@ -183,20 +190,54 @@ async fn killed(mut life: Life, how: KillHow, done: oneshot::Sender<Effect>) {
         }
     };
     if read {
-        life.stage.scribe.record(Event::LifeRead { life: life.id }).await;
+        tell_noticed(&life, true).await;
     }
     if hangs_up {
         unreachable_from_now(&life);
     }
+    // What the broker still believes in can move: the run is not over before it knows.
+    let hold = life.stage.hold();
     // The fault's task may have been cut off.
     let _ = done.send(Effect::Worker(life.id));
     if let Some(departure) = life.departure.take() {
         departure.complete(&life.stage).await;
     }
+    if !read {
+        await_noticed(&life).await;
+    }
+    drop(hold);
     if !hangs_up {
         let stage = Arc::clone(&life.stage);
         let task = tokio::spawn(linger(life));
         lock(&stage.lingering).push(task);
+    }
+}
+
+/// The broker was seen to have given up the consumer, and to have `read` all that was written.
+async fn tell_noticed(life: &Life, read: bool) {
+    let (life_id, at) = (life.id, life.stage.clock.now());
+    life.stage
+        .scribe
+        .record(match read {
+            true => Event::LifeRead { life: life_id, at },
+            false => Event::LifeNoticed { life: life_id, at },
+        })
+        .await;
+}
+
+/// Nobody tells when the broker gives up a consumer that is dead. It is seen when the queue has
+/// no more consumers than there are live ones, or is gone. Without that the ledger goes on
+/// believing that it may be sent something.
+async fn await_noticed(life: &Life) {
+    let stage = &life.stage;
+    let queue = stage.plan.workers[life.worker.index()].queue;
+    let deadline = Instant::now() + NOTICE;
+    while Instant::now() < deadline {
+        let live = stage.queues[queue.index()].consumers.load(Ordering::SeqCst);
+        match acting::numbers(stage, queue).await {
+            Some(numbers) if numbers.consumers > live => sleep(STEP).await,
+            _ => return tell_noticed(life, false).await,
+        }
     }
 }
 
@@ -250,7 +291,7 @@ async fn stopped(mut life: Life) {
     unreachable_from_now(&life);
     acting::act_all(&life.stage, due).await;
     if close_channel(&life.channel).await {
-        life.stage.scribe.record(Event::LifeRead { life: life.id }).await;
+        tell_noticed(&life, true).await;
     }
     close(&life.link).await;
     if let Some(departure) = life.departure.take() {
@@ -269,7 +310,7 @@ async fn finished(mut life: Life, cut: bool) {
     life.ack_rest().await;
     end(&mut life, if cut { LifeEnd::Cut } else { LifeEnd::Stopped }).await;
     if close_channel(&life.channel).await {
-        life.stage.scribe.record(Event::LifeRead { life: life.id }).await;
+        tell_noticed(&life, true).await;
     }
     match early {
         Some(drain) => drain.complete(&life.stage).await,
@@ -287,10 +328,13 @@ async fn failed(mut life: Life, fact: ErrorFact) {
     life.leave(true).await;
     end(&mut life, LifeEnd::Failed).await;
     unreachable_from_now(&life);
+    let hold = life.stage.hold();
     close(&life.link).await;
     if let Some(departure) = life.departure.take() {
         departure.complete(&life.stage).await;
     }
+    await_noticed(&life).await;
+    drop(hold);
 }
 
 fn plan_queue(life: &Life) -> &Queue {

@@ -101,7 +101,8 @@ fn actor(event: &Event) -> Actor {
         Event::LifeStarted { life, .. }
         | Event::Worked { life, .. }
         | Event::LifeEnded { life, .. }
-        | Event::LifeRead { life } => Actor::Life(life.0),
+        | Event::LifeRead { life, .. }
+        | Event::LifeNoticed { life, .. } => Actor::Life(life.0),
         Event::ChangeBegun { .. }
         | Event::ChangeEnded { .. }
         | Event::Drained { .. }
@@ -113,7 +114,9 @@ fn actor(event: &Event) -> Actor {
 fn is_possible(events: &[Event], index: usize, how: Mutation) -> bool {
     match how {
         Mutation::Swap => actor(&events[index]) != actor(&events[index + 1]),
-        Mutation::Drop => matches!(events[index], Event::LifeRead { .. }),
+        Mutation::Drop => {
+            matches!(events[index], Event::LifeRead { .. } | Event::LifeNoticed { .. })
+        }
         Mutation::Double => false,
     }
 }

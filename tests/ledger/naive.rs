@@ -139,7 +139,7 @@ impl Counting<'_> {
             Event::LifeStarted { .. } | Event::LifeEnded { .. } | Event::Worked { .. } => {
                 self.take_work(index, event);
             }
-            Event::ProducerStarted { .. } | Event::LifeRead { .. } => {}
+            Event::ProducerStarted { .. } | Event::LifeRead { .. } | Event::LifeNoticed { .. } => {}
         }
     }
 

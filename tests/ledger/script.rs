@@ -151,7 +151,11 @@ impl Script {
     }
 
     pub fn life_read(&mut self, life: LifeId) {
-        self.events.push(Event::LifeRead { life });
+        self.events.push(Event::LifeRead { life, at: self.at });
+    }
+
+    pub fn life_noticed(&mut self, life: LifeId) {
+        self.events.push(Event::LifeNoticed { life, at: self.at });
     }
 
     pub fn begin_change(&mut self, queue: QueueId, kind: ChangeKind) -> ChangeId {

@@ -34,8 +34,8 @@ impl Sim<'_> {
         while !self.unverified.is_empty() {
             self.verify_gone(0);
         }
-        for life in std::mem::take(&mut self.unread) {
-            self.events.push(Event::LifeRead { life });
+        for (life, clean) in std::mem::take(&mut self.unread) {
+            self.tell_noticed(life, clean);
         }
         self.close_silent();
         for index in 0..self.plan.topology.queues.len() {

@@ -84,7 +84,9 @@ struct Sim<'a> {
     /// Queues on their way out, and gone ones that nobody has verified yet.
     going: Vec<usize>,
     unverified: Vec<(ChangeId, usize)>,
-    unread: Vec<LifeId>,
+    /// Lives that the broker has given up, which nobody has seen yet, and whether each was
+    /// closed in good order.
+    unread: Vec<(LifeId, bool)>,
     changes: u32,
     lives: u16,
     faults_left: usize,
@@ -207,10 +209,18 @@ impl<'a> Sim<'a> {
             Action::Bury(index) => self.bury(index),
             Action::VerifyGone(index) => self.verify_gone(index),
             Action::LifeRead(index) => {
-                let life = self.unread.remove(index);
-                self.events.push(Event::LifeRead { life });
+                let (life, clean) = self.unread.remove(index);
+                self.tell_noticed(life, clean);
             }
         }
+    }
+
+    fn tell_noticed(&mut self, life: LifeId, clean: bool) {
+        let at = self.now();
+        self.events.push(match clean {
+            true => Event::LifeRead { life, at },
+            false => Event::LifeNoticed { life, at },
+        });
     }
 
     fn fault(&mut self) {

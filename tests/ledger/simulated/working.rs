@@ -154,6 +154,7 @@ impl Sim<'_> {
         self.events.push(Event::LifeEnded { life, how, totals, at });
         if how == LifeEnd::Killed(KillHow::Cancel) {
             self.broker.consumers[client.consumer].subscribed = false;
+            self.unread.push((life, false));
             self.silent.push(client);
             if let Some((change, pile)) = goes {
                 self.broker.remove(pile);
@@ -202,9 +203,7 @@ impl Sim<'_> {
         }
         self.broker.close(consumer);
         dying.client.bury(&mut self.broker);
-        if dying.clean {
-            self.unread.push(dying.client.life);
-        }
+        self.unread.push((dying.client.life, dying.clean));
         if let Some((change, pile)) = dying.goes {
             self.broker.remove(pile);
             self.unverified.push((change, pile));
