@@ -177,6 +177,8 @@ async fn killed(mut life: Life, how: KillHow, done: oneshot::Sender<Effect>) {
     // Recorded first: whatever the broker does about it comes after it in the ledger.
     life.leave(hangs_up).await;
     end(&mut life, LifeEnd::Killed(how)).await;
+    // A stop that had begun is over as well.
+    life.stopping = None;
     let read = match how {
         KillHow::Crash => {
             life.link.cut();
@@ -184,11 +186,11 @@ async fn killed(mut life: Life, how: KillHow, done: oneshot::Sender<Effect>) {
         }
         KillHow::CloseConnection => close(&life.link).await,
         KillHow::CloseChannel => close_channel(&life.channel).await,
-        KillHow::Cancel => {
-            life.cancel_silently().await;
-            false
-        }
+        KillHow::Cancel => false,
     };
+    // The answer to a cancel proves as much as asking would, and nobody else may ask for a queue
+    // that this connection owns.
+    let cancelled = how == KillHow::Cancel && life.cancel_silently().await;
     if read {
         tell_noticed(&life, true).await;
     }
@@ -202,7 +204,9 @@ async fn killed(mut life: Life, how: KillHow, done: oneshot::Sender<Effect>) {
     if let Some(departure) = life.departure.take() {
         departure.complete(&life.stage).await;
     }
-    if !read {
+    if cancelled {
+        tell_noticed(&life, false).await;
+    } else if !read {
         await_noticed(&life).await;
     }
     drop(hold);
@@ -282,8 +286,9 @@ async fn linger(mut life: Life) {
 }
 
 async fn stopped(mut life: Life) {
-    if !life.has_left() {
-        life.leave(true).await;
+    let had_left = life.has_left();
+    life.leave(true).await;
+    if !had_left {
         life.cancel().await;
     }
     let due = life.ack_rest().await;
