@@ -3,7 +3,7 @@
 //! Each file is drawn from a seed of its own, so one that fails can be drawn and run again:
 //! `RMQ_SCENARIO_RANDOM_SEED=… RMQ_SCENARIO_RANDOM_FILES=1 cargo test --test random_runs by_hand
 //! -- --ignored --nocapture`. Without a seed, that test goes on for as many seconds as
-//! `RMQ_SCENARIO_RANDOM_SECONDS` says.
+//! `RMQ_SCENARIO_RANDOM_SECONDS` says; `RMQ_SCENARIO_RANDOM_TELL=1` shows what became of each.
 
 mod demands;
 #[path = "ledger/dice.rs"]
@@ -75,6 +75,9 @@ fn examine(files: &[Drawn]) -> Vec<String> {
             let list = complaints.join("\n  ");
             found.push(format!("seed {}\n  {list}\n{}\n{scenario:#}", drawn.seed, drawn.yaml));
         }
+    }
+    if variable("TELL").is_some() {
+        scenarios.iter().for_each(|scenario| println!("{}", demands::line(scenario)));
     }
     let any = |word: &str| scenarios.iter().any(|scenario| scenario["verdict"] == word);
     let expected = match (any("fail"), any("inconclusive")) {

@@ -87,7 +87,7 @@ fn producer(dice: &mut Dice, sketch: &mut Sketch, index: usize) {
     if dice.percent(20) {
         line += dice.pick(&[", reconnect: false", ", reconnect: { after: 20ms }"]);
     }
-    if dice.percent(25) {
+    if dice.percent(20) {
         let trigger = faults::trigger(dice, sketch);
         sketch.producers[index].starts = trigger.starts_with("at:");
         line += &format!(", start: {{ {trigger} }}");
@@ -100,18 +100,19 @@ fn destination(dice: &mut Dice, sketch: &mut Sketch, index: usize) -> String {
         sketch.producers[index].is_sound = false;
         return "{ exchange: nowhere, missing: true, routing_key: a }".to_owned();
     }
-    if sketch.exchanges.is_empty() || dice.percent(35) {
+    if sketch.exchanges.is_empty() || dice.percent(45) {
         let queue = dice.below(sketch.queues.len());
         return format!("{{ queue: {} }}", sketch.queues[queue].name);
     }
     let exchange = &sketch.exchanges[dice.below(sketch.exchanges.len())];
     let mut key = || format!("\"{}\"", dice.pick(&KEYS));
     let (one, two) = (key(), key());
+    // Nothing stands twice in a map.
     let key = match dice.below(4) {
         0 => one,
+        3 if one != two => format!("{{ weighted: {{ {one}: 3, {two}: 1 }} }}"),
         1 => format!("[{one}, {two}]"),
-        2 => format!("{{ random: [{one}, {two}, a.b] }}"),
-        _ => format!("{{ weighted: {{ {one}: 3, {two}: 1 }} }}"),
+        _ => format!("{{ random: [{one}, {two}, a.b] }}"),
     };
     sketch.producers[index].is_sound = !exchange.goes;
     format!("{{ exchange: {}, routing_key: {key} }}", exchange.name)

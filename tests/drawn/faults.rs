@@ -68,9 +68,9 @@ pub fn trigger(dice: &mut Dice, sketch: &Sketch) -> String {
     if sketch.faults > 0 && dice.percent(20) {
         return format!("after: {{ fault: f{} }}", 1 + dice.below(sketch.faults));
     }
-    let n = if dice.percent(60) { 1 + dice.below(10) } else { 1 + dice.below(150) };
+    let n = if dice.percent(75) { 1 + dice.below(10) } else { 1 + dice.below(150) };
     let event = dice.pick(&["published", "confirmed", "finished", "acked", "consuming"]);
-    let n = if event == "consuming" { 1 + dice.below(4) } else { n };
+    let n = if event == "consuming" { 1 + dice.below(2) } else { n };
     let names = match event {
         "published" | "confirmed" => sketch.producer_names(),
         _ => sketch.worker_names(),
