@@ -221,3 +221,25 @@ matrix: { how: [crash, close_connection, close_channel] }
     // Whoever closes in order has sent everything before.
     run.variant_has(1, "lost 0, delivered 500").variant_has(2, "lost 0, delivered 500");
 }
+
+#[test]
+fn a_close_in_the_middle_of_a_publish_proves_nothing_about_it() {
+    let run = run("
+scenario: publisher
+vars: { how: close_channel }
+topology: { queues: [{ name: q }] }
+producers:
+  - { name: p, to: { queue: q }, messages: 4000, size: 256KiB, confirms: false }
+workers: [{ name: w, queue: q }]
+faults: [{ kill: p, at: 40ms, how: $how }]
+matrix: { how: [close_connection, close_channel] }
+");
+    run.exits(0);
+    for variant in 0..2 {
+        let [published, lost, delivered] =
+            ["published", "lost", "delivered"].map(|name| run.number(variant, name));
+        assert_eq!(delivered + lost, published, "{run}");
+        let causes = run.causes(variant);
+        assert!(lost == 0 || causes == [format!("lost {lost} not_sent")], "{causes:?}{run}");
+    }
+}

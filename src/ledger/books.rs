@@ -170,6 +170,11 @@ impl Books {
         self.ledger.producers[producer.index()].messages.len()
     }
 
+    /// The first number of the channel that published the message.
+    pub fn channel_of(&self, message: MessageKey) -> u32 {
+        self.ledger.producers[message.producer.index()].channel_of(message.n)
+    }
+
     /// The highest number between the two whose message the broker was seen to have: answered,
     /// returned, or seen by a worker or the drain. 0 is none.
     pub fn highest_arrived(&self, producer: ProducerId, first: u32, last: u32) -> u32 {

@@ -78,7 +78,8 @@ pub struct Answer {
 /// How a producer's channel ended, with what the producer itself counted on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProducerEnd {
-    /// The broker answered the channel's close, so it has read every publish.
+    /// The broker answered the channel's close, which was written after every publish, so it
+    /// has read them all.
     pub closed: bool,
     pub published: u32,
     pub answered: u32,

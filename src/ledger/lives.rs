@@ -73,8 +73,10 @@ pub struct Life {
     pub counts: LifeCounts,
     /// Time spent at work, unfinished work included.
     pub busy: Micros,
-    /// For each producer the highest number that came without the redelivered flag.
-    pub highest: Vec<u32>,
+    /// For each producer, by the first number of each of its channels, the highest number that
+    /// came without the redelivered flag. Only a channel keeps its order: what a restarted
+    /// producer publishes can overtake what is left of its earlier life.
+    highest: Vec<Vec<(u32, u32)>>,
     pub end: Option<End>,
     /// By whose delivery it had been, the highest number of each producer that came here
     /// when that life was over.
@@ -112,7 +114,7 @@ impl Life {
             started,
             counts: LifeCounts::default(),
             busy: 0,
-            highest: vec![0; producers],
+            highest: vec![Vec::new(); producers],
             end: None,
             taken_over: HashMap::new(),
             read_by_broker: false,
@@ -123,6 +125,26 @@ impl Life {
             work: None,
             next_begin: 1,
             unacked_from: 1,
+        }
+    }
+
+    /// The highest number of a producer's channel that came for the first time; 0 is none.
+    pub fn highest_of_channel(&self, producer: ProducerId, first: u32) -> u32 {
+        let channels = self.highest[producer.index()].iter();
+        channels.filter(|(known, _)| *known == first).map(|(_, highest)| *highest).sum()
+    }
+
+    /// The same over all its channels.
+    pub fn highest(&self, producer: ProducerId) -> u32 {
+        self.highest[producer.index()].iter().map(|(_, highest)| *highest).max().unwrap_or(0)
+    }
+
+    /// A number of that channel came for the first time.
+    pub fn came_first(&mut self, producer: ProducerId, first: u32, n: u32) {
+        let channels = &mut self.highest[producer.index()];
+        match channels.iter_mut().find(|(known, _)| *known == first) {
+            Some((_, highest)) => *highest = n.max(*highest),
+            None => channels.push((first, n)),
         }
     }
 

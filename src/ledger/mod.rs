@@ -78,6 +78,8 @@ struct ProducerBook {
     open_from: u32,
     /// The first number of the channel in use.
     channel_from: u32,
+    /// The first numbers of all its channels, the one in use last.
+    channels: Vec<u32>,
     /// Answers and returns of the channel in use.
     channel_answered: u32,
     channel_returned: u32,
@@ -161,10 +163,16 @@ impl ProducerBook {
             confirms: producer.confirms != Confirms::Off,
             open_from: 1,
             channel_from: 1,
+            channels: Vec::new(),
             channel_answered: 0,
             channel_returned: 0,
             up: false,
             broken: Vec::new(),
         }
+    }
+
+    /// The first number of the channel that published `n`.
+    fn channel_of(&self, n: u32) -> u32 {
+        self.channels.iter().rev().find(|first| **first <= n).copied().unwrap_or(1)
     }
 }

@@ -59,6 +59,7 @@ impl Ledger {
         let book = &mut self.producers[producer.index()];
         let was_up = std::mem::replace(&mut book.up, true);
         book.channel_from = book.messages.len() + 1;
+        book.channels.push(book.channel_from);
         book.channel_answered = 0;
         book.channel_returned = 0;
         if was_up {
@@ -315,22 +316,21 @@ impl Ledger {
         if redelivered {
             return;
         }
-        let producer = message.producer.index();
+        let MessageKey { producer, n } = message;
         let worker = self.lives[id.index()].worker;
-        let highest = if self.lives[id.index()].highest[producer] > 0 {
-            self.lives[id.index()].highest[producer]
-        } else {
+        let mut highest = self.lives[id.index()].highest(producer);
+        if highest == 0 {
             let earlier = self.lives[..id.index()].iter().filter(|life| life.worker == worker);
-            earlier.map(|life| life.highest[producer]).max().unwrap_or(0)
-        };
-        if message.n <= highest {
+            highest = earlier.map(|life| life.highest(producer)).max().unwrap_or(0);
+        }
+        if n <= highest {
             self.disorder_count += 1;
             if self.disorder.len() < DISORDER {
                 self.disorder.push((message, worker));
             }
-        } else {
-            self.lives[id.index()].highest[producer] = message.n;
         }
+        let first = self.producers[producer.index()].channel_of(n);
+        self.lives[id.index()].came_first(producer, first, n);
     }
 
     fn begun(&mut self, id: LifeId, tag: u64, at: Micros) -> Result<(), Broken> {

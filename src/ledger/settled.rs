@@ -100,7 +100,11 @@ impl Ledger {
         };
         let numbers = |life: &Life| {
             let producers = (0..self.producers.len()).map(ProducerId::from_index);
-            let least = |producer| {
+            let least = |producer: ProducerId| {
+                // What a restarted producer published can lie anywhere in the queue.
+                if self.producers[producer.index()].channels.len() > 1 {
+                    return 0;
+                }
                 let taken = self.lives.iter().filter(|other| may_take(other, life));
                 let highest = |other: &Life| other.taken_over.get(&(life.id, producer)).copied();
                 taken.map(|other| highest(other).unwrap_or(0)).min().unwrap_or(0)

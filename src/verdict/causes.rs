@@ -198,13 +198,14 @@ impl<'a> Scene<'a> {
     /// Nobody read it.
     fn unseen(&self, view: &CopyView, causes: &mut Vec<Cause>, lives: &mut Vec<LifeId>) {
         let MessageKey { producer, n } = view.message;
+        let channel = self.books.channel_of(view.message);
         for life in &self.forgetful[view.queue.index()] {
             // It may have been on its way to a consumer that ended, unless that consumer had
             // read a later one: a channel keeps the order of the queue. But a copy that came
             // back from another consumer, who never read it, may have been sent after later
             // ones.
             let in_time = life.sent_until.as_ref().is_none_or(|until| n <= until[producer.index()]);
-            let in_order = n > life.highest[producer.index()];
+            let in_order = n > life.highest_of_channel(producer, channel);
             if in_time && (in_order || self.came_back_before(life)) {
                 causes.push(Cause::AutoAck);
                 lives.push(life.id);

@@ -52,6 +52,24 @@ fn no_auto_ack_for_what_cannot_have_been_sent_last() {
 }
 
 #[test]
+fn auto_ack_for_what_a_restarted_producer_overtook() {
+    // Only a channel keeps its order: the new one was quicker than what was left of the old.
+    let mut script = script(Confirms::Off, &[AckMode::Auto]);
+    let life = script.subscribe(WorkerId(0));
+    script.start(P);
+    script.publish(P, 1, 2);
+    script.end(P, false);
+    script.start(P);
+    script.publish(P, 3, 1);
+    script.end(P, true);
+    script.read(life, 3);
+    script.end_life(life, CRASH);
+    let books = script.sound_books();
+    assert_eq!(causes(&books, 2, Q), ["auto_ack", "not_sent"]);
+    assert_eq!(causes(&books, 3, Q), ["auto_ack"]);
+}
+
+#[test]
 fn no_auto_ack_under_manual_acks() {
     let books = killed(MANUAL, &[1]).0.sound_books();
     assert_eq!(books.totals[Count::Lost], 3);

@@ -36,7 +36,7 @@ impl Life {
                 (false, None)
             }
         };
-        let published = self.next - self.first;
+        let (published, closed) = (self.next - self.first, closed && !self.torn);
         let end =
             ProducerEnd { closed, published, answered: self.answered, returned: self.returned };
         let (producer, at) = (self.id, self.stage.clock.now());

@@ -71,6 +71,9 @@ struct Life {
     answered: u32,
     returned: u32,
     bodies: Vec<Vec<u8>>,
+    /// A write was broken off. lapin writes the close of a channel before publishes that it
+    /// still has in its queue, so what the broker answers to it proves nothing about them.
+    torn: bool,
 }
 
 /// Connects a producer and lets it publish.
@@ -142,6 +145,7 @@ async fn prepare(stage: &Arc<Stage>, id: ProducerId) -> Result<Life, BrokerError
         answered: 0,
         returned: 0,
         bodies: vec![Vec::new(); usize::try_from(CHUNK).expect("it is small")],
+        torn: false,
     })
 }
 

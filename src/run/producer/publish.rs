@@ -85,6 +85,7 @@ impl Life {
             }
             Err(command) => {
                 // Handed over, but how much of it reached the socket nobody knows.
+                self.torn = true;
                 self.next += count;
                 self.remember();
                 Err(self.obey(command).unwrap_or(Ending::Finished))
