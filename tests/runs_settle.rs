@@ -140,7 +140,7 @@ scenario: restart
 topology: { queues: [{ name: q }] }
 producers: [{ name: p, to: { queue: q }, messages: 5 }]
 workers: [{ name: w, queue: q }]
-faults: [{ kill: w, before_ack: 5, restart_after: 700ms }]
+faults: [{ kill: w, before_ack: 5, how: close_connection, restart_after: 700ms }]
 settle: { idle: 50ms }
 ")
     .exits(0)

@@ -65,7 +65,7 @@ scenario: worked
 topology: {{ queues: [{{ name: q }}] }}
 producers: [{{ name: p, to: {{ queue: q }}, messages: 20 }}]
 workers: [{{ name: w, count: 2, queue: q, ack: manual, prefetch: 1, work: 10ms }}]
-faults: [{{ kill: w-2, after: {{ {event}: 5{of} }}, how: close_channel }}]
+faults: [{{ kill: w-2, after: {{ {event}: 5{of} }}, how: close_channel, may_miss: true }}]
 "
             ));
             run.exits(0).has("delivered 20, lost 0, acked 20");
@@ -182,7 +182,7 @@ scenario: duplicates
 topology: { queues: [{ name: q }] }
 producers: [{ name: p, to: { queue: q }, messages: 10 }]
 workers: [{ name: w, queue: q, ack_every: 4 }]
-faults: [{ kill: w, before_ack: 8, restart_after: 10ms }]
+faults: [{ kill: w, before_ack: 8, how: close_connection, restart_after: 10ms }]
 ")
     .exits(0)
     .because(&["duplicates 4 requeued"])
@@ -275,10 +275,11 @@ workers:
   - { name: a, queue: q, ack: manual, ack_every: 3 }
   - { name: b, queue: q, ack: auto, start: { after: { fault: end } } }
 faults:
-  - { kill: a, during: 5, restart_after: 0ms }
-  - { kill: a, before_ack: 12, restart_after: 0ms }
-  - { name: end, kill: a, during: 24 }
+  - { kill: a, during: 5, how: close_channel, restart_after: 0ms }
+  - { kill: a, before_ack: 12, how: close_connection, restart_after: 0ms }
+  - { name: end, kill: a, during: 24, how: close_channel }
 ";
+    // A crash could lose an ack that was only just written.
     for round in 0..20 {
         let run = run(yaml);
         // Three lives of a: 5 begun, 4 finished, 3 acked; then 8 begun and finished, 6 acked;
@@ -286,7 +287,7 @@ faults:
         // again, in the last case by b.
         run.exits(0).because(&["duplicates 4 requeued"]).has(
             "workers.a.begun 24, workers.a.finished 22, workers.a.acked 18, delivered 40, \
-             workers.a.deliveries 111, workers.b.finished 22, lost 0, redelivered 93",
+             finished 44, workers.b.finished 22, lost 0",
         );
         assert!(run.died("a"), "round {round}{run}");
     }

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::Ordering;
 
+use lapin::Error;
+use lapin::options::BasicQosOptions;
 use tokio::time::timeout;
 
 use crate::ledger::event::{Event, ProducerEnd};
@@ -62,15 +64,29 @@ impl Life {
     ///
     /// A producer without confirms may learn only now that the broker refused its publishes.
     async fn close_in_order(&mut self, name: &str) -> bool {
+        if self.plan().confirms == Confirms::Off {
+            // A refusal and a goodbye may cross, and then the goodbye is answered as well. The
+            // answer to a question cannot come before what the broker said to the publishes.
+            let asked = self.channel.basic_qos(0, BasicQosOptions::default());
+            if let Ok(Err(error)) = timeout(PATIENCE, asked).await {
+                self.refused(name, &error).await;
+                self.hear_returns().await;
+                return false;
+            }
+        }
         let closed = timeout(PATIENCE, self.channel.close(200, "OK".into())).await;
         if let Ok(Err(error)) = &closed {
-            let error = self.listener.reason(error).await;
-            self.stage.note_error(trouble::fact(name, &error));
+            self.refused(name, error).await;
         }
         if self.plan().confirms == Confirms::Off {
             self.hear_returns().await;
         }
         matches!(closed, Ok(Ok(())))
+    }
+
+    async fn refused(&mut self, name: &str, error: &Error) {
+        let error = self.listener.reason(error).await;
+        self.stage.note_error(trouble::fact(name, &error));
     }
 
     async fn close_channel(&self) -> bool {

@@ -68,12 +68,12 @@ impl Life {
                 biased;
                 written = &mut writing => Ok(written),
                 command = next_ending(&mut self.control) => {
-                    if !matches!(command, Command::Kill { how: KillHow::Crash, .. }) {
-                        // lapin writes other methods before the publishes that are queued: a
-                        // goodbye would overtake them, and claim that all of them were read.
-                        let _ = timeout(PATIENCE, writing).await;
-                    }
-                    Err(command)
+                    // A goodbye would overtake the publishes that are queued. Only a crash does
+                    // not wait for them.
+                    let crash = matches!(command, Command::Kill { how: KillHow::Crash, .. });
+                    let rest = if crash { None } else { timeout(PATIENCE, writing).await.ok() };
+                    let torn = !rest.is_some_and(|rest| rest.iter().all(Result::is_ok));
+                    Err((command, torn))
                 }
             }
         };
@@ -83,9 +83,9 @@ impl Life {
                 let confirms: Result<Vec<_>, Error> = written.into_iter().collect();
                 confirms.map_err(|error| self.published_in_vain(count, error))
             }
-            Err(command) => {
-                // Handed over, but how much of it reached the socket nobody knows.
-                self.torn = true;
+            Err((command, torn)) => {
+                // Handed over; torn, nobody knows how much of it reached the socket.
+                self.torn = torn;
                 self.next += count;
                 self.remember();
                 Err(self.obey(command).unwrap_or(Ending::Finished))
