@@ -53,14 +53,15 @@ impl Departure {
     }
 
     /// To be called when the subscription or the connection has ended: waits until the queue
-    /// is verified gone.
-    pub async fn complete(self, stage: &Arc<Stage>) {
+    /// is verified gone. Whether it was.
+    pub async fn complete(self, stage: &Arc<Stage>) -> bool {
+        let mut gone = false;
         let slot = &stage.queues[self.queue.index()];
         slot.gone.store(true, Ordering::SeqCst);
         let name = lock(&slot.real).take();
         if let Some(name) = name {
             match stage.asker.await_gone(&name, AT_MOST).await {
-                Ok(true) => {}
+                Ok(true) => gone = true,
                 Ok(false) => stage.fail(BrokerError::silent(&format!(
                     "waiting for queue {name} to go with its consumer"
                 ))),
@@ -70,6 +71,7 @@ impl Departure {
         lock(&stage.standing).remove(&stage.plan.topology, self.queue);
         let at = stage.clock.now();
         stage.scribe.record(Event::ChangeEnded { change: self.change, at }).await;
+        gone
     }
 }
 
@@ -91,5 +93,12 @@ pub async fn arrive(
     }
     let at = stage.clock.now();
     stage.scribe.record(Event::ChangeEnded { change, at }).await;
+    if declared.is_err() {
+        // What may have been made of it goes with the connection of the program that ends.
+        let change = stage.next_change();
+        let kind = ChangeKind::Goes;
+        stage.scribe.record(Event::ChangeBegun { change, queue, kind, at }).await;
+        stage.scribe.record(Event::ChangeEnded { change, at }).await;
+    }
     declared
 }
