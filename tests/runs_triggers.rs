@@ -65,9 +65,10 @@ scenario: worked
 topology: {{ queues: [{{ name: q }}] }}
 producers: [{{ name: p, to: {{ queue: q }}, messages: 20 }}]
 workers: [{{ name: w, count: 2, queue: q, ack: manual, prefetch: 1, work: 10ms }}]
-faults: [{{ kill: w-2, after: {{ {event}: 5{of} }}, how: close_channel }}]
+faults: [{{ kill: w-2, after: {{ {event}: 5{of} }}, how: close_channel, may_miss: true }}]
 "
             ));
+            // Between two works it may hold nothing that it has read.
             run.exits(0).has("delivered 20, lost 0, acked 20");
             // The 5th finish may be the victim's own: then it dies before the ack.
             let doubled = run.number(0, "duplicates");
@@ -275,18 +276,19 @@ workers:
   - { name: a, queue: q, ack: manual, ack_every: 3 }
   - { name: b, queue: q, ack: auto, start: { after: { fault: end } } }
 faults:
-  - { kill: a, during: 5, restart_after: 0ms }
-  - { kill: a, before_ack: 12, restart_after: 0ms }
-  - { name: end, kill: a, during: 24 }
+  - { kill: a, how: close_connection, during: 5, restart_after: 0ms }
+  - { kill: a, how: close_connection, before_ack: 12, restart_after: 0ms }
+  - { name: end, kill: a, how: close_connection, during: 24 }
 ";
     for round in 0..20 {
         let run = run(yaml);
         // Three lives of a: 5 begun, 4 finished, 3 acked; then 8 begun and finished, 6 acked;
         // then 11 begun, 10 finished, 9 acked. What each finished and did not ack is done
-        // again, in the last case by b.
+        // again, in the last case by b. How much of what was sent to a dying worker it has
+        // read by then is not exact.
         run.exits(0).because(&["duplicates 4 requeued"]).has(
             "workers.a.begun 24, workers.a.finished 22, workers.a.acked 18, delivered 40, \
-             workers.a.deliveries 111, workers.b.finished 22, lost 0, redelivered 93",
+             workers.b.finished 22, lost 0",
         );
         assert!(run.died("a"), "round {round}{run}");
     }

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
+use lapin::options::BasicQosOptions;
 use tokio::time::timeout;
 
 use crate::ledger::event::{Event, ProducerEnd};
@@ -62,12 +63,21 @@ impl Life {
     ///
     /// A producer without confirms may learn only now that the broker refused its publishes.
     async fn close_in_order(&mut self, name: &str) -> bool {
-        let closed = timeout(PATIENCE, self.channel.close(200, "OK".into())).await;
+        let unchecked = self.plan().confirms == Confirms::Off;
+        let closed = async {
+            if unchecked {
+                // Our close and the broker's may cross, and then ours seems to go well. A
+                // question that comes before it fails for sure.
+                self.channel.basic_qos(0, BasicQosOptions::default()).await?;
+            }
+            self.channel.close(200, "OK".into()).await
+        };
+        let closed = timeout(PATIENCE, closed).await;
         if let Ok(Err(error)) = &closed {
             let error = self.listener.reason(error).await;
             self.stage.note_error(trouble::fact(name, &error));
         }
-        if self.plan().confirms == Confirms::Off {
+        if unchecked {
             self.hear_returns().await;
         }
         matches!(closed, Ok(Ok(())))
