@@ -182,6 +182,26 @@ faults: [{ kill: w-2, after: { finished: 4, of: w-2 } }]
 }
 
 #[test]
+fn a_worker_that_is_killed_while_it_stops_still_owns_its_queue() {
+    // Its subscription is gone, its last work goes on, and then its channel or socket goes.
+    for (how, lost) in [("close_channel", 0), ("cancel", 0), ("close_connection", 5), ("crash", 5)]
+    {
+        let run = run(&format!(
+            "
+scenario: stopping
+topology: {{ exchanges: [{{ name: e, type: fanout }}] }}
+producers: [{{ name: p, to: {{ exchange: e }}, messages: 5 }}]
+workers:
+  - {{ name: w, temporary_queue: {{ bindings: [{{ exchange: e }}] }}, work: 10m, stop: {{ at: 200ms }} }}
+faults: [{{ kill: w, at: 400ms, how: {how} }}]
+"
+        ));
+        run.exits(0).has(&format!("begun 1, finished 0, lost {lost}, remaining {}", 5 - lost));
+        assert!(run.took < Duration::from_secs(10), "{run}");
+    }
+}
+
+#[test]
 fn an_exclusive_consumer_keeps_others_out_and_lets_them_in_when_it_is_gone() {
     let run = run("
 scenario: exclusive

@@ -180,6 +180,7 @@ settle: {{ idle: 100ms }}
         // All is acked by then, and nothing comes later.
         ("{ kill: w, at: 700ms", true, "did not bite"),
         ("{ kill: p, at: 700ms", true, "was not running"),
+        ("{ kill: p, after: { confirmed: 10 }, how: close_channel", true, "had published 10, 0"),
     ] {
         let run = run(&file(&format!("{fault} }}")));
         run.exits(4).says("may_miss: true").says(says);

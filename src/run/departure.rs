@@ -40,7 +40,8 @@ impl Departure {
     /// may still own its queue.
     pub async fn vacate(stage: &Arc<Stage>, worker: WorkerId) -> Option<Self> {
         let queue = stage.plan.workers[worker.index()].queue;
-        stage.real_name(queue)?;
+        let owned = stage.plan.topology.queues[queue.index()].owner == Some(worker);
+        stage.real_name(queue).filter(|_| owned)?;
         Some(Self::of(stage, queue).await)
     }
 

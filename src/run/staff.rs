@@ -193,6 +193,8 @@ async fn killed(mut life: Life, how: KillHow, done: oneshot::Sender<Effect>) {
         life.stage.queues[queue.index()].taken.store(true, Ordering::SeqCst);
     }
     end(&mut life, LifeEnd::Killed(how)).await;
+    // A stop that had begun is over as well.
+    life.stopping = None;
     let mut noticed = match how {
         KillHow::Crash => {
             life.link.cut();
@@ -306,8 +308,9 @@ async fn linger(mut life: Life) {
 }
 
 async fn stopped(mut life: Life) {
-    if !life.has_left() {
-        life.leave(true).await;
+    let had_left = life.has_left();
+    life.leave(true).await;
+    if !had_left {
         life.cancel().await;
     }
     let due = life.ack_rest().await;

@@ -93,7 +93,7 @@ pub struct Life {
     /// The stream of deliveries has ended.
     ended: Option<Ending>,
     /// Its `stop` came: what is in hand is the last.
-    stopping: Option<oneshot::Sender<()>>,
+    pub stopping: Option<oneshot::Sender<()>>,
     /// Its end has begun.
     left: bool,
     /// Its queue goes because this subscription or its connection ends.
@@ -418,7 +418,7 @@ impl Life {
     /// The stop came in the middle of a work: no more deliveries, and the work goes on.
     async fn stop_reading(&mut self, done: oneshot::Sender<()>) {
         self.stopping = Some(done);
-        self.leave(true).await;
+        self.leave(false).await;
         self.cancel().await;
     }
 
@@ -428,6 +428,10 @@ impl Life {
         if !std::mem::replace(&mut self.left, true) {
             self.flush().await;
             self.departure = Departure::begin(&self.stage, self.worker, hangs_up).await;
+        } else if hangs_up && self.departure.is_none() {
+            // It left only its subscription before.
+            self.flush().await;
+            self.departure = Departure::vacate(&self.stage, self.worker).await;
         }
     }
 
@@ -445,8 +449,8 @@ impl Life {
         self.left
     }
 
-    /// Ends the subscription of a worker that is dead: nothing more is read.
-    /// Whether the broker answered.
+    /// Ends the subscription of a worker that is dead: nothing more is read. Whether the broker
+    /// answered: then it sends nothing more.
     pub async fn cancel_silently(&mut self) -> bool {
         let tag = self.consumer.tag();
         let cancelled = self.channel.basic_cancel(tag, BasicCancelOptions::default());

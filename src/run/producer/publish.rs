@@ -1,5 +1,6 @@
 //! Writing publishes: a chunk at a time, each recorded before it is written.
 
+use std::pin::pin;
 use std::sync::atomic::Ordering;
 
 use futures_util::future::join_all;
@@ -7,17 +8,18 @@ use lapin::options::BasicPublishOptions;
 use lapin::types::{FieldTable, ShortString};
 use lapin::{BasicProperties, Error, PublisherConfirm};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::broker::header;
 use crate::ledger::event::{Event, MessageKey};
-use crate::plan::model::{Confirms, ExchangeId, ExchangeRef};
+use crate::plan::model::{Confirms, ExchangeId, ExchangeRef, KillHow};
 use crate::plan::routing::{Envelope, route};
 use crate::run::identity;
 use crate::run::producer::answers::Waiting;
 use crate::run::producer::{Ending, Life};
 use crate::run::stage::{Command, lock};
 use crate::run::tally::{Action, Watch};
+use crate::run::worker::PATIENCE;
 
 impl Life {
     /// Publishes the next `count` messages.
@@ -60,10 +62,20 @@ impl Life {
                 self.properties(n),
             ));
         }
-        let written = tokio::select! {
-            biased;
-            written = join_all(publishes) => Ok(written),
-            command = next_ending(&mut self.control) => Err(command),
+        let written = {
+            let mut writing = pin!(join_all(publishes));
+            tokio::select! {
+                biased;
+                written = &mut writing => Ok(written),
+                command = next_ending(&mut self.control) => {
+                    if !matches!(command, Command::Kill { how: KillHow::Crash, .. }) {
+                        // lapin writes other methods before the publishes that are queued: a
+                        // goodbye would overtake them, and claim that all of them were read.
+                        let _ = timeout(PATIENCE, writing).await;
+                    }
+                    Err(command)
+                }
+            }
         };
         self.bodies = bodies;
         match written {
