@@ -293,3 +293,38 @@ faults:
         assert!(run.died("a"), "round {round}{run}");
     }
 }
+
+#[test]
+fn a_fault_upon_a_worker_that_has_not_begun_finds_nobody() {
+    let run = run("
+scenario: early
+topology: { queues: [{ name: q }] }
+producers: [{ name: p, to: { queue: q }, messages: 10 }]
+workers: [{ name: w, count: 2, queue: q }]
+faults: [{ kill: w-2, after: { consuming: 1, of: w-1 } }]
+settle: { idle: 100ms }
+");
+    run.exits(4).has("delivered 10, workers.w-1.finished 5, workers.w-2.finished 5");
+    assert_eq!(run.row("faults", 0)["effect"], "w-2 was not running", "{run}");
+}
+
+#[test]
+fn a_stop_that_comes_before_the_beginning_is_not_forgotten() {
+    for how in ["crash", "cancel"] {
+        run(&format!(
+            "
+scenario: early
+topology: {{ queues: [{{ name: q }}] }}
+producers: [{{ name: p, to: {{ queue: q }}, messages: 10, start: {{ after: {{ fault: f }} }} }}]
+workers:
+  - {{ name: w, count: 2, queue: q, stop: {{ after: {{ consuming: 1 }} }} }}
+  - {{ name: late, queue: q, start: {{ at: 80ms }}, stop: {{ at: 40ms }} }}
+  - {{ name: back, queue: q, stop: {{ at: 200ms }} }}
+faults: [{{ kill: back, name: f, at: 100ms, how: {how}, restart_after: 300ms, may_miss: true }}]
+settle: {{ idle: 100ms, at_least: 500ms }}
+"
+        ))
+        .exits(0)
+        .has("delivered 0, deliveries 0, remaining 10");
+    }
+}

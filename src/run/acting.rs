@@ -126,8 +126,15 @@ fn over(stage: &Arc<Stage>, id: FaultId) {
 }
 
 /// The worker finishes what it has in hand by itself; the run waits for that, nobody else does.
-async fn stop(stage: &Arc<Stage>, id: WorkerId) {
-    let Some(control) = stage.worker_control(id) else { return };
+/// One that does not run yet, or not now, stops when it begins.
+pub async fn stop(stage: &Arc<Stage>, id: WorkerId) {
+    let slot = &stage.workers[id.index()];
+    let control = {
+        let control = lock(&slot.control);
+        slot.stop_due.store(control.is_none(), Ordering::SeqCst);
+        control.clone()
+    };
+    let Some(control) = control else { return };
     let (done, stopped) = oneshot::channel();
     if control.send(Command::Stop { done }).await.is_ok() {
         let hold = stage.hold();

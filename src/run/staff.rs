@@ -36,6 +36,8 @@ pub struct Ready {
     link: Link,
     channel: Channel,
     listener: Listener,
+    /// Nobody is told of it before somebody listens: whoever acts upon a worker waits for it.
+    sender: mpsc::Sender<Command>,
     control: mpsc::Receiver<Command>,
 }
 
@@ -43,7 +45,6 @@ pub struct Ready {
 pub async fn connect(stage: &Arc<Stage>, worker: WorkerId) -> Result<Ready, BrokerError> {
     let plan = &stage.plan.workers[worker.index()];
     let (sender, control) = mpsc::channel(COMMANDS);
-    *lock(&stage.workers[worker.index()].control) = Some(sender);
     let link = stage.space.connect(&plan.name, None).await?;
     let doing = format!("opening a channel for {}", plan.name);
     let channel = timeout(PATIENCE, link.connection.create_channel())
@@ -57,7 +58,7 @@ pub async fn connect(stage: &Arc<Stage>, worker: WorkerId) -> Result<Ready, Brok
         set.map_err(|error| BrokerError::amqp(&doing, &error))?;
     }
     let listener = Listener::new(&link.connection);
-    Ok(Ready { worker, link, channel, listener, control })
+    Ok(Ready { worker, link, channel, listener, sender, control })
 }
 
 /// Subscribes. When this returns the worker is consuming (`true`), or it was refused and has
@@ -114,7 +115,7 @@ async fn consume(
 }
 
 async fn begin(stage: &Arc<Stage>, ready: Ready, consumer: Consumer) {
-    let Ready { worker, link, channel, listener, control } = ready;
+    let Ready { worker, link, channel, listener, sender, control } = ready;
     let queue = stage.plan.workers[worker.index()].queue;
     let id = stage.next_life();
     stage.queues[queue.index()].consumers.fetch_add(1, Ordering::SeqCst);
@@ -123,7 +124,16 @@ async fn begin(stage: &Arc<Stage>, ready: Ready, consumer: Consumer) {
     let parts =
         Parts { stage: Arc::clone(stage), worker, id, link, channel, listener, control, consumer };
     let task = tokio::spawn(run(Life::new(parts)));
-    lock(&stage.workers[worker.index()].task).push(task);
+    let slot = &stage.workers[worker.index()];
+    lock(&slot.task).push(task);
+    let stops = {
+        let mut control = lock(&slot.control);
+        *control = Some(sender);
+        slot.stop_due.swap(false, Ordering::SeqCst)
+    };
+    if stops {
+        acting::stop(stage, worker).await;
+    }
 }
 
 /// A refused subscription ends the program for good.
@@ -132,7 +142,6 @@ async fn refuse(stage: &Arc<Stage>, ready: Ready, fact: ErrorFact) {
     let explained = stage.queues[plan.queue.index()].taken.load(Ordering::SeqCst);
     stage.note_error(ErrorFact { explained, ..fact });
     lock(&stage.refused).push(ready.worker);
-    lock(&stage.workers[ready.worker.index()].control).take();
     // It may be the connection itself that was refused.
     let _ = timeout(PATIENCE, ready.link.close()).await;
 }
@@ -144,7 +153,6 @@ pub async fn start(stage: &Arc<Stage>, worker: WorkerId) -> bool {
         Err(error) => Err(error),
     };
     started.unwrap_or_else(|error| {
-        lock(&stage.workers[worker.index()].control).take();
         stage.fail(error);
         false
     })
@@ -280,7 +288,13 @@ async fn linger(mut life: Life) {
         };
         match command {
             Command::Kill { done, .. } => drop(done.send(Effect::Nothing)),
-            Command::Stop { done } => drop(done.send(())),
+            Command::Stop { done } => {
+                // It may be restarted.
+                let slot = &life.stage.workers[life.worker.index()];
+                slot.stop_due.store(true, Ordering::SeqCst);
+                // The run may be over for whoever stopped it.
+                let _ = done.send(());
+            }
             Command::Vacate { done } => {
                 let departure = Departure::vacate(&life.stage, life.worker).await;
                 life.link.cut();

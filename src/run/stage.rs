@@ -103,8 +103,11 @@ fn planned(plan: &Variant) -> Vec<Planned> {
 /// One worker instance.
 #[derive(Default)]
 pub struct WorkerSlot {
-    /// To the subscription that runs now, or is about to.
+    /// To the subscription that runs now.
     pub control: Mutex<Option<mpsc::Sender<Command>>>,
+    /// Its `stop` came while nothing of it ran: should it begin, it stops at once. Looked at
+    /// and changed under the lock of `control`.
+    pub stop_due: AtomicBool,
     pub task: Mutex<Vec<JoinHandle<()>>>,
     /// Works begun and finished over all lives.
     pub begun: AtomicU64,
