@@ -92,13 +92,18 @@ pub async fn arrive(
         stage.queues[queue.index()].gone.store(false, Ordering::SeqCst);
         lock(&stage.standing).add(&stage.plan.topology, queue);
     }
+    // What may have been made of a queue that was refused goes with the connection of its
+    // program, which ends: its way out begins before its way in is over.
+    let back = match declared {
+        Ok(_) => None,
+        Err(_) => Some(stage.next_change()),
+    };
     let at = stage.clock.now();
-    stage.scribe.record(Event::ChangeEnded { change, at }).await;
-    if declared.is_err() {
-        // What may have been made of it goes with the connection of the program that ends.
-        let change = stage.next_change();
+    if let Some(change) = back {
         let kind = ChangeKind::Goes;
         stage.scribe.record(Event::ChangeBegun { change, queue, kind, at }).await;
+    }
+    for change in std::iter::once(change).chain(back) {
         stage.scribe.record(Event::ChangeEnded { change, at }).await;
     }
     declared
