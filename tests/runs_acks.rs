@@ -192,3 +192,17 @@ variants:
     run.variant_has(1, "delivered 20");
     assert_eq!(run.variant(0)["name"], "prefetch=0");
 }
+
+#[test]
+fn what_workers_hold_at_the_end_comes_to_none_of_them() {
+    let run = run("
+scenario: end
+topology: { queues: [{ name: q }] }
+producers: [{ name: p, to: { queue: q }, messages: 400 }]
+workers: [{ name: w, count: 8, queue: q, ack: never }]
+settle: { idle: 100ms }
+");
+    run.exits(0).has(
+        "delivered 400, still_queued 400, deliveries 400, finished 400, redelivered 0, repeats 0",
+    );
+}

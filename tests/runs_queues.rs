@@ -262,3 +262,24 @@ observe: [{ name: o, when: { at: 1s }, expect: { stray-r: { ready: 1 } } }]
     run.exits(1).has("remaining 20, unexpected 2, lost 0, queues.stray-q.remaining 20");
     run.says("in stray-r: message 1");
 }
+
+#[test]
+fn a_worker_that_comes_back_finds_its_exchange_gone() {
+    let run = run("
+scenario: gone
+topology:
+  exchanges: [{ name: e, type: fanout, auto_delete: true }]
+  queues: [{ name: q, exclusive: true }]
+  bindings: [{ from: e, to: q }]
+producers:
+  - { name: p, to: { queue: q }, messages: 400, rate: 1000/s, mandatory: true }
+workers: [{ name: w, queue: q }]
+faults: [{ kill: w, during: 10, restart_after: 20ms }]
+settle: { idle: 100ms }
+");
+    run.exits(0).has("published 400, unexpected 0");
+    assert!(run.died("w"), "{run}");
+    let error = run.row("errors", 0);
+    assert_eq!((&error["who"], &error["code"]), (&"w".into(), &404.into()), "{run}");
+    assert_eq!(error["explained"], true, "the kill took the exchange along{run}");
+}

@@ -154,7 +154,7 @@ producers:
 
 #[test]
 fn a_late_subscriber_misses_what_came_before_it() {
-    // With one on its way at a time none can be ahead of the 10th answer.
+    // One at a time, so that the 11th is not on its way when the 10th is confirmed.
     for confirms in ["{ in_flight: 1 }", "{ batch: 1 }"] {
         let run = run(&format!(
             "

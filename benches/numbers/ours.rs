@@ -52,9 +52,10 @@ async fn play(broker: &Broker, text: &str) -> (Books, Facts) {
     let (notices, _heard) = tokio::sync::mpsc::unbounded_channel();
     let audience = Audience { interrupted, progress: &mut |_| {}, notices };
     let plan = Arc::new(scenario.variants[0].clone());
-    let result = run::run(plan, id, space.clone(), audience).await.expect("it runs");
+    let played = run::run(plan, id, space.clone(), audience).await.expect("it runs");
     space.close().await.expect("the space goes");
-    result
+    let played = played.expect("nobody interrupts it");
+    (played.books, played.facts)
 }
 
 /// From the beginning of the 50th work to the cut of `during: 50`.

@@ -41,11 +41,13 @@ pub struct BrokerError {
     pub notes: Vec<String>,
     /// What to do.
     pub help: Option<String>,
+    /// The reply code and the words, where it is the broker that refused an operation.
+    pub said: Option<(u16, String)>,
 }
 
 impl BrokerError {
     pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), notes: Vec::new(), help: None }
+        Self { kind, message: message.into(), notes: Vec::new(), help: None, said: None }
     }
 
     pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
@@ -66,7 +68,10 @@ impl BrokerError {
             _ if is_unreachable(error) => Kind::Unreachable,
             _ => Kind::Protocol,
         };
-        let failed = Self::new(kind, format!("{doing} failed: {words}"));
+        let mut failed = Self::new(kind, format!("{doing} failed: {words}"));
+        if let ErrorKind::ProtocolError(said) = error.kind() {
+            failed.said = Some((said.get_id(), said.get_message().to_string()));
+        }
         match kind {
             Kind::Permission => failed.help(
                 "give the user configure, write and read permission: \
@@ -109,5 +114,10 @@ pub(crate) fn words(error: &lapin::Error) -> (Option<u16>, String) {
 }
 
 fn is_unreachable(error: &lapin::Error) -> bool {
-    matches!(error.kind(), ErrorKind::IOError(_) | ErrorKind::MissingHeartbeatError)
+    matches!(
+        error.kind(),
+        ErrorKind::IOError(_)
+            | ErrorKind::MissingHeartbeatError
+            | ErrorKind::InvalidConnectionState(_)
+    )
 }

@@ -248,7 +248,7 @@ fn unreachable(doing: &str, error: reqwest::Error) -> BrokerError {
         cause = inner;
     }
     BrokerError::new(Kind::Management, format!("{doing} failed: {cause}")).help(
-        "enable it with: rabbitmq-plugins enable rabbitmq_management; \
-         `--management http://host:15672` says where it is",
+        "is the broker still alive? If it is, enable the API with: rabbitmq-plugins enable \
+         rabbitmq_management; `--management http://host:15672` says where it is",
     )
 }

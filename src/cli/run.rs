@@ -1,5 +1,6 @@
 //! `rmq-scenario run`: files in, a table out, and an exit code that a pipeline can use.
 
+use std::io::Write as _;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -9,18 +10,19 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
 
 use crate::broker::{Broker, BrokerError, Choice};
 use crate::cli::args::RunArgs;
 use crate::diagnostic::Diagnostic;
-use crate::ledger::facts::{Cut, Facts};
+use crate::ledger::facts::Cut;
 use crate::plan::model::{Scenario, Variant};
 use crate::report::output::{Output, Target};
 use crate::report::progress::{Display, Mode};
 use crate::report::sinks::Sinks;
 use crate::report::style::{ColorChoice, Style, use_color};
 use crate::report::{BrokerInfo, FORMAT, Report, ScenarioReport, table};
-use crate::run::Audience;
+use crate::run::{Audience, Played};
 use crate::scenario::Source;
 use crate::verdict::model::{VariantReport, Verdict};
 use crate::{plan, verdict};
@@ -30,6 +32,10 @@ const USAGE: u8 = 2;
 const WORLD: u8 = 3;
 const OURS: u8 = 70;
 const INTERRUPTED: u8 = 130;
+/// Why a variant has no numbers when somebody wanted the program to end.
+const NOT_RUN: &str = "interrupted, not run";
+/// How long cleaning up after one variant may take.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// How often the progress display learns something new.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -91,7 +97,8 @@ async fn whole(
         opened = Broker::open(choice(args), &keeper) => opened,
         Ok(_) = interrupted.wait_for(|stop| *stop) => {
             console.display.note("interrupted; nothing was run");
-            let _ = nothing_ran(&mut report, scenarios, "interrupted", &mut sinks, console);
+            let ended = (Verdict::Inconclusive, NOT_RUN);
+            let _ = nothing_ran(&mut report, scenarios, ended, &mut sinks, console);
             return ExitCode::from(INTERRUPTED);
         }
     };
@@ -99,7 +106,8 @@ async fn whole(
         Ok(broker) => broker,
         Err(error) => {
             let code = if error.is_usage() { USAGE } else { WORLD };
-            let written = nothing_ran(&mut report, scenarios, &error.message, &mut sinks, console);
+            let ended = (Verdict::Error, error.message.as_str());
+            let written = nothing_ran(&mut report, scenarios, ended, &mut sinks, console);
             return console.stop(&error.diagnostic(), worse(code, written));
         }
     };
@@ -131,11 +139,11 @@ fn worse(one: u8, other: u8) -> u8 {
     if rank(one) <= rank(other) { one } else { other }
 }
 
-/// Without a broker every variant is an error; the reports say so. The exit code of writing them.
+/// No variant was run; the reports say so, and why. The exit code of writing them.
 fn nothing_ran(
     report: &mut Report,
     scenarios: &[Scenario],
-    reason: &str,
+    (verdict, reason): (Verdict, &str),
     sinks: &mut Sinks,
     console: &mut Console,
 ) -> u8 {
@@ -143,11 +151,11 @@ fn nothing_ran(
         report.scenarios.push(ScenarioReport {
             scenario: scenario.name.clone(),
             file: scenario.source.path.clone(),
-            verdict: Verdict::Error,
+            verdict,
             variants: Vec::new(),
         });
         for variant in &scenario.variants {
-            add(report, VariantReport::unknown(variant, Verdict::Error, reason));
+            add(report, VariantReport::unknown(variant, verdict, reason));
         }
     }
     match sinks.write(report) {
@@ -166,11 +174,14 @@ fn choice(args: &RunArgs) -> Choice {
     }
 }
 
-/// Turns true at the first SIGINT, SIGTERM or SIGHUP. A second one ends the program at once:
+/// Turns true at the first SIGINT, SIGTERM or SIGHUP (unless that is ignored). A second one ends the program at once:
 /// its private node goes all the same, what it made on an external broker may stay.
 fn listen() -> watch::Receiver<bool> {
     let (sender, receiver) = watch::channel(false);
-    let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+    let mut kinds = vec![SignalKind::interrupt(), SignalKind::terminate()];
+    if !ignores_hangup() {
+        kinds.push(SignalKind::hangup());
+    }
     for kind in kinds {
         let sender = sender.clone();
         tokio::spawn(async move {
@@ -179,10 +190,22 @@ fn listen() -> watch::Receiver<bool> {
                 if sender.send_replace(true) {
                     std::process::exit(i32::from(INTERRUPTED));
                 }
+                // Nobody may be reading any more.
+                let _ = writeln!(std::io::stderr(), "interrupted; cleaning up …");
             }
         });
     }
     receiver
+}
+
+/// Whether whoever started the program wants it to outlive its terminal, as nohup does. Linux
+/// tells; elsewhere it ends with its terminal.
+fn ignores_hangup() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    // Signal 1 is the lowest bit.
+    mask.is_some_and(|mask| mask & 1 != 0)
 }
 
 /// A report of nothing yet; the broker's version is not known.
@@ -223,7 +246,8 @@ impl Session<'_> {
             });
             for variant in &scenario.variants {
                 if *self.interrupted.borrow() {
-                    break;
+                    add(report, VariantReport::unknown(variant, Verdict::Inconclusive, NOT_RUN));
+                    continue;
                 }
                 let outcome = self.run_one(scenario, variant, console).await;
                 add(report, outcome);
@@ -243,21 +267,28 @@ impl Session<'_> {
         if let Some(reason) = unmet(variant, self.broker) {
             return VariantReport::unknown(variant, Verdict::Skipped, reason);
         }
+        if !variant.observations.is_empty() && !self.broker.has_management() {
+            let reason = "`observe` needs the management API, which does not answer";
+            let help = "rabbitmq-plugins enable rabbitmq_management, or leave `observe` out";
+            let mut outcome = VariantReport::unknown(variant, Verdict::Error, reason);
+            outcome.diagnostics.push(Diagnostic::error(reason).help(help));
+            return outcome;
+        }
         console.display.variant_started(&scenario.name, &variant.name);
         let outcome = match self.play(variant, console).await {
-            Ok((books, facts)) => {
-                let mut outcome = verdict::judge(scenario, variant, &books, &facts);
-                if facts.cut == Some(Cut::Interrupted) {
+            Ok(Some(played)) => {
+                let mut outcome = verdict::judge(scenario, variant, &played.books, &played.facts);
+                if played.facts.cut == Some(Cut::Interrupted) {
                     outcome.reason = Some("interrupted".to_owned());
                 }
-                outcome
+                match played.failure {
+                    Some(error) => broken(outcome, &error),
+                    None => outcome,
+                }
             }
+            Ok(None) => VariantReport::unknown(variant, Verdict::Inconclusive, NOT_RUN),
             Err(error) => {
-                let diagnostic = error.diagnostic();
-                let reason = diagnostic.message.clone();
-                let mut outcome = VariantReport::unknown(variant, Verdict::Error, reason);
-                outcome.diagnostics.push(diagnostic);
-                outcome
+                broken(VariantReport::unknown(variant, Verdict::Error, &error.message), &error)
             }
         };
         console.display.variant_ended(outcome.verdict.name());
@@ -269,7 +300,7 @@ impl Session<'_> {
         &self,
         variant: &Variant,
         console: &mut Console,
-    ) -> Result<(crate::ledger::books::Books, Facts), BrokerError> {
+    ) -> Result<Option<Played>, BrokerError> {
         let id = fresh_id();
         let space = self.broker.space(&id).await?;
         let plan = Arc::new(variant.clone());
@@ -288,9 +319,12 @@ impl Session<'_> {
         let audience =
             Audience { interrupted: self.interrupted.clone(), progress: &mut progress, notices };
         let result = crate::run::run(plan, id, space.clone(), audience).await;
-        let closed = space.close().await;
+        while let Ok(notice) = heard.try_recv() {
+            console.display.fault(&notice);
+        }
+        let closed = timeout(PATIENCE, space.close()).await;
         let result = result?;
-        closed?;
+        closed.unwrap_or_else(|_| Err(BrokerError::silent("cleaning up")))?;
         Ok(result)
     }
 }
@@ -301,6 +335,15 @@ fn add(report: &mut Report, outcome: VariantReport) {
     scenario.verdict = scenario.verdict.max(outcome.verdict);
     report.verdict = report.verdict.max(outcome.verdict);
     scenario.variants.push(outcome);
+}
+
+/// The world failed: what is known stands, and nothing is judged.
+fn broken(mut outcome: VariantReport, error: &BrokerError) -> VariantReport {
+    let diagnostic = error.diagnostic();
+    outcome.verdict = outcome.verdict.max(Verdict::Error);
+    outcome.reason = Some(diagnostic.message.clone());
+    outcome.diagnostics.push(diagnostic);
+    outcome
 }
 
 /// What the variant requires and the world does not offer.

@@ -22,6 +22,8 @@ pub struct Facts {
 pub enum Cut {
     Deadline,
     Interrupted,
+    /// The world failed.
+    Failed,
 }
 
 /// What one fault did.

@@ -12,7 +12,7 @@ use crate::ledger::facts::{Effect, FaultFact, ObservationFact, QueueNumbers};
 use crate::plan::model::{FaultId, Instance, QueueId, WorkerId};
 use crate::run::asking::Answer;
 use crate::run::stage::{Command, Numbers, Stage, lock};
-use crate::run::tally::{Action, actions};
+use crate::run::tally::Action;
 use crate::run::{producer, staff};
 
 /// Does them one after another. The future is boxed because a start may set off further
@@ -32,16 +32,16 @@ pub fn act_all(
 /// Does one, once.
 async fn act(stage: &Arc<Stage>, action: Action) {
     let Some(entry) = stage.enter() else { return };
-    let position = actions(&stage.plan).iter().position(|(known, _)| *known == action);
-    let fired = position.map(|position| &stage.fired[position]);
-    if fired.is_none_or(|fired| fired.swap(true, Ordering::SeqCst)) {
+    // Held before it counts as fired: in between the run would look like one that is over.
+    let hold = stage.hold();
+    let planned = stage.actions.iter().find(|planned| planned.action == action);
+    if planned.is_none_or(|planned| planned.fired.swap(true, Ordering::SeqCst)) {
         return;
     }
-    let hold = stage.hold();
     match action {
         Action::Fault(id) => kill(stage, id).await,
         Action::Observe(index) => observe(stage, index).await,
-        Action::Start(Instance::Worker(id)) => staff::start(stage, id).await,
+        Action::Start(Instance::Worker(id)) => drop(staff::start(stage, id).await),
         Action::Start(Instance::Producer(id)) => producer::start(stage, id).await,
         Action::Stop(id) => stop(stage, id).await,
     }
@@ -70,7 +70,8 @@ async fn kill(stage: &Arc<Stage>, id: FaultId) {
         Some(after) if effect != Effect::Nothing => {
             let stage = Arc::clone(stage);
             let hold = stage.hold();
-            tokio::spawn(async move {
+            let errands = Arc::clone(&stage);
+            let errand = tokio::spawn(async move {
                 if stage.until(Instant::now() + after).await
                     && let Some(entry) = stage.enter()
                 {
@@ -79,20 +80,26 @@ async fn kill(stage: &Arc<Stage>, id: FaultId) {
                 }
                 drop(hold);
             });
+            lock(&errands.errands).push(errand);
         }
         _ => over(stage, id),
     }
 }
 
 async fn restart(stage: &Arc<Stage>, id: FaultId) {
-    match stage.plan.faults[id.index()].target {
+    let works = match stage.plan.faults[id.index()].target {
         Instance::Worker(worker) => {
             await_departure(stage, stage.plan.workers[worker.index()].queue, worker).await;
-            staff::start(stage, worker).await;
+            staff::start(stage, worker).await
         }
-        Instance::Producer(producer) => producer::start(stage, producer).await,
+        Instance::Producer(producer) => {
+            producer::start(stage, producer).await;
+            true
+        }
+    };
+    if works {
+        lock(&stage.faults[id.index()].fact).restarted = Some(stage.clock.now());
     }
-    lock(&stage.faults[id.index()].fact).restarted = Some(stage.clock.now());
     over(stage, id);
 }
 
@@ -119,8 +126,15 @@ fn over(stage: &Arc<Stage>, id: FaultId) {
 }
 
 /// The worker finishes what it has in hand by itself; the run waits for that, nobody else does.
-async fn stop(stage: &Arc<Stage>, id: WorkerId) {
-    let Some(control) = stage.worker_control(id) else { return };
+/// One that does not run yet, or not now, stops when it begins.
+pub async fn stop(stage: &Arc<Stage>, id: WorkerId) {
+    let slot = &stage.workers[id.index()];
+    let control = {
+        let control = lock(&slot.control);
+        slot.stop_due.store(control.is_none(), Ordering::SeqCst);
+        control.clone()
+    };
+    let Some(control) = control else { return };
     let (done, stopped) = oneshot::channel();
     if control.send(Command::Stop { done }).await.is_ok() {
         let hold = stage.hold();

@@ -54,14 +54,15 @@ impl Departure {
     }
 
     /// To be called when the subscription or the connection has ended: waits until the queue
-    /// is verified gone.
-    pub async fn complete(self, stage: &Arc<Stage>) {
+    /// is verified gone. Whether it was.
+    pub async fn complete(self, stage: &Arc<Stage>) -> bool {
+        let mut gone = false;
         let slot = &stage.queues[self.queue.index()];
         slot.gone.store(true, Ordering::SeqCst);
         let name = lock(&slot.real).take();
         if let Some(name) = name {
             match stage.asker.await_gone(&name, AT_MOST).await {
-                Ok(true) => {}
+                Ok(true) => gone = true,
                 Ok(false) => stage.fail(BrokerError::silent(&format!(
                     "waiting for queue {name} to go with its consumer"
                 ))),
@@ -71,6 +72,7 @@ impl Departure {
         lock(&stage.standing).remove(&stage.plan.topology, self.queue);
         let at = stage.clock.now();
         stage.scribe.record(Event::ChangeEnded { change: self.change, at }).await;
+        gone
     }
 }
 
@@ -90,7 +92,19 @@ pub async fn arrive(
         stage.queues[queue.index()].gone.store(false, Ordering::SeqCst);
         lock(&stage.standing).add(&stage.plan.topology, queue);
     }
+    // What may have been made of a queue that was refused goes with the connection of its
+    // program, which ends: its way out begins before its way in is over.
+    let back = match declared {
+        Ok(_) => None,
+        Err(_) => Some(stage.next_change()),
+    };
     let at = stage.clock.now();
-    stage.scribe.record(Event::ChangeEnded { change, at }).await;
+    if let Some(change) = back {
+        let kind = ChangeKind::Goes;
+        stage.scribe.record(Event::ChangeBegun { change, queue, kind, at }).await;
+    }
+    for change in std::iter::once(change).chain(back) {
+        stage.scribe.record(Event::ChangeEnded { change, at }).await;
+    }
     declared
 }

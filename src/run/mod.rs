@@ -26,21 +26,21 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
-use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, timeout};
 
 use crate::broker::{BrokerError, Space};
 use crate::ledger::books::Books;
 use crate::ledger::event::Event;
-use crate::ledger::facts::Facts;
+use crate::ledger::facts::{Cut, Facts};
 use crate::ledger::progress::Progress;
 use crate::plan::model::{ProducerId, QueueId, Trigger, Variant, WorkerId};
 use crate::run::asking::Asker;
 use crate::run::drain::Drain;
 use crate::run::scribe::{Scribe, Written};
 use crate::run::settle::{Over, settle};
-use crate::run::stage::{Command, Stage, lock};
+use crate::run::stage::{Command, Stage, lock, surface};
 use crate::run::tally::{Action, actions};
 
 /// How many connections are opened at the same time.
@@ -57,39 +57,64 @@ pub struct Audience<'a> {
     pub notices: mpsc::UnboundedSender<String>,
 }
 
+/// What a run came to.
+pub struct Played {
+    pub books: Books,
+    pub facts: Facts,
+    /// The world failed on the way: the books say what was known until then.
+    pub failure: Option<BrokerError>,
+}
+
 /// Runs one variant in an empty space of a broker. `id` tells this run's messages from all
-/// others; letters and digits.
+/// others; letters and digits. `None` when it was interrupted before it began.
 ///
 /// # Errors
-/// When the world fails: the broker refuses the topology or a connection, or goes away. What
-/// was declared stays in the space, which is the caller's to close.
+/// When the world fails before the run begins: the broker refuses the topology or a
+/// connection. What was declared stays in the space, which is the caller's to close.
+///
+/// # Panics
+/// When a task of ours did.
 pub async fn run(
     plan: Arc<Variant>,
     id: String,
     space: Space,
     audience: Audience<'_>,
-) -> Result<(Books, Facts), BrokerError> {
+) -> Result<Option<Played>, BrokerError> {
     let (scribe, ledger) = Scribe::start(Arc::clone(&plan));
     let asker = Asker::new(space.connect("rmq-scenario", None).await?);
     let stage = Arc::new(Stage::new(plan, id, space, scribe, asker, audience.notices));
-    declare(&stage).await?;
-    let (over, timers) = match open(&stage).await {
-        Ok(timers) => (settle(&stage, audience.interrupted, audience.progress).await, Some(timers)),
-        Err(error) => {
-            stage.fail(error);
-            (Over::Failed, None)
-        }
+    let mut interrupted = audience.interrupted.clone();
+    let opened = tokio::select! {
+        biased;
+        Ok(_) = interrupted.wait_for(|stop| *stop) => None,
+        opened = open(&stage) => Some(opened),
+    };
+    let over = match &opened {
+        Some(Ok(_)) => settle(&stage, audience.interrupted, audience.progress).await,
+        Some(Err(_)) => Over::Failed,
+        None => Over::Cut(Cut::Interrupted),
     };
     close(&stage, over).await;
-    drop(timers);
     stage.asker.close().await;
-    conclude(stage, over, ledger).await
+    match opened {
+        None => Ok(None),
+        Some(Err(error)) => Err(error),
+        Some(Ok(mut timers)) => {
+            timers.abort_all();
+            while let Some(ended) = timers.join_next().await {
+                surface(ended);
+            }
+            Ok(Some(conclude(stage, over, ledger).await))
+        }
+    }
 }
 
 /// Exchanges, queues that nobody owns, bindings.
 async fn declare(stage: &Arc<Stage>) -> Result<(), BrokerError> {
     let channel = stage.asker.open().await?;
-    stage.space.declare(&channel, &stage.plan.topology).await?;
+    let declared = stage.space.declare(&channel, &stage.plan.topology);
+    let silent = |_| BrokerError::silent("declaring the topology");
+    timeout(PATIENCE, declared).await.map_err(silent)??;
     for (slot, queue) in stage.queues.iter().zip(&stage.plan.topology.queues) {
         if queue.owner.is_none() {
             *lock(&slot.real) = Some(stage.space.queue_name(queue));
@@ -100,6 +125,7 @@ async fn declare(stage: &Arc<Stage>) -> Result<(), BrokerError> {
 
 /// Workers subscribe one after another, the run begins, and producers are let go together.
 async fn open(stage: &Arc<Stage>) -> Result<JoinSet<()>, BrokerError> {
+    declare(stage).await?;
     let workers = stage.plan.workers.iter().enumerate();
     let at_once = workers.filter(|(_, worker)| worker.start.is_none());
     let connections = at_once.map(|(index, _)| staff::connect(stage, WorkerId::from_index(index)));
@@ -163,10 +189,12 @@ async fn close(stage: &Arc<Stage>, over: Over) {
     if !stage.shut(PATIENCE).await {
         stage.fail(BrokerError::silent("ending what was under way"));
     }
+    let errands = std::mem::take(&mut *lock(&stage.errands));
+    wait_for(stage, errands, "a restart").await;
     for index in 0..stage.producers.len() {
         if let Some(control) = stage.producer_control(ProducerId::from_index(index)) {
             // One that ended meanwhile needs no telling.
-            let _ = control.send(Command::Finish { cut }).await;
+            let _ = control.send(Command::Finish { cut, left: oneshot::channel().0 }).await;
         }
     }
     for slot in &stage.producers {
@@ -174,11 +202,17 @@ async fn close(stage: &Arc<Stage>, over: Over) {
         wait_for(stage, tasks, "a producer").await;
     }
     let kept = keep_auto_delete(stage, cut).await;
+    let mut leaving = Vec::new();
     for index in 0..stage.workers.len() {
         if let Some(control) = stage.worker_control(WorkerId::from_index(index)) {
-            let _ = control.send(Command::Finish { cut }).await;
+            let (left, told) = oneshot::channel();
+            let _ = control.send(Command::Finish { cut, left }).await;
+            leaving.push(told);
         }
     }
+    // One that cannot leave is dealt with below.
+    let _ = timeout(PATIENCE, join_all(leaving)).await;
+    stage.retired.send_replace(true);
     for slot in &stage.workers {
         let tasks = std::mem::take(&mut *lock(&slot.task));
         wait_for(stage, tasks, "a worker").await;
@@ -238,12 +272,11 @@ async fn drain_rest(stage: &Arc<Stage>) {
     }
 }
 
-async fn wait_for(stage: &Arc<Stage>, tasks: Vec<tokio::task::JoinHandle<()>>, who: &str) {
+async fn wait_for(stage: &Arc<Stage>, tasks: Vec<JoinHandle<()>>, who: &str) {
     for task in tasks {
         let abort = task.abort_handle();
         match timeout(PATIENCE, task).await {
-            Ok(Ok(())) => {}
-            Ok(Err(panic)) => stage.fail(BrokerError::silent(&format!("running {who} ({panic})"))),
+            Ok(ended) => surface(ended),
             Err(_) => {
                 abort.abort();
                 stage.fail(BrokerError::silent(&format!("ending {who}")));
@@ -253,32 +286,30 @@ async fn wait_for(stage: &Arc<Stage>, tasks: Vec<tokio::task::JoinHandle<()>>, w
 }
 
 /// Closes the ledger and gathers what else was observed.
-async fn conclude(
-    stage: Arc<Stage>,
-    over: Over,
-    ledger: tokio::task::JoinHandle<Written>,
-) -> Result<(Books, Facts), BrokerError> {
-    if let Some(error) = lock(&stage.failure).take() {
-        return Err(error);
-    }
+async fn conclude(stage: Arc<Stage>, over: Over, ledger: JoinHandle<Written>) -> Played {
+    let failure = lock(&stage.failure).take();
+    let cut = match over {
+        _ if failure.is_some() => Some(Cut::Failed),
+        Over::Cut(cut) => Some(cut),
+        Over::Failed => Some(Cut::Failed),
+        Over::Settled => None,
+    };
     let mut facts = Facts {
         faults: stage.faults.iter().map(|slot| *lock(&slot.fact)).collect(),
         errors: std::mem::take(&mut *lock(&stage.errors)),
         refused: std::mem::take(&mut *lock(&stage.refused)),
         observations: std::mem::take(&mut *lock(&stage.observations)),
         duration: 0,
-        cut: match over {
-            Over::Cut(cut) => Some(cut),
-            Over::Settled | Over::Failed => None,
-        },
+        cut,
     };
     facts.observations.sort_by_key(|fact| fact.observation);
     // The owner of the ledger ends when the last way to it is gone.
     drop(stage);
-    let written = ledger
-        .await
-        .map_err(|panic| BrokerError::silent(&format!("keeping the books ({panic})")))?;
+    let written = match ledger.await {
+        Ok(written) => written,
+        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+    };
     let last_fault = facts.faults.iter().filter_map(|fact| fact.at.max(fact.restarted)).max();
     facts.duration = written.last_event.max(last_fault.unwrap_or(0));
-    Ok((written.ledger.close(), facts))
+    Played { books: written.ledger.close(), facts, failure }
 }

@@ -6,15 +6,15 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::{sleep, sleep_until};
 
 use crate::ledger::facts::Cut;
 use crate::ledger::progress::Progress;
-use crate::plan::model::{Instance, QueueId, Trigger};
+use crate::plan::model::{Instance, ProducerId, QueueId, Trigger};
 use crate::run::acting;
 use crate::run::scribe::Pulse;
-use crate::run::stage::{Stage, lock};
-use crate::run::tally::{Action, actions};
+use crate::run::stage::{Planned, Stage, lock};
+use crate::run::tally::Action;
 
 /// How often the run is looked at.
 const STEP: Duration = Duration::from_millis(5);
@@ -36,18 +36,23 @@ pub async fn settle(
     mut interrupted: watch::Receiver<bool>,
     progress: &mut (dyn FnMut(Progress) + Send),
 ) -> Over {
+    let began = stage.clock.began().unwrap_or_else(Instant::now);
+    let deadline = began + stage.plan.settle.deadline;
+    // Whatever is being asked when the time is up stays unanswered.
+    tokio::select! {
+        biased;
+        () = stage.alarm.notified() => Over::Failed,
+        // A sender that is gone will never interrupt.
+        Ok(_) = interrupted.wait_for(|stop| *stop) => Over::Cut(Cut::Interrupted),
+        () = sleep_until(deadline.into()) => Over::Cut(Cut::Deadline),
+        over = watch(stage, progress) => over,
+    }
+}
+
+async fn watch(stage: &Arc<Stage>, progress: &mut (dyn FnMut(Progress) + Send)) -> Over {
     let mut watcher = Watcher::default();
     loop {
-        tokio::select! {
-            biased;
-            () = stage.alarm.notified() => return Over::Failed,
-            // A sender that is gone will never interrupt.
-            Ok(_) = interrupted.wait_for(|stop| *stop) => return Over::Cut(Cut::Interrupted),
-            () = sleep(STEP) => {}
-        }
-        if stage.clock.elapsed() >= stage.plan.settle.deadline {
-            return Over::Cut(Cut::Deadline);
-        }
+        sleep(STEP).await;
         let Some(pulse) = stage.scribe.pulse().await else { return Over::Failed };
         progress(Progress { elapsed: stage.clock.elapsed(), ..pulse.progress });
         if watcher.is_over(stage, &pulse).await {
@@ -115,9 +120,8 @@ enum Waiting {
 }
 
 fn waiting(stage: &Stage) -> Waiting {
-    let planned = actions(&stage.plan).into_iter().zip(&stage.fired);
-    let open = planned.filter(|(_, fired)| !fired.load(Ordering::SeqCst));
-    let kind = |((_, trigger), _): ((Action, &Trigger), _)| match trigger {
+    let open = stage.actions.iter().filter(|planned| !planned.fired.load(Ordering::SeqCst));
+    let kind = |planned: &Planned| match &planned.trigger {
         Trigger::At(_) => Waiting::Certain,
         Trigger::AfterFaults(ids) => {
             let over = ids.iter().all(|id| *stage.faults[id.index()].over.borrow());
@@ -130,13 +134,14 @@ fn waiting(stage: &Stage) -> Waiting {
 
 /// Done, dead for good, or waiting for a start that is counted among what has not happened.
 fn producers_are_done(stage: &Stage) -> bool {
-    let planned = actions(&stage.plan);
     stage.producers.iter().enumerate().all(|(index, slot)| {
-        let unstarted = planned.iter().zip(&stage.fired).any(|((action, _), fired)| {
-            matches!(action, Action::Start(Instance::Producer(id)) if id.index() == index)
-                && !fired.load(Ordering::SeqCst)
-        });
-        unstarted || slot.done.load(Ordering::SeqCst)
+        let unstarted = || {
+            stage.actions.iter().any(|planned| {
+                let start = Action::Start(Instance::Producer(ProducerId::from_index(index)));
+                planned.action == start && !planned.fired.load(Ordering::SeqCst)
+            })
+        };
+        slot.done.load(Ordering::SeqCst) || unstarted()
     })
 }
 

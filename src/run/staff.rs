@@ -36,6 +36,8 @@ pub struct Ready {
     link: Link,
     channel: Channel,
     listener: Listener,
+    /// Nobody is told of it before somebody listens: whoever acts upon a worker waits for it.
+    sender: mpsc::Sender<Command>,
     control: mpsc::Receiver<Command>,
 }
 
@@ -43,7 +45,6 @@ pub struct Ready {
 pub async fn connect(stage: &Arc<Stage>, worker: WorkerId) -> Result<Ready, BrokerError> {
     let plan = &stage.plan.workers[worker.index()];
     let (sender, control) = mpsc::channel(COMMANDS);
-    *lock(&stage.workers[worker.index()].control) = Some(sender);
     let link = stage.space.connect(&plan.name, None).await?;
     let doing = format!("opening a channel for {}", plan.name);
     let channel = timeout(PATIENCE, link.connection.create_channel())
@@ -57,17 +58,28 @@ pub async fn connect(stage: &Arc<Stage>, worker: WorkerId) -> Result<Ready, Brok
         set.map_err(|error| BrokerError::amqp(&doing, &error))?;
     }
     let listener = Listener::new(&link.connection);
-    Ok(Ready { worker, link, channel, listener, control })
+    Ok(Ready { worker, link, channel, listener, sender, control })
 }
 
-/// Subscribes. When this returns the worker is consuming, or it was refused and has ended.
-pub async fn subscribe(stage: &Arc<Stage>, mut ready: Ready) -> Result<(), BrokerError> {
+/// Subscribes. When this returns the worker is consuming (`true`), or it was refused and has
+/// ended.
+pub async fn subscribe(stage: &Arc<Stage>, mut ready: Ready) -> Result<bool, BrokerError> {
     let worker = ready.worker;
     let plan = &stage.plan.workers[worker.index()];
     let queue = &stage.plan.topology.queues[plan.queue.index()];
-    stage.workers[worker.index()].tried.store(true, Ordering::SeqCst);
     let real = if queue.owner == Some(worker) {
-        arrive(stage, &ready.channel, plan.queue).await?
+        match arrive(stage, &ready.channel, plan.queue).await {
+            Ok(real) => real,
+            Err(error) => match error.said.clone() {
+                Some((code, text)) => {
+                    let who = plan.name.clone();
+                    let fact = ErrorFact { who, scope: "channel", code, text, explained: false };
+                    refuse(stage, ready, fact).await;
+                    return Ok(false);
+                }
+                None => return Err(error),
+            },
+        }
     } else {
         stage.space.queue_name(queue)
     };
@@ -75,15 +87,15 @@ pub async fn subscribe(stage: &Arc<Stage>, mut ready: Ready) -> Result<(), Broke
         Ok(consumer) => begin(stage, ready, consumer).await,
         Err(error) => {
             let error = ready.listener.reason(&error).await;
-            refuse(stage, ready, &error).await;
-            return Ok(());
+            refuse(stage, ready, trouble::fact(&plan.name, &error)).await;
+            return Ok(false);
         }
     }
     let watch =
         stage.tallies.watch(CountEvent::Consuming, Instance::Worker(worker), Some(plan.queue));
     let due = stage.tallies.count(&watch, 1, |_| true);
     acting::act_all(stage, due).await;
-    Ok(())
+    Ok(true)
 }
 
 async fn consume(
@@ -103,7 +115,7 @@ async fn consume(
 }
 
 async fn begin(stage: &Arc<Stage>, ready: Ready, consumer: Consumer) {
-    let Ready { worker, link, channel, listener, control } = ready;
+    let Ready { worker, link, channel, listener, sender, control } = ready;
     let queue = stage.plan.workers[worker.index()].queue;
     let id = stage.next_life();
     stage.queues[queue.index()].consumers.fetch_add(1, Ordering::SeqCst);
@@ -112,30 +124,38 @@ async fn begin(stage: &Arc<Stage>, ready: Ready, consumer: Consumer) {
     let parts =
         Parts { stage: Arc::clone(stage), worker, id, link, channel, listener, control, consumer };
     let task = tokio::spawn(run(Life::new(parts)));
-    lock(&stage.workers[worker.index()].task).push(task);
+    let slot = &stage.workers[worker.index()];
+    lock(&slot.task).push(task);
+    let stops = {
+        let mut control = lock(&slot.control);
+        *control = Some(sender);
+        slot.stop_due.swap(false, Ordering::SeqCst)
+    };
+    if stops {
+        acting::stop(stage, worker).await;
+    }
 }
 
 /// A refused subscription ends the program for good.
-async fn refuse(stage: &Arc<Stage>, ready: Ready, error: &Error) {
+async fn refuse(stage: &Arc<Stage>, ready: Ready, fact: ErrorFact) {
     let plan = &stage.plan.workers[ready.worker.index()];
-    let explained = stage.queues[plan.queue.index()].gone.load(Ordering::SeqCst);
-    stage.note_error(ErrorFact { explained, ..trouble::fact(&plan.name, error) });
+    let explained = stage.queues[plan.queue.index()].taken.load(Ordering::SeqCst);
+    stage.note_error(ErrorFact { explained, ..fact });
     lock(&stage.refused).push(ready.worker);
-    lock(&stage.workers[ready.worker.index()].control).take();
     // It may be the connection itself that was refused.
     let _ = timeout(PATIENCE, ready.link.close()).await;
 }
 
-/// Connects and subscribes one worker: a late start or a restart.
-pub async fn start(stage: &Arc<Stage>, worker: WorkerId) {
+/// Connects and subscribes one worker: a late start or a restart. Whether it is consuming then.
+pub async fn start(stage: &Arc<Stage>, worker: WorkerId) -> bool {
     let started = match connect(stage, worker).await {
         Ok(ready) => subscribe(stage, ready).await,
         Err(error) => Err(error),
     };
-    if let Err(error) = started {
-        lock(&stage.workers[worker.index()].control).take();
+    started.unwrap_or_else(|error| {
         stage.fail(error);
-    }
+        false
+    })
 }
 
 async fn run(mut life: Life) {
@@ -147,7 +167,7 @@ async fn run(mut life: Life) {
             // Whoever stopped it may not wait.
             let _ = done.send(());
         }
-        Ending::Finished { cut } => finished(life, cut).await,
+        Ending::Finished { cut, left } => finished(life, cut, left).await,
         Ending::Failed(error) => {
             let error = life.listener.reason(&error).await;
             let name = life.stage.plan.workers[life.worker.index()].name.clone();
@@ -176,23 +196,25 @@ async fn killed(mut life: Life, how: KillHow, done: oneshot::Sender<Effect>) {
     let hangs_up = matches!(how, KillHow::Crash | KillHow::CloseConnection);
     // Recorded first: whatever the broker does about it comes after it in the ledger.
     life.leave(hangs_up).await;
+    if life.departure.is_some() {
+        let queue = life.stage.plan.workers[life.worker.index()].queue;
+        life.stage.queues[queue.index()].taken.store(true, Ordering::SeqCst);
+    }
     end(&mut life, LifeEnd::Killed(how)).await;
     // A stop that had begun is over as well.
     life.stopping = None;
-    let read = match how {
+    let mut noticed = match how {
         KillHow::Crash => {
             life.link.cut();
             false
         }
         KillHow::CloseConnection => close(&life.link).await,
         KillHow::CloseChannel => close_channel(&life.channel).await,
-        KillHow::Cancel => false,
+        KillHow::Cancel => life.cancel_silently().await,
     };
-    // The answer to a cancel proves as much as asking would, and nobody else may ask for a queue
-    // that this connection owns.
-    let cancelled = how == KillHow::Cancel && life.cancel_silently().await;
-    if read {
-        tell_noticed(&life, true).await;
+    if noticed {
+        // A cancel is no proof that the acks before it were read for good: its channel lives.
+        tell_noticed(&life, how != KillHow::Cancel).await;
     }
     if hangs_up {
         unreachable_from_now(&life);
@@ -202,11 +224,13 @@ async fn killed(mut life: Life, how: KillHow, done: oneshot::Sender<Effect>) {
     // The fault's task may have been cut off.
     let _ = done.send(Effect::Worker(life.id));
     if let Some(departure) = life.departure.take() {
-        departure.complete(&life.stage).await;
+        let gone = departure.complete(&life.stage).await;
+        if gone && !noticed {
+            tell_noticed(&life, false).await;
+        }
+        noticed |= gone;
     }
-    if cancelled {
-        tell_noticed(&life, false).await;
-    } else if !read {
+    if !noticed {
         await_noticed(&life).await;
     }
     drop(hold);
@@ -237,11 +261,17 @@ async fn await_noticed(life: &Life) {
     let queue = stage.plan.workers[life.worker.index()].queue;
     let deadline = Instant::now() + NOTICE;
     while Instant::now() < deadline {
+        let Some(real) = stage.real_name(queue) else { break };
         let live = stage.queues[queue.index()].consumers.load(Ordering::SeqCst);
-        match acting::numbers(stage, queue).await {
-            Some(numbers) if numbers.consumers > live => sleep(STEP).await,
-            _ => return tell_noticed(life, false).await,
+        match stage.asker.ask(&real).await {
+            Ok(asking::Answer::There(numbers)) if numbers.consumers > live => sleep(STEP).await,
+            Ok(asking::Answer::Locked) => sleep(STEP).await,
+            Ok(asking::Answer::There(_) | asking::Answer::Missing) => break,
+            Err(_) => return,
         }
+    }
+    if Instant::now() < deadline {
+        tell_noticed(life, false).await;
     }
 }
 
@@ -258,7 +288,13 @@ async fn linger(mut life: Life) {
         };
         match command {
             Command::Kill { done, .. } => drop(done.send(Effect::Nothing)),
-            Command::Stop { done } => drop(done.send(())),
+            Command::Stop { done } => {
+                // It may be restarted.
+                let slot = &life.stage.workers[life.worker.index()];
+                slot.stop_due.store(true, Ordering::SeqCst);
+                // The run may be over for whoever stopped it.
+                let _ = done.send(());
+            }
             Command::Vacate { done } => {
                 let departure = Departure::vacate(&life.stage, life.worker).await;
                 life.link.cut();
@@ -306,7 +342,7 @@ async fn stopped(mut life: Life) {
 
 /// The run is over. An auto-delete queue would go with its last consumer, so the drain of one
 /// subscribes before this worker leaves.
-async fn finished(mut life: Life, cut: bool) {
+async fn finished(mut life: Life, cut: bool, left: oneshot::Sender<()>) {
     let early = match owns(&life) && plan_queue(&life).auto_delete {
         true => start_own_drain(&life).await,
         false => None,
@@ -314,6 +350,10 @@ async fn finished(mut life: Life, cut: bool) {
     life.cancel().await;
     life.ack_rest().await;
     end(&mut life, if cut { LifeEnd::Cut } else { LifeEnd::Stopped }).await;
+    // What it holds must come to nobody, so its channel stays until nobody is subscribed.
+    drop(left);
+    let mut retired = life.stage.retired.subscribe();
+    let _ = timeout(PATIENCE, retired.wait_for(|all| *all)).await;
     if close_channel(&life.channel).await {
         tell_noticed(&life, true).await;
     }
@@ -328,17 +368,21 @@ async fn finished(mut life: Life, cut: bool) {
 /// An error ends the program for good.
 async fn failed(mut life: Life, fact: ErrorFact) {
     let queue = life.stage.plan.workers[life.worker.index()].queue;
-    let explained = life.stage.queues[queue.index()].gone.load(Ordering::SeqCst);
+    let explained = life.stage.queues[queue.index()].taken.load(Ordering::SeqCst);
     life.stage.note_error(ErrorFact { explained, ..fact });
     life.leave(true).await;
     end(&mut life, LifeEnd::Failed).await;
     unreachable_from_now(&life);
     let hold = life.stage.hold();
     close(&life.link).await;
+    let mut noticed = false;
     if let Some(departure) = life.departure.take() {
-        departure.complete(&life.stage).await;
+        noticed = departure.complete(&life.stage).await;
     }
-    await_noticed(&life).await;
+    match noticed {
+        true => tell_noticed(&life, false).await,
+        false => await_noticed(&life).await,
+    }
     drop(hold);
 }
 

@@ -12,12 +12,12 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::broker::{BrokerError, Space};
 use crate::ledger::event::{ChangeId, LifeId};
 use crate::ledger::facts::{Effect, ErrorFact, FaultFact, ObservationFact};
-use crate::plan::model::{KillHow, ProducerId, QueueId, Variant, WorkerId};
+use crate::plan::model::{KillHow, ProducerId, QueueId, Trigger, Variant, WorkerId};
 use crate::plan::routing::Standing;
 use crate::run::asking::Asker;
 use crate::run::clock::Clock;
 use crate::run::scribe::Scribe;
-use crate::run::tally::{Tallies, actions};
+use crate::run::tally::{Action, Tallies, actions};
 
 /// What an instance is told while it runs.
 pub enum Command {
@@ -29,8 +29,9 @@ pub enum Command {
     Vacate { done: oneshot::Sender<()> },
     /// The numbers of the queue that it owns.
     Ask { reply: oneshot::Sender<Option<Numbers>> },
-    /// The run is over, or is cut: then what is in hand is not finished.
-    Finish { cut: bool },
+    /// The run is over, or is cut: then what is in hand is not finished. `left` is told when
+    /// nothing more can come to it.
+    Finish { cut: bool, left: oneshot::Sender<()> },
 }
 
 /// What a passive declare says of a queue.
@@ -61,8 +62,10 @@ pub struct Stage {
     pub observations: Mutex<Vec<ObservationFact>>,
     /// Actions that will happen by themselves: timers not yet due, acts under way, restarts.
     pub coming: AtomicUsize,
-    /// By the position of the action: whether it has begun.
-    pub fired: Vec<AtomicBool>,
+    /// Everything that triggers set off, in the order of the file.
+    pub actions: Vec<Planned>,
+    /// Restarts under way.
+    pub errands: Mutex<Vec<JoinHandle<()>>>,
     /// Sentences for whoever watches: faults as they act.
     pub notices: mpsc::UnboundedSender<String>,
     /// The world failed: the first error, and a bell.
@@ -72,6 +75,8 @@ pub struct Stage {
     closing: watch::Sender<bool>,
     /// Acts under way; the end waits for them.
     entries: AtomicUsize,
+    /// Nobody is subscribed any more: channels may close, and what they held comes to nobody.
+    pub retired: watch::Sender<bool>,
     /// All workers have left: those that only held their connections leave, too.
     pub curtain: watch::Sender<bool>,
     pub lingering: Mutex<Vec<JoinHandle<()>>>,
@@ -79,17 +84,34 @@ pub struct Stage {
     changes: AtomicU32,
 }
 
+/// An action, what sets it off, and whether it has begun.
+pub struct Planned {
+    pub action: Action,
+    pub trigger: Trigger,
+    pub fired: AtomicBool,
+}
+
+fn planned(plan: &Variant) -> Vec<Planned> {
+    let each = actions(plan).into_iter().map(|(action, trigger)| Planned {
+        action,
+        trigger: trigger.clone(),
+        fired: AtomicBool::new(false),
+    });
+    each.collect()
+}
+
 /// One worker instance.
 #[derive(Default)]
 pub struct WorkerSlot {
-    /// To the subscription that runs now, or is about to.
+    /// To the subscription that runs now.
     pub control: Mutex<Option<mpsc::Sender<Command>>>,
+    /// Its `stop` came while nothing of it ran: should it begin, it stops at once. Looked at
+    /// and changed under the lock of `control`.
+    pub stop_due: AtomicBool,
     pub task: Mutex<Vec<JoinHandle<()>>>,
     /// Works begun and finished over all lives.
     pub begun: AtomicU64,
     pub finished: AtomicU64,
-    /// It has subscribed or has been refused at least once.
-    pub tried: AtomicBool,
 }
 
 /// One producer instance.
@@ -112,6 +134,8 @@ pub struct QueueSlot {
     pub consumers: AtomicU64,
     /// It went during the run because its connection or its last consumer did.
     pub gone: AtomicBool,
+    /// And a fault was behind that.
+    pub taken: AtomicBool,
     /// Its drain has told the ledger how it ended.
     pub drained: AtomicBool,
 }
@@ -150,12 +174,14 @@ impl Stage {
             refused: Mutex::default(),
             observations: Mutex::default(),
             coming: AtomicUsize::new(0),
-            fired: actions(&plan).iter().map(|_| AtomicBool::new(false)).collect(),
+            actions: planned(&plan),
+            errands: Mutex::default(),
             notices,
             failure: Mutex::default(),
             alarm: Notify::new(),
             closing: watch::Sender::new(false),
             entries: AtomicUsize::new(0),
+            retired: watch::Sender::new(false),
             curtain: watch::Sender::new(false),
             lingering: Mutex::default(),
             lives: AtomicU32::new(0),
@@ -263,6 +289,16 @@ pub struct Entry(Arc<Stage>);
 impl Drop for Entry {
     fn drop(&mut self) {
         self.0.entries.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// A panic of a task of ours goes on in whoever waited for it: it is a bug, and must not look
+/// like anything else.
+pub fn surface(joined: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = joined
+        && error.is_panic()
+    {
+        std::panic::resume_unwind(error.into_panic());
     }
 }
 

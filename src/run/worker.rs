@@ -24,7 +24,7 @@ use crate::plan::model::{AckMode, KillHow, WorkerId};
 use crate::run::acting;
 use crate::run::departure::Departure;
 use crate::run::identity;
-use crate::run::stage::{Command, Stage};
+use crate::run::stage::{Command, Stage, surface};
 use crate::run::tally::Action;
 use crate::run::trouble::Listener;
 use crate::run::watches::{Watches, due, in_order};
@@ -57,10 +57,18 @@ pub enum Ending {
     },
     Finished {
         cut: bool,
+        left: oneshot::Sender<()>,
     },
     Failed(Error),
     /// The server ended the subscription.
     Cancelled,
+}
+
+impl Ending {
+    /// Nobody is left who could tell it anything: the run is gone.
+    fn forsaken() -> Self {
+        Ending::Finished { cut: true, left: oneshot::channel().0 }
+    }
 }
 
 /// A worker while it is subscribed.
@@ -213,7 +221,7 @@ impl Life {
             biased;
             command = self.control.recv() => match command {
                 Some(command) => self.obey(command).await.map_or(Ok(()), Err),
-                None => Err(Ending::Finished { cut: true }),
+                None => Err(Ending::forsaken()),
             },
             next = self.consumer.next() => {
                 self.take(next);
@@ -225,7 +233,7 @@ impl Life {
     async fn obey(&mut self, command: Command) -> Option<Ending> {
         match command {
             Command::Kill { how, done } => Some(Ending::Killed { how, done }),
-            Command::Finish { cut } => Some(Ending::Finished { cut }),
+            Command::Finish { cut, left } => Some(Ending::Finished { cut, left }),
             Command::Stop { done } => Some(Ending::Stopped { done }),
             // It is not about to leave its queue to a successor.
             Command::Vacate { .. } => None,
@@ -392,7 +400,7 @@ impl Life {
                             return Err(ending);
                         }
                     }
-                    None => return Err(Ending::Finished { cut: true }),
+                    None => return Err(Ending::forsaken()),
                 },
                 () = sleep_until(until) => return Ok(()),
                 next = self.consumer.next(), if reading => {
@@ -467,9 +475,12 @@ impl Life {
                             return Err(ending);
                         }
                     }
-                    None => return Err(Ending::Finished { cut: true }),
+                    None => return Err(Ending::forsaken()),
                 },
-                _ = &mut acts => return Ok(()),
+                acted = &mut acts => {
+                    surface(acted);
+                    return Ok(());
+                }
             }
         }
     }

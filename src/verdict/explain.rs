@@ -63,17 +63,26 @@ fn sentence(books: &Books, cause: Cause, group: &Alike) -> String {
     }
 }
 
-/// `worker-1 had been sent 10, finished 3, and was killed in its 4th (160 ms)`.
+/// `worker-1 had been sent 10, finished 3, and was killed in its 4th (160 ms)`. What is lost
+/// beyond what they held was still on its way, and they had been sent more than they had read.
 fn sent(books: &Books, group: &Alike) -> String {
+    let held: u64 = group.lives.iter().map(|id| books.life(*id).in_hand()).sum();
+    let on_their_way = group.count.saturating_sub(held);
+    let had = if on_their_way > 0 { "had read" } else { "had been sent" };
     let one = |id: &LifeId| {
         let life = books.life(*id);
         let name = &books.plan.workers[life.worker.index()].name;
         let counts = life.counts;
         let ended = death(books, *id);
-        format!("{name} had been sent {}, finished {}, and {ended}", counts.read, counts.finished)
+        format!("{name} {had} {}, finished {}, and {ended}", counts.read, counts.finished)
     };
     let all: Vec<String> = group.lives.iter().map(one).collect();
-    list(&all, NAMES)
+    let list = list(&all, NAMES);
+    match on_their_way {
+        0 => list,
+        1 => format!("{list}; 1 was still on its way"),
+        many => format!("{list}; {many} were still on their way"),
+    }
 }
 
 fn gone(books: &Books, group: &Alike) -> String {
@@ -204,7 +213,7 @@ fn shares(books: &Books) -> Vec<String> {
     books.plan.worker_groups.iter().filter(told).map(|group| share(books, group)).collect()
 }
 
-/// `time at work: worker-1 17%, worker-2 83%`.
+/// `time at work: worker-1 17%, worker-2 83%`; of many only the least and the most.
 fn share(books: &Books, group: &Group<WorkerId>) -> String {
     let busy = |id: &WorkerId| books.busy[id.index()];
     let total: u64 = group.members.iter().map(busy).sum();
@@ -212,8 +221,11 @@ fn share(books: &Books, group: &Group<WorkerId>) -> String {
         let name = &books.plan.workers[id.index()].name;
         format!("{name} {:.0}%", busy(id) as f64 * 100.0 / total as f64)
     };
-    let all: Vec<String> = group.members.iter().map(one).collect();
-    let more = all.len().saturating_sub(NAMES);
-    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
-    format!("time at work: {}{rest}", all[..all.len().min(NAMES)].join(", "))
+    if group.members.len() <= NAMES {
+        let all: Vec<String> = group.members.iter().map(one).collect();
+        return format!("time at work: {}", all.join(", "));
+    }
+    let least = group.members.iter().min_by_key(|id| busy(id)).map(one).unwrap_or_default();
+    let most = group.members.iter().max_by_key(|id| busy(id)).map(one).unwrap_or_default();
+    format!("time at work: from {least} to {most}")
 }

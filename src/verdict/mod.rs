@@ -37,11 +37,17 @@ pub fn judge(
         .collect();
     let rows = explain::rows(books, &causes);
     let mut judgement = Judgement::default();
-    judgement.balance(books);
-    judgement.surprises(variant, books, facts, &causes);
+    // Of a run that the world broke off nothing is judged: its books were closed half-way.
+    let whole = facts.cut != Some(Cut::Failed);
+    if whole {
+        judgement.balance(books);
+        judgement.surprises(variant, books, facts, &causes);
+    }
     let expectations = judgement.expectations(scenario, variant, books, facts, (&causes, &rows));
-    judgement.proofs(scenario, variant, &faults);
-    judgement.doubts(variant, books, facts);
+    if whole {
+        judgement.proofs(scenario, variant, &faults);
+        judgement.doubts(variant, books, facts);
+    }
     VariantReport {
         name: variant.name.clone(),
         vars: variant.vars.clone(),
@@ -204,7 +210,7 @@ impl Judgement {
                 ));
             }
             Some(Cut::Interrupted) => self.worsen(Verdict::Inconclusive, "interrupted"),
-            None => {}
+            Some(Cut::Failed) | None => {}
         }
         let expects_doubt = variant.expectations.iter().any(|expectation| {
             matches!(&expectation.what, Expected::Count { count: Count::InDoubt, matcher, .. }

@@ -61,7 +61,7 @@ fn worker(books: &Books, id: LifeId) -> (String, bool) {
     let later = (0..books.plan.producers.len())
         .map(ProducerId::from_index)
         .any(|producer| books.last_for(life.queue, producer) > end.published[producer.index()]);
-    let mut parts = vec![format!("had been sent {}", life.counts.read)];
+    let mut parts = vec![format!("had read {}", life.counts.read)];
     parts.push(format!("finished {}", life.counts.finished));
     if end.unworked > 0 {
         parts.push(format!("{} unworked", end.unworked));

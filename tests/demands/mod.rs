@@ -86,7 +86,11 @@ impl Hearing<'_> {
     fn sums(&mut self) {
         for queue in self.rows("queues") {
             let outcomes = sum(&queue, &COPY_OUTCOMES);
-            self.same(&format!("expected of {}", queue["name"]), number(&queue, "expected"), outcomes);
+            self.same(
+                &format!("expected of {}", queue["name"]),
+                number(&queue, "expected"),
+                outcomes,
+            );
         }
         for producer in self.rows("producers") {
             let outcomes = sum(&producer, &PUBLISH_OUTCOMES);
@@ -110,9 +114,16 @@ impl Hearing<'_> {
     /// What cannot be more than something else.
     fn order_of_magnitude(&mut self) {
         for worker in self.rows("workers") {
-            let [read, begun, finished] = ["deliveries", "begun", "finished"].map(|it| number(&worker, it));
+            let [read, begun, finished] =
+                ["deliveries", "begun", "finished"].map(|it| number(&worker, it));
             self.must(read >= begun && begun >= finished, format!("{worker} did what it cannot"));
-            self.must(begun <= finished + 1 || worker["died"] == true || self.has_more_lives(&worker) || self.is_cut(), format!("{worker} left several works"));
+            self.must(
+                begun <= finished + 1
+                    || worker["died"] == true
+                    || self.has_more_lives(&worker)
+                    || self.is_cut(),
+                format!("{worker} left several works"),
+            );
             self.must(number(&worker, "acked") <= read, format!("{worker} acked too much"));
         }
         for queue in self.rows("queues") {
@@ -180,7 +191,11 @@ impl Hearing<'_> {
         let (cut, errors) = (drawn.deadline < 20_000, self.rows("errors"));
         self.must(cut || !self.is_cut(), "it never came to rest");
         self.must(errors.is_empty() || !drawn.is_sound, format!("errors: {errors:?}"));
-        self.same("in_doubt where nothing is in doubt", self.count("in_doubt").min(self.unsure()), self.count("in_doubt"));
+        self.same(
+            "in_doubt where nothing is in doubt",
+            self.count("in_doubt").min(self.unsure()),
+            self.count("in_doubt"),
+        );
         if drawn.is_safe {
             self.same("lost of a safe file", self.count("lost"), 0);
         }

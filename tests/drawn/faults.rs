@@ -39,8 +39,7 @@ fn kill_worker(dice: &mut Dice, sketch: &Sketch) -> String {
     let names = sketch.worker_names();
     let name = &names[dice.below(names.len())];
     let group = name.split('-').next();
-    let manual =
-        sketch.workers.iter().any(|it| Some(&*it.name) == group && it.ack == "manual");
+    let manual = sketch.workers.iter().any(|it| Some(&*it.name) == group && it.ack == "manual");
     let n = if dice.percent(70) { 1 + dice.below(12) } else { 1 + dice.below(100) };
     let trigger = match dice.below(6) {
         0 | 1 => format!("during: {n}"),

@@ -91,7 +91,7 @@ pub fn draw(seed: u64) -> Drawn {
     let least = if dice.percent(10) { dice.below(600) } else { 0 };
     sketch.lines.push(format!(
         "settle: {{ idle: {idle}ms, at_least: {}ms, deadline: {deadline}ms }}",
-        least.min(deadline)
+        least.min(deadline - 1)
     ));
     if !sketch.hurts_producers && dice.percent(30) {
         sketch.lines.push("expect: { order: fifo }".to_owned());

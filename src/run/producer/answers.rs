@@ -49,10 +49,18 @@ impl Answers {
     }
 }
 
-/// Waits for the oldest answer and takes every further one that is there in order.
-pub async fn answers(waiting: &mut VecDeque<Waiting>) -> Answers {
+/// Waits for the oldest answer that is waited for, or for any that is late, and takes every
+/// further one that is there.
+pub async fn answers(waiting: &mut VecDeque<Waiting>, late: &mut Vec<Waiting>) -> Answers {
     poll_fn(|context| {
         let mut found = Answers::default();
+        late.retain_mut(|one| match Pin::new(&mut one.confirm).poll(context) {
+            Poll::Ready(confirmation) => {
+                found.add(one.n, confirmation);
+                false
+            }
+            Poll::Pending => true,
+        });
         while let Some(front) = waiting.front_mut() {
             match Pin::new(&mut front.confirm).poll(context) {
                 Poll::Ready(confirmation) => {
@@ -62,22 +70,6 @@ pub async fn answers(waiting: &mut VecDeque<Waiting>) -> Answers {
                 Poll::Pending => break,
             }
         }
-        if found.is_empty() { Poll::Pending } else { Poll::Ready(found) }
-    })
-    .await
-}
-
-/// Waits for any answer, in whatever order they come.
-pub async fn any_answers(waiting: &mut VecDeque<Waiting>) -> Answers {
-    poll_fn(|context| {
-        let mut found = Answers::default();
-        waiting.retain_mut(|one| match Pin::new(&mut one.confirm).poll(context) {
-            Poll::Ready(confirmation) => {
-                found.add(one.n, confirmation);
-                false
-            }
-            Poll::Pending => true,
-        });
         if found.is_empty() { Poll::Pending } else { Poll::Ready(found) }
     })
     .await

@@ -2,7 +2,6 @@
 
 use std::sync::atomic::Ordering;
 
-use lapin::Error;
 use lapin::options::BasicQosOptions;
 use tokio::time::timeout;
 
@@ -64,29 +63,24 @@ impl Life {
     ///
     /// A producer without confirms may learn only now that the broker refused its publishes.
     async fn close_in_order(&mut self, name: &str) -> bool {
-        if self.plan().confirms == Confirms::Off {
-            // A refusal and a goodbye may cross, and then the goodbye is answered as well. The
-            // answer to a question cannot come before what the broker said to the publishes.
-            let asked = self.channel.basic_qos(0, BasicQosOptions::default());
-            if let Ok(Err(error)) = timeout(PATIENCE, asked).await {
-                self.refused(name, &error).await;
-                self.hear_returns().await;
-                return false;
+        let unchecked = self.plan().confirms == Confirms::Off;
+        let closed = async {
+            if unchecked {
+                // Our close and the broker's may cross, and then ours seems to go well. A
+                // question that comes before it fails for sure.
+                self.channel.basic_qos(0, BasicQosOptions::default()).await?;
             }
-        }
-        let closed = timeout(PATIENCE, self.channel.close(200, "OK".into())).await;
+            self.channel.close(200, "OK".into()).await
+        };
+        let closed = timeout(PATIENCE, closed).await;
         if let Ok(Err(error)) = &closed {
-            self.refused(name, error).await;
+            let error = self.listener.reason(error).await;
+            self.stage.note_error(trouble::fact(name, &error));
         }
-        if self.plan().confirms == Confirms::Off {
+        if unchecked {
             self.hear_returns().await;
         }
         matches!(closed, Ok(Ok(())))
-    }
-
-    async fn refused(&mut self, name: &str, error: &Error) {
-        let error = self.listener.reason(error).await;
-        self.stage.note_error(trouble::fact(name, &error));
     }
 
     async fn close_channel(&self) -> bool {

@@ -27,8 +27,8 @@ use crate::plan::content::Content;
 use crate::plan::model::{
     Confirms, CountEvent, ExchangeId, ExchangeRef, Instance, KillHow, Producer, ProducerId,
 };
-use crate::run::producer::answers::{Answers, Waiting, answers, any_answers};
-use crate::run::stage::{Command, Stage, lock};
+use crate::run::producer::answers::{Answers, Waiting, answers};
+use crate::run::stage::{Command, Stage, lock, surface};
 use crate::run::tally::{Action, Watch};
 use crate::run::trouble::Listener;
 use crate::run::worker::PATIENCE;
@@ -261,7 +261,7 @@ impl Life {
                 Some(command) => return self.obey(command).map_or(Ok(()), Err),
                 None => return Err(Ending::Finished),
             },
-            answers = answers(&mut self.waiting) => answers,
+            answers = answers(&mut self.waiting, &mut self.late) => answers,
             () = sleep_until(wake) => {
                 self.give_up_waiting();
                 return Ok(());
@@ -345,7 +345,10 @@ impl Life {
                     },
                     None => return Err(Ending::Finished),
                 },
-                _ = &mut acts => return Ok(()),
+                acted = &mut acts => {
+                    surface(acted);
+                    return Ok(());
+                }
             }
         }
     }
@@ -364,13 +367,11 @@ impl Life {
     async fn linger(&mut self) -> Ending {
         while !self.late.is_empty() {
             self.stage.producers[self.id.index()].done.store(true, Ordering::SeqCst);
-            let mut late: VecDeque<Waiting> = std::mem::take(&mut self.late).into();
             let heard = tokio::select! {
                 biased;
                 command = self.control.recv() => Err(command),
-                answers = any_answers(&mut late) => Ok(answers),
+                answers = answers(&mut self.waiting, &mut self.late) => Ok(answers),
             };
-            self.late = late.into();
             match heard {
                 Ok(answers) => {
                     if let Err(ending) = self.hear(answers).await {

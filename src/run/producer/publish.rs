@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use lapin::options::BasicPublishOptions;
 use lapin::types::{FieldTable, ShortString};
 use lapin::{BasicProperties, Error, PublisherConfirm};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 
 use crate::broker::header;
@@ -150,7 +150,7 @@ async fn next_ending(control: &mut mpsc::Receiver<Command>) -> Command {
         match control.recv().await {
             Some(command @ (Command::Kill { .. } | Command::Finish { .. })) => return command,
             Some(_) => {}
-            None => return Command::Finish { cut: true },
+            None => return Command::Finish { cut: true, left: oneshot::channel().0 },
         }
     }
 }
