@@ -5,15 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
+use futures_util::future::join_all;
+use tokio::sync::{oneshot, watch};
 use tokio::time::{sleep, sleep_until};
 
 use crate::ledger::facts::Cut;
 use crate::ledger::progress::Progress;
-use crate::plan::model::{Instance, ProducerId, QueueId, Trigger};
+use crate::plan::model::{Instance, ProducerId, QueueId, Trigger, WorkerId};
 use crate::run::acting;
 use crate::run::scribe::Pulse;
-use crate::run::stage::{Planned, Stage, lock};
+use crate::run::stage::{Command, Planned, Stage, lock};
 use crate::run::tally::Action;
 
 /// How often the run is looked at.
@@ -160,5 +161,18 @@ async fn is_quiet(stage: &Arc<Stage>, pulse: &Pulse) -> bool {
             return false;
         }
     }
+    catch_up(stage).await;
     true
+}
+
+/// What the broker has sent may lie unread in a busy worker's socket. When this returns it is
+/// read, and shows as activity.
+async fn catch_up(stage: &Arc<Stage>) {
+    let asked = (0..stage.workers.len()).map(|index| async move {
+        let control = stage.worker_control(WorkerId::from_index(index))?;
+        let (up, done) = oneshot::channel();
+        control.send(Command::Catch { up }).await.ok()?;
+        done.await.ok()
+    });
+    join_all(asked).await;
 }

@@ -288,6 +288,7 @@ async fn linger(mut life: Life) {
         };
         match command {
             Command::Kill { done, .. } => drop(done.send(Effect::Nothing)),
+            Command::Catch { up } => drop(up.send(())),
             Command::Stop { done } => {
                 // It may be restarted.
                 let slot = &life.stage.workers[life.worker.index()];

@@ -27,6 +27,8 @@ pub enum Command {
     Stop { done: oneshot::Sender<()> },
     /// To one that only holds its connection: it gives up the queue that it owns.
     Vacate { done: oneshot::Sender<()> },
+    /// Everything that the broker has sent so far shall be read.
+    Catch { up: oneshot::Sender<()> },
     /// The numbers of the queue that it owns.
     Ask { reply: oneshot::Sender<Option<Numbers>> },
     /// The run is over, or is cut: then what is in hand is not finished. `left` is told when

@@ -358,7 +358,10 @@ impl Life {
             Command::Kill { how, done } => Some(Ending::Killed { how, done }),
             Command::Finish { .. } => Some(Ending::Finished),
             // Producers have no stop and no queue; whoever asks gets an end of the line.
-            Command::Stop { .. } | Command::Ask { .. } | Command::Vacate { .. } => None,
+            Command::Stop { .. }
+            | Command::Ask { .. }
+            | Command::Catch { .. }
+            | Command::Vacate { .. } => None,
         }
     }
 

@@ -4,6 +4,8 @@
 //! One task does everything a worker does, so a kill can come only between two of its steps.
 //! Events and acks of works that take no time are written in chunks.
 
+mod leaving;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -11,10 +13,10 @@ use std::time::Duration;
 
 use futures_util::{FutureExt, StreamExt};
 use lapin::message::Delivery;
-use lapin::options::{BasicAckOptions, BasicCancelOptions};
+use lapin::options::BasicAckOptions;
 use lapin::{Channel, Consumer, Error};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 
 use crate::broker::Link;
 use crate::ledger::event::{Event, LifeId, LifeTotals, MessageKey, Micros, Stamped, WorkEvent};
@@ -235,6 +237,11 @@ impl Life {
             Command::Kill { how, done } => Some(Ending::Killed { how, done }),
             Command::Finish { cut, left } => Some(Ending::Finished { cut, left }),
             Command::Stop { done } => Some(Ending::Stopped { done }),
+            Command::Catch { up } => {
+                self.catch_up().await;
+                let _ = up.send(());
+                None
+            }
             // It is not about to leave its queue to a successor.
             Command::Vacate { .. } => None,
             Command::Ask { reply } => {
@@ -372,20 +379,6 @@ impl Life {
         Ok(())
     }
 
-    /// At a stop and at the end all that is finished is acked.
-    /// Says what that sets off.
-    pub async fn ack_rest(&mut self) -> Vec<Action> {
-        if !matches!(self.ack, AckMode::Manual { .. }) || self.unacked == 0 {
-            return Vec::new();
-        }
-        let covered = std::mem::take(&mut self.unacked);
-        match self.write_ack(self.last_finished).await {
-            Ok(()) => self.stage.tallies.count(&self.watches.acked, covered, |_| true),
-            // A channel that is broken keeps its deliveries unacked; the events say so.
-            Err(_) => Vec::new(),
-        }
-    }
-
     /// Works for a while, reading what arrives meanwhile.
     async fn spend(&mut self, duration: Duration) -> Result<(), Ending> {
         let until = Instant::now() + duration;
@@ -413,48 +406,6 @@ impl Life {
                 return Err(Ending::Failed(error.clone()));
             }
         }
-    }
-
-    /// The stop came in the middle of a work: no more deliveries, and the work goes on.
-    async fn stop_reading(&mut self, done: oneshot::Sender<()>) {
-        self.stopping = Some(done);
-        self.leave(false).await;
-        self.cancel().await;
-    }
-
-    /// Before the subscription ends, and with `hangs_up` the connection: tells the ledger if
-    /// that takes the queue along.
-    pub async fn leave(&mut self, hangs_up: bool) {
-        if !std::mem::replace(&mut self.left, true) {
-            self.flush().await;
-            self.departure = Departure::begin(&self.stage, self.worker, hangs_up).await;
-        } else if hangs_up && self.departure.is_none() {
-            // It left only its subscription before.
-            self.flush().await;
-            self.departure = Departure::vacate(&self.stage, self.worker).await;
-        }
-    }
-
-    /// Ends the subscription; what had arrived by then was read.
-    pub async fn cancel(&mut self) {
-        let tag = self.consumer.tag();
-        let cancelled = self.channel.basic_cancel(tag, BasicCancelOptions::default());
-        // A channel that is broken has no subscription any more.
-        let _ = timeout(PATIENCE, cancelled).await;
-        self.read_ready();
-    }
-
-    /// Whether it has left already, in the middle of its last work.
-    pub fn has_left(&self) -> bool {
-        self.left
-    }
-
-    /// Ends the subscription of a worker that is dead: nothing more is read. Whether the broker
-    /// answered: then it sends nothing more.
-    pub async fn cancel_silently(&mut self) -> bool {
-        let tag = self.consumer.tag();
-        let cancelled = self.channel.basic_cancel(tag, BasicCancelOptions::default());
-        matches!(timeout(PATIENCE, cancelled).await, Ok(Ok(())))
     }
 
     /// Lets faults and other actions happen before this worker does anything else. Whatever
