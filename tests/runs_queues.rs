@@ -283,3 +283,20 @@ settle: { idle: 100ms }
     assert_eq!((&error["who"], &error["code"]), (&"w".into(), &404.into()), "{run}");
     assert_eq!(error["explained"], true, "the kill took the exchange along{run}");
 }
+
+#[test]
+fn a_producer_whose_exchange_goes_with_a_killed_worker_is_explained() {
+    let run = run("
+scenario: gone
+topology:
+  exchanges: [{ name: e, type: fanout, auto_delete: true }]
+producers: [{ name: p, to: { exchange: e }, messages: 200, rate: 1000/s }]
+workers: [{ name: w, temporary_queue: { bindings: [{ exchange: e }] } }]
+faults: [{ kill: w, during: 20 }]
+settle: { idle: 100ms }
+");
+    run.exits(0);
+    let error = run.row("errors", 0);
+    assert_eq!((&error["who"], &error["code"]), (&"p".into(), &404.into()), "{run}");
+    assert_eq!(error["explained"], true, "{run}");
+}

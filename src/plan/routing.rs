@@ -31,6 +31,11 @@ impl Standing {
         self.queues[queue.index()]
     }
 
+    /// Whether an exchange has gone with its last binding.
+    pub fn lost_exchange(&self) -> bool {
+        self.exchanges.contains(&false)
+    }
+
     /// The queue and its bindings are there.
     pub fn add(&mut self, topology: &Topology, queue: QueueId) {
         self.queues[queue.index()] = true;

@@ -303,6 +303,13 @@ async fn conclude(stage: Arc<Stage>, over: Over, ledger: JoinHandle<Written>) ->
         cut,
     };
     facts.observations.sort_by_key(|fact| fact.observation);
+    // A publish to an exchange that went with a queue can be refused before the queue is seen
+    // gone; only now is it known what a fault took along.
+    let taken = stage.queues.iter().any(|slot| slot.taken.load(Ordering::SeqCst));
+    let missing = taken && lock(&stage.standing).lost_exchange();
+    for error in facts.errors.iter_mut().filter(|error| error.code == 404) {
+        error.explained |= missing;
+    }
     // The owner of the ledger ends when the last way to it is gone.
     drop(stage);
     let written = match ledger.await {
