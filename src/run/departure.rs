@@ -76,35 +76,34 @@ impl Departure {
     }
 }
 
-/// Declares and binds the queue that a worker owns, on its own channel.
+/// Declares and binds the queue that a worker owns, on its own channel. What was made of a
+/// queue that is refused half-way goes with the worker's connection: whoever closes that
+/// completes the departure.
 pub async fn arrive(
     stage: &Arc<Stage>,
     channel: &Channel,
     queue: QueueId,
-) -> Result<String, BrokerError> {
+) -> Result<String, (BrokerError, Departure)> {
     let change = stage.next_change();
     let kind = ChangeKind::Comes;
     let at = stage.clock.now();
     stage.scribe.record(Event::ChangeBegun { change, queue, kind, at }).await;
-    let declared = stage.space.declare_owned(channel, &stage.plan.topology, queue).await;
-    if let Ok(name) = &declared {
-        *lock(&stage.queues[queue.index()].real) = Some(name.clone());
-        stage.queues[queue.index()].gone.store(false, Ordering::SeqCst);
-        lock(&stage.standing).add(&stage.plan.topology, queue);
-    }
-    // What may have been made of a queue that was refused goes with the connection of its
-    // program, which ends: its way out begins before its way in is over.
-    let back = match declared {
-        Ok(_) => None,
-        Err(_) => Some(stage.next_change()),
+    let topology = &stage.plan.topology;
+    let declared = match stage.space.declare_owned(channel, topology, queue).await {
+        Ok(name) => {
+            *lock(&stage.queues[queue.index()].real) = Some(name.clone());
+            stage.queues[queue.index()].gone.store(false, Ordering::SeqCst);
+            lock(&stage.standing).add(topology, queue);
+            Ok(name)
+        }
+        Err(error) => {
+            let name = stage.space.queue_name(&topology.queues[queue.index()]);
+            *lock(&stage.queues[queue.index()].real) = Some(name).filter(|name| !name.is_empty());
+            // Its way out begins before its way in is over.
+            Err((error, Departure::of(stage, queue).await))
+        }
     };
     let at = stage.clock.now();
-    if let Some(change) = back {
-        let kind = ChangeKind::Goes;
-        stage.scribe.record(Event::ChangeBegun { change, queue, kind, at }).await;
-    }
-    for change in std::iter::once(change).chain(back) {
-        stage.scribe.record(Event::ChangeEnded { change, at }).await;
-    }
+    stage.scribe.record(Event::ChangeEnded { change, at }).await;
     declared
 }

@@ -70,15 +70,14 @@ pub async fn subscribe(stage: &Arc<Stage>, mut ready: Ready) -> Result<bool, Bro
     let real = if queue.owner == Some(worker) {
         match arrive(stage, &ready.channel, plan.queue).await {
             Ok(real) => real,
-            Err(error) => match error.said.clone() {
-                Some((code, text)) => {
-                    let who = plan.name.clone();
-                    let fact = ErrorFact { who, scope: "channel", code, text, explained: false };
-                    refuse(stage, ready, fact).await;
-                    return Ok(false);
-                }
-                None => return Err(error),
-            },
+            Err((error, departure)) => {
+                let Some((code, text)) = error.said.clone() else { return Err(error) };
+                let who = plan.name.clone();
+                let fact = ErrorFact { who, scope: "channel", code, text, explained: false };
+                refuse(stage, ready, fact).await;
+                departure.complete(stage).await;
+                return Ok(false);
+            }
         }
     } else {
         stage.space.queue_name(queue)
