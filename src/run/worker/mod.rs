@@ -414,7 +414,10 @@ impl Life {
         if actions.is_empty() {
             return Ok(());
         }
-        self.flush().await;
+        // A broker drops what it has not yet looked at when a socket dies. What was acked before
+        // this moment shall have been read, as it has in any work that lasts: only then is what a
+        // kill does here the same every time.
+        self.catch_up().await;
         let mut acts = tokio::spawn(acting::act_all(&self.stage, actions));
         loop {
             tokio::select! {
