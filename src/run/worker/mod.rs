@@ -379,6 +379,16 @@ impl Life {
         Ok(())
     }
 
+    /// A command in the middle of a work: a stop lets the work end, all else is obeyed at once.
+    async fn heed(&mut self, command: Option<Command>) -> Result<(), Ending> {
+        match command {
+            Some(Command::Stop { done }) => self.stop_reading(done).await,
+            Some(command) => return self.obey(command).await.map_or(Ok(()), Err),
+            None => return Err(Ending::forsaken()),
+        }
+        Ok(())
+    }
+
     /// Works for a while, reading what arrives meanwhile.
     async fn spend(&mut self, duration: Duration) -> Result<(), Ending> {
         let until = Instant::now() + duration;
@@ -386,15 +396,7 @@ impl Life {
             let reading = self.ended.is_none() && self.stopping.is_none();
             tokio::select! {
                 biased;
-                command = self.control.recv() => match command {
-                    Some(Command::Stop { done }) => self.stop_reading(done).await,
-                    Some(command) => {
-                        if let Some(ending) = self.obey(command).await {
-                            return Err(ending);
-                        }
-                    }
-                    None => return Err(Ending::forsaken()),
-                },
+                command = self.control.recv() => self.heed(command).await?,
                 () = sleep_until(until) => return Ok(()),
                 next = self.consumer.next(), if reading => {
                     self.take(next);
@@ -422,15 +424,7 @@ impl Life {
         loop {
             tokio::select! {
                 biased;
-                command = self.control.recv() => match command {
-                    Some(Command::Stop { done }) => self.stop_reading(done).await,
-                    Some(command) => {
-                        if let Some(ending) = self.obey(command).await {
-                            return Err(ending);
-                        }
-                    }
-                    None => return Err(Ending::forsaken()),
-                },
+                command = self.control.recv() => self.heed(command).await?,
                 acted = &mut acts => {
                     surface(acted);
                     return Ok(());
