@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rmq_scenario::broker::{Broker, Choice};
+use rmq_scenario::broker::{Broker, Choice, Settings};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// What the holder does once it has a node.
@@ -31,7 +31,7 @@ const GONE_WITHIN: Duration = Duration::from_secs(2);
 fn holder() {
     let (Ok(end), Ok(keeper)) = (std::env::var(END), std::env::var(KEEPER)) else { return };
     support::block_on(async {
-        let choice = Choice::Private { server: None };
+        let choice = Choice::Private { server: None, settings: Settings::default() };
         let broker = Broker::open(choice, Path::new(&keeper)).await.expect("a node");
         println!("\nready");
         match &*end {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use reqwest::Method;
-use rmq_scenario::broker::{Choice, Kind};
+use rmq_scenario::broker::{Choice, Kind, Settings};
 use serde_json::{Value, json};
 use support::api::{api, names, open, refused};
 use support::space::{routes, unacked_is_live};
@@ -152,7 +152,7 @@ fn server(dir: &Path, script: &str) -> Choice {
     let path: PathBuf = dir.join("server");
     fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-    Choice::Private { server: Some(path) }
+    Choice::Private { server: Some(path), settings: Settings::default() }
 }
 
 #[test]
@@ -186,7 +186,8 @@ fn a_port_that_was_taken_meanwhile_is_tried_again_with_others() {
 fn a_server_that_cannot_be_run_is_told() {
     block_on(async {
         let dir = tempfile::tempdir().unwrap();
-        let choice = Choice::Private { server: Some(dir.path().to_owned()) };
+        let choice =
+            Choice::Private { server: Some(dir.path().to_owned()), settings: Settings::default() };
         refused(open(choice).await, Kind::NoServer, "is a directory", "server script itself");
         let choice = server(dir.path(), "");
         fs::write(dir.path().join("server"), "#!/nonexistent/interpreter\n").unwrap();

@@ -11,7 +11,10 @@ mod link;
 mod management;
 mod node;
 mod remains;
+mod route;
+mod settings;
 mod space;
+mod tls;
 mod topology;
 
 use std::path::{Path, PathBuf};
@@ -22,7 +25,9 @@ use address::Address;
 use greeting::{Greeting, greet};
 use management::Management;
 use node::Node;
+use route::Route;
 use space::Home;
+use tls::Trust;
 
 pub use error::{BrokerError, Kind};
 pub use link::Link;
@@ -30,23 +35,25 @@ pub use management::Unacked;
 pub use node::{
     Facts, KEEPER_WORD, SERVER_VARIABLE, install_command, keep_node, locate, raise_open_files,
 };
+pub use settings::{Advanced, Settings, Term};
 pub use space::Space;
+pub use tls::Tls;
 pub use topology::header;
 
 /// Which broker to use.
 #[derive(Clone)]
 pub enum Choice {
     /// One of our own, from this server script or from the first that is found.
-    Private { server: Option<PathBuf> },
+    Private { server: Option<PathBuf>, settings: Settings },
     /// One that runs already, at an AMQP address; the management API is on the same host at
-    /// 15672 unless its address is given.
-    External { url: String, management: Option<String> },
+    /// 15672 (15671 with TLS) unless its address is given.
+    External { url: String, management: Option<String>, tls: Tls },
 }
 
 /// A running broker that we may use.
 #[derive(Debug)]
 pub struct Broker {
-    address: Address,
+    route: Route,
     version: String,
     management: Option<Management>,
     /// Whether each space gets a virtual host of its own.
@@ -66,35 +73,41 @@ impl Broker {
     pub async fn open(choice: Choice, keeper: &Path) -> Result<Self, BrokerError> {
         raise_open_files();
         match choice {
-            Choice::Private { server } => {
+            Choice::Private { server, settings } => {
+                settings.check()?;
                 let server = locate(server.as_deref())?;
-                Self::private(Node::start(&server, keeper).await?).await
+                let node = Node::start(&server, keeper, &settings).await?;
+                Self::private(node, settings.heartbeat).await
             }
-            Choice::External { url, management } => {
-                Self::external(Address::parse(&url)?, management.as_deref()).await
+            Choice::External { url, management, tls } => {
+                Self::external(Address::parse(&url)?, management.as_deref(), &tls).await
             }
         }
     }
 
-    async fn private(node: Node) -> Result<Self, BrokerError> {
-        let address = Address {
-            host: "127.0.0.1".to_owned(),
-            port: node.facts.amqp,
-            user: node.facts.user.clone(),
-            password: node.facts.password.clone(),
-            vhost: "/".to_owned(),
-        };
-        let version = ask(&address).await?.version;
+    async fn private(node: Node, heartbeat: Option<Duration>) -> Result<Self, BrokerError> {
+        let route = Route { heartbeat, ..Route::private(&node.facts) };
+        let version = ask(&route).await?.version;
         let management = Some(node.management.clone());
         let spaces = Mutex::default();
-        Ok(Self { address, version, management, may_make_vhosts: true, node: Some(node), spaces })
+        Ok(Self { route, version, management, may_make_vhosts: true, node: Some(node), spaces })
     }
 
-    async fn external(address: Address, given: Option<&str>) -> Result<Self, BrokerError> {
-        let management = Management::external(&address, given)?;
-        let greeting = ask(&address).await?;
+    async fn external(
+        address: Address,
+        given: Option<&str>,
+        tls: &Tls,
+    ) -> Result<Self, BrokerError> {
+        let management = Management::external(&address, given, tls)?;
+        let trust = if address.secure { Some(Trust::new(tls)?) } else { None };
+        if trust.is_none() && !management.is_secure() && *tls != Tls::default() {
+            return Err(BrokerError::new(Kind::Usage, "there is no TLS to configure")
+                .help("`--tls-…` goes with an address that begins with amqps:// or https://"));
+        }
+        let route = Route { address, trust, heartbeat: None };
+        let greeting = ask(&route).await?;
         // A wrong password, or a missing virtual host, is told before anything is done.
-        let link = link::connect(&address, "rmq-scenario", None).await?;
+        let link = link::connect(&route, "rmq-scenario", None).await?;
         // The answer to the question is known; how the goodbye goes is of no importance.
         let _ = link.close().await;
         let (management, may_make_vhosts) = match management.identify(&greeting.cluster).await {
@@ -103,7 +116,7 @@ impl Broker {
             Err(_) => (None, false),
         };
         let (version, spaces) = (greeting.version, Mutex::default());
-        Ok(Self { address, version, management, may_make_vhosts, node: None, spaces })
+        Ok(Self { route, version, management, may_make_vhosts, node: None, spaces })
     }
 
     /// As the broker says it: `4.3.6`.
@@ -140,13 +153,13 @@ impl Broker {
         let name = format!("rmq-scenario-{run}");
         let management = self.management.clone();
         let space = if self.may_make_vhosts {
-            Space::new(self.address.with_vhost(&name), Home::Vhost, management)
+            Space::new(self.route.with_vhost(&name), Home::Vhost, management)
         } else {
-            Space::new(self.address.clone(), Home::Prefix(format!("{name}.")), management)
+            Space::new(self.route.clone(), Home::Prefix(format!("{name}.")), management)
         };
         // Listed before anything is made: a failure half-way leaves nothing behind, either.
         self.list(&space);
-        space.make(&self.address.user).await?;
+        space.make(&self.route.address.user).await?;
         Ok(space)
     }
 
@@ -173,12 +186,12 @@ impl Broker {
     }
 }
 
-async fn ask(address: &Address) -> Result<Greeting, BrokerError> {
+async fn ask(route: &Route) -> Result<Greeting, BrokerError> {
     const PATIENCE: Duration = Duration::from_secs(10);
-    let greeting = greet(&address.host, address.port, PATIENCE).await;
-    let greeting = greeting.map_err(|error| link::unreachable(address, &error.to_string()))?;
+    let greeting = greet(route, PATIENCE).await.map_err(|error| route.unreachable(&error))?;
     if greeting.product != "RabbitMQ" {
-        return Err(link::unreachable(address, &format!("it is {}", greeting.product)));
+        let error = std::io::Error::other(format!("it is {}", greeting.product));
+        return Err(route.unreachable(&error));
     }
     Ok(greeting)
 }

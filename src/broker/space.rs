@@ -6,11 +6,11 @@ use std::sync::Arc;
 use lapin::Channel;
 use tokio::sync::Mutex;
 
-use super::address::Address;
 use super::error::{BrokerError, Kind};
 use super::link::{self, Link};
 use super::management::{Management, Unacked};
 use super::remains::Remains;
+use super::route::Route;
 use super::topology::{bind, declare_exchange, declare_queue};
 use crate::plan::model::{Exchange, Queue, QueueId, Topology};
 
@@ -21,7 +21,7 @@ pub struct Space(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     /// With the virtual host to work in.
-    address: Address,
+    route: Route,
     home: Home,
     management: Option<Management>,
     /// What [`Space::close`] has to do; `None` once it is done.
@@ -37,9 +37,9 @@ pub(super) enum Home {
 }
 
 impl Space {
-    pub(super) fn new(address: Address, home: Home, management: Option<Management>) -> Self {
+    pub(super) fn new(route: Route, home: Home, management: Option<Management>) -> Self {
         let remains = Mutex::new(Some(Remains::default()));
-        Self(Arc::new(Inner { address, home, management, remains }))
+        Self(Arc::new(Inner { route, home, management, remains }))
     }
 
     /// Makes the virtual host, if it is to have one, with all permissions for `user`.
@@ -60,12 +60,12 @@ impl Space {
         client_name: &str,
         frame_max: Option<u32>,
     ) -> Result<Link, BrokerError> {
-        link::connect(&self.0.address, client_name, frame_max).await
+        link::connect(&self.0.route, client_name, frame_max).await
     }
 
     /// The virtual host that it is in.
     pub fn vhost(&self) -> &str {
-        &self.0.address.vhost
+        &self.0.route.address.vhost
     }
 
     /// The name of a queue on the broker; empty for one that the broker names.

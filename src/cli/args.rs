@@ -1,12 +1,14 @@
 //! The command line, and nothing but: what may be written, and what it means.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
+use crate::broker::Tls;
 use crate::report::sinks::ReportArg;
 use crate::report::style::ColorChoice;
 
@@ -39,16 +41,20 @@ pub struct RunArgs {
 
     /// Use this running broker instead of a private one
     ///
-    /// For example amqp://user:password@host/vhost. Everything happens in a temporary virtual
+    /// For example amqp://user:password@host/vhost, or amqps:// for TLS. Everything happens in a temporary virtual
     /// host where the user may make one, else under names that no other program uses.
     #[arg(long, value_name = "URL", env = BROKER_ENV, hide_env_values = true)]
     pub broker: Option<String>,
 
     /// Where the management API of that broker is
     ///
-    /// For example http://host:15672, which is also what is tried without this option.
+    /// For example http://host:15672, which is also what is tried without this option; of a
+    /// broker at amqps:// it is https://host:15671.
     #[arg(long, value_name = "URL", env = MANAGEMENT_ENV, hide_env_values = true)]
     pub management: Option<String>,
+
+    #[command(flatten)]
+    pub tls: TlsArgs,
 
     /// The rabbitmq-server to start for a private broker
     ///
@@ -77,6 +83,43 @@ pub struct RunArgs {
     /// Colour the output
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = Color::Auto)]
     pub color: Color,
+}
+
+/// How to trust a broker at amqps://, and its management API at https://.
+#[derive(Debug, Default, Args)]
+pub struct TlsArgs {
+    /// Trust the authorities in this PEM file, instead of those of the machine
+    #[arg(long = "tls-ca", value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+
+    /// Show the broker this certificate (PEM), which needs its key
+    #[arg(long = "tls-cert", value_name = "FILE")]
+    pub certificate: Option<PathBuf>,
+
+    /// The key of that certificate (PEM)
+    #[arg(long = "tls-key", value_name = "FILE")]
+    pub key: Option<PathBuf>,
+
+    /// Do not verify who answers: anybody on the way can read and change all
+    #[arg(long = "tls-insecure")]
+    pub insecure: bool,
+}
+
+impl TlsArgs {
+    fn is_empty(&self) -> bool {
+        !self.insecure && self.ca.is_none() && self.certificate.is_none() && self.key.is_none()
+    }
+}
+
+impl From<&TlsArgs> for Tls {
+    fn from(args: &TlsArgs) -> Self {
+        Self {
+            ca: args.ca.clone(),
+            certificate: args.certificate.clone(),
+            key: args.key.clone(),
+            insecure: args.insecure,
+        }
+    }
 }
 
 /// `NAME=VALUE`. The value is read as a scalar of YAML, as it would be in the file.
@@ -197,6 +240,11 @@ fn choose_broker(run: &mut RunArgs, written: impl Fn(&str) -> bool) -> Result<()
     if run.broker.is_none() && run.management.take().is_some() && written("management") {
         return Err("--management goes with --broker: a private broker brings its own".to_owned());
     }
+    if run.broker.is_none() && !run.tls.is_empty() {
+        return Err(
+            "--tls-… goes with --broker: a private broker is reached without TLS".to_owned()
+        );
+    }
     Ok(())
 }
 
@@ -256,6 +304,7 @@ mod tests {
         assert_eq!(run.files, ["a.yaml", "b.yaml"]);
         assert_eq!(run.broker.as_deref(), Some("amqp://h"));
         assert_eq!(run.management.as_deref(), Some("http://h:1"));
+        assert_eq!(Tls::from(&run.tls), Tls::default());
         assert_eq!((run.server, run.seed, run.verbose), (None, Some(7), 2));
         let settings: Vec<_> =
             run.settings.iter().map(|s| (s.name.as_str(), s.value.as_str())).collect();
@@ -266,6 +315,15 @@ mod tests {
         assert_eq!(ColorChoice::from(run.color), ColorChoice::Never);
         let keep = Cli::read(["rmq-scenario", "keep-node"]).expect("right");
         assert!(matches!(keep.command, Command::KeepNode));
+    }
+
+    #[test]
+    fn tls_is_verified_unless_a_word_says_otherwise() {
+        let run = read("f --broker amqps://h --tls-ca ca --tls-cert c --tls-key k").expect("right");
+        let [ca, certificate, key] = ["ca", "c", "k"].map(|file| Some(PathBuf::from(file)));
+        assert_eq!(Tls::from(&run.tls), Tls { ca, certificate, key, insecure: false });
+        let run = read("f --broker amqps://h --tls-insecure").expect("right");
+        assert_eq!(Tls::from(&run.tls), Tls { insecure: true, ..Tls::default() });
     }
 
     #[test]
@@ -294,6 +352,10 @@ mod tests {
             (
                 "f --broker amqp://h --server s",
                 "error: --broker uses a running broker and --server starts one: give one of them",
+            ),
+            (
+                "f --tls-insecure",
+                "error: --tls-… goes with --broker: a private broker is reached without TLS",
             ),
             ("f --broker=", "error: the value of --broker is empty"),
         ] {

@@ -12,7 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
-use crate::broker::{Broker, BrokerError, Choice};
+use crate::broker::{Broker, BrokerError, Choice, Settings, Tls};
 use crate::cli::args::RunArgs;
 use crate::diagnostic::Diagnostic;
 use crate::ledger::facts::Cut;
@@ -169,8 +169,15 @@ fn nothing_ran(
 
 fn choice(args: &RunArgs) -> Choice {
     match &args.broker {
-        Some(url) => Choice::External { url: url.clone(), management: args.management.clone() },
-        None => Choice::Private { server: args.server.as_ref().map(PathBuf::from) },
+        Some(url) => Choice::External {
+            url: url.clone(),
+            management: args.management.clone(),
+            tls: Tls::from(&args.tls),
+        },
+        None => Choice::Private {
+            server: args.server.as_ref().map(PathBuf::from),
+            settings: Settings::default(),
+        },
     }
 }
 
@@ -435,6 +442,11 @@ impl Console {
     fn announce(&mut self, args: &RunArgs) {
         if args.broker.is_none() {
             self.display.note("starting a private RabbitMQ …");
+        }
+        if args.tls.insecure {
+            let warning = "the broker's certificate is not verified: whoever stands between can \
+                           read and change everything, the password too";
+            self.complain(&Diagnostic::warning(warning).help("`--tls-ca FILE` verifies it"));
         }
     }
 

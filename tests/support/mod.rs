@@ -11,7 +11,7 @@ use std::future::Future;
 use std::path::Path;
 use std::sync::LazyLock;
 
-use rmq_scenario::broker::{Broker, Choice};
+use rmq_scenario::broker::{Broker, Choice, Settings, Tls};
 use tokio::runtime::Runtime;
 use tokio::sync::OnceCell;
 
@@ -34,7 +34,11 @@ pub fn program() -> &'static Path {
 /// When there is none to start: these tests fail rather than pass without a broker.
 pub async fn node() -> &'static Broker {
     NODE.get_or_init(|| async {
-        let opened = Broker::open(Choice::Private { server: None }, program()).await;
+        let opened = Broker::open(
+            Choice::Private { server: None, settings: Settings::default() },
+            program(),
+        )
+        .await;
         opened.unwrap_or_else(|error| {
             panic!("{error} {:?}; scripts/test installs a RabbitMQ where it may", error.notes)
         })
@@ -48,6 +52,7 @@ pub async fn as_external(user: &str, password: &str, vhost: &str) -> Choice {
     Choice::External {
         url: format!("amqp://{user}:{password}@127.0.0.1:{}/{vhost}", facts.amqp),
         management: Some(management().await),
+        tls: Tls::default(),
     }
 }
 

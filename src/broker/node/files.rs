@@ -12,9 +12,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-/// How often connections, channels and queues report to the management API. Its default of 5 s
-/// keeps a new connection invisible for as long; far below a second it costs under load.
-const STATISTICS_INTERVAL_MS: u64 = 1000;
+use crate::broker::settings::Settings;
 
 /// A started node: where it is, and how to enter it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,43 +81,30 @@ pub(crate) fn secret() -> io::Result<String> {
 }
 
 /// Writes what the node reads at its start.
-pub(crate) fn write(facts: &Facts) -> io::Result<()> {
+pub(crate) fn write(facts: &Facts, settings: &Settings) -> io::Result<()> {
     let dir = &facts.dir;
-    fs::write(dir.join("rabbitmq.conf"), configuration(facts))?;
-    fs::write(dir.join("advanced.config"), ADVANCED)?;
+    fs::write(dir.join("rabbitmq.conf"), configuration(facts, settings))?;
+    fs::write(dir.join("advanced.config"), settings.advanced())?;
     fs::write(dir.join("enabled_plugins"), "[rabbitmq_management].\n")?;
     let cookie = dir.join(".erlang.cookie");
     fs::write(&cookie, secret()?)?;
     fs::set_permissions(cookie, fs::Permissions::from_mode(0o400))
 }
 
-fn configuration(facts: &Facts) -> String {
+fn configuration(facts: &Facts, settings: &Settings) -> String {
     let Facts { amqp, management, distribution, user, password, .. } = facts;
-    // The alarms block publishers, which in a scenario looks like a fault. On a private node
-    // they would speak of the machine, not of the scenario: they fire only when it is exhausted.
     // Without a name for the cluster, each greeting and some answers wait for the name service
     // to tell the machine's name; where that is out of order, 5 s.
-    format!(
+    let places = format!(
         "cluster_name = rmq-scenario-{distribution}\n\
          listeners.tcp.local = 127.0.0.1:{amqp}\n\
          management.tcp.ip = 127.0.0.1\n\
          management.tcp.port = {management}\n\
          default_user = {user}\n\
-         default_pass = {password}\n\
-         collect_statistics_interval = {STATISTICS_INTERVAL_MS}\n\
-         vm_memory_high_watermark.relative = 0.8\n\
-         disk_free_limit.absolute = 10MB\n"
-    )
+         default_pass = {password}\n"
+    );
+    places + &settings.configuration()
 }
-
-/// Versions that deny transient queues, or will, are asked to permit them; as terms rather than
-/// as keys of `rabbitmq.conf`, because a version that does not know such a key does not start.
-/// The tick is how stale a quorum queue's numbers may be; its default is 5 s.
-const ADVANCED: &str = "\
-[{rabbit, [{permit_deprecated_features, #{transient_nonexcl_queues => true,
-                                          management_metrics_collection => true}},
-           {quorum_tick_interval, 1000}]}].
-";
 
 /// The whole environment of the node, and of everything it starts.
 pub(crate) fn environment(facts: &Facts) -> Vec<(&'static str, OsString)> {

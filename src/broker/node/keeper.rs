@@ -3,6 +3,7 @@
 //! It is told by the end of its standard input, a pipe whose other end the program holds. The
 //! kernel closes that end however the program ends, so the node goes with it after a normal
 //! end, a panic or a SIGKILL alike, and nobody has to look whether the program still lives.
+//! The first line that comes through that pipe are its orders.
 //! On its standard output it says, in one JSON object a line, what became of the node.
 
 use std::fs;
@@ -12,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitCode, Stdio};
 
 use serde::{Deserialize, Serialize};
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::net::unix::pipe;
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -20,6 +21,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::end;
 use super::epmd;
 use super::files::{self, Facts, Reserved};
+use crate::broker::settings::Settings;
 
 /// The first argument that makes this program a keeper; the second is the server script.
 pub const KEEPER_WORD: &str = "keep-node";
@@ -34,6 +36,12 @@ pub(crate) enum Said {
     Exited { port_was_taken: bool, log: Vec<String> },
     /// The node could not be started, or the keeper has a bug.
     Failed { message: String },
+}
+
+/// What the program tells the keeper, in one line. Not as arguments, which others can read.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Orders {
+    pub settings: Settings,
 }
 
 /// The life of a keeper; for `main` when the first argument is [`KEEPER_WORD`].
@@ -66,13 +74,14 @@ fn say(said: &Said) {
 async fn keep(server: &Path) -> io::Result<()> {
     let _deaf = deaf()?;
     let mut program = Program::new()?;
+    let Some(orders) = program.orders().await? else { return Ok(()) };
     files::raise_open_files();
     let closed = fs::Permissions::from_mode(0o700);
     let dir = tempfile::Builder::new().prefix("rmq-scenario-").permissions(closed).tempdir()?;
     // A link in the path of the temporary directory would hide it from a look at processes.
     let path = dir.path().canonicalize()?;
     let mut node = Node { child: None, epmd: None, port: 0, dir: path };
-    let kept = node.live(server, &mut program).await;
+    let kept = node.live(server, &orders, &mut program).await;
     node.end().await;
     end::remove(dir).await?;
     kept
@@ -90,13 +99,22 @@ fn deaf() -> io::Result<Vec<Signal>> {
 }
 
 /// The program that this keeper serves, at the other end of standard input.
-struct Program(pipe::Receiver);
+struct Program(BufReader<pipe::Receiver>);
 
 impl Program {
     fn new() -> io::Result<Self> {
         use std::os::fd::AsFd;
         let stdin = io::stdin().as_fd().try_clone_to_owned()?;
-        Ok(Self(pipe::Receiver::from_owned_fd(stdin)?))
+        Ok(Self(BufReader::new(pipe::Receiver::from_owned_fd(stdin)?)))
+    }
+
+    /// `None` when the program has ended before it gave any.
+    async fn orders(&mut self) -> io::Result<Option<Orders>> {
+        let mut line = String::new();
+        if self.0.read_line(&mut line).await? == 0 {
+            return Ok(None);
+        }
+        serde_json::from_str(&line).map(Some).map_err(io::Error::other)
     }
 
     /// Returns when the program has closed its end, or is no more.
@@ -117,8 +135,13 @@ struct Node {
 
 impl Node {
     /// From the start of the node to the end of the program.
-    async fn live(&mut self, server: &Path, program: &mut Program) -> io::Result<()> {
-        if !self.start(server).await? {
+    async fn live(
+        &mut self,
+        server: &Path,
+        orders: &Orders,
+        program: &mut Program,
+    ) -> io::Result<()> {
+        if !self.start(server, &orders.settings).await? {
             say(&self.exited(true));
             program.ended().await;
             return Ok(());
@@ -138,7 +161,7 @@ impl Node {
     }
 
     /// False when somebody else has taken a port meanwhile.
-    async fn start(&mut self, server: &Path) -> io::Result<bool> {
+    async fn start(&mut self, server: &Path, settings: &Settings) -> io::Result<bool> {
         let reserved = Reserved::new()?;
         let mut facts = Facts {
             dir: self.dir.clone(),
@@ -160,7 +183,7 @@ impl Node {
             }
             facts.epmd_pid = epmd.id();
         }
-        files::write(&facts)?;
+        files::write(&facts, settings)?;
         let child = spawn(server, &facts)?;
         facts.pid = child.id().unwrap_or_default();
         self.child = Some(child);

@@ -11,14 +11,16 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::error::{BrokerError, Kind};
 use super::greeting::greet;
 use super::management::Management;
-use keeper::Said;
+use super::route::Route;
+use super::settings::Settings;
+use keeper::{Orders, Said};
 
 pub use files::{Facts, raise_open_files};
 pub use keeper::{KEEPER_WORD, keep_node};
@@ -43,12 +45,17 @@ pub(crate) struct Node {
 impl Node {
     /// Starts the script `server` under a keeper, which is the program `keeper` run with
     /// [`KEEPER_WORD`]. When another program takes one of its ports meanwhile, it tries again.
-    pub async fn start(server: &Path, keeper: &Path) -> Result<Self, BrokerError> {
+    pub async fn start(
+        server: &Path,
+        keeper: &Path,
+        settings: &Settings,
+    ) -> Result<Self, BrokerError> {
+        let orders = Orders { settings: settings.clone() };
         const TRIES: usize = 3;
         let started = Instant::now();
         let mut last = None;
         for _ in 0..TRIES {
-            match Self::attempt(server, keeper, started).await? {
+            match Self::attempt(server, keeper, &orders, started).await? {
                 Attempt::Ready(node) => return Ok(*node),
                 Attempt::PortTaken(error) => last = Some(error),
             }
@@ -59,9 +66,10 @@ impl Node {
     async fn attempt(
         server: &Path,
         keeper: &Path,
+        orders: &Orders,
         started: Instant,
     ) -> Result<Attempt, BrokerError> {
-        let mut keeper = Keeper::start(server, keeper)?;
+        let mut keeper = Keeper::start(server, keeper, orders).await?;
         let facts = match keeper.listen().await {
             Said::Started(facts) => facts,
             said => return failure(said, keeper).await,
@@ -94,7 +102,8 @@ enum Attempt {
 /// of its ports is not taken for it.
 async fn answers(facts: &Facts, management: &Management) {
     let once = Duration::from_secs(2);
-    while greet("127.0.0.1", facts.amqp, once).await.is_err() {
+    let route = Route::private(facts);
+    while greet(&route, once).await.is_err() {
         sleep(STEP).await;
     }
     while !management.is_ready().await {
@@ -139,7 +148,7 @@ struct Keeper {
 }
 
 impl Keeper {
-    fn start(server: &Path, program: &Path) -> Result<Self, BrokerError> {
+    async fn start(server: &Path, program: &Path, orders: &Orders) -> Result<Self, BrokerError> {
         let mut child = Command::new(program)
             .arg(KEEPER_WORD)
             .arg(server)
@@ -151,9 +160,14 @@ impl Keeper {
             .process_group(0)
             .spawn()
             .map_err(|error| not_started(&format!("cannot run {}: {error}", program.display())))?;
-        let life = child.stdin.take();
+        let mut life = child.stdin.take().expect("standard input was asked for");
+        let mut line =
+            serde_json::to_vec(orders).map_err(|error| not_started(&error.to_string()))?;
+        line.push(b'\n');
+        // A keeper that cannot read its orders says why on the other pipe.
+        let _ = life.write_all(&line).await;
         let stdout = child.stdout.take().expect("standard output was asked for");
-        Ok(Self { child, life, lines: BufReader::new(stdout).lines() })
+        Ok(Self { child, life: Some(life), lines: BufReader::new(stdout).lines() })
     }
 
     /// The next thing it says; its silent end is a failure, too.
