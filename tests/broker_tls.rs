@@ -139,8 +139,7 @@ async fn node() -> &'static Secured {
         }
         let more = PAPERS.dir.join("more");
         fs::write(&more, lines).unwrap();
-        let real = std::env::var_os("RMQ_SCENARIO_SERVER").map(PathBuf::from);
-        let real = locate(real.as_deref()).unwrap();
+        let real = locate(None).unwrap();
         let server = PAPERS.dir.join("server");
         let script = format!(
             "#!/bin/sh\ncat {} >> \"$RABBITMQ_CONFIG_FILE\"\nexec {} \"$@\"\n",

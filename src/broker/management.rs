@@ -46,15 +46,51 @@ pub struct Unacked {
     pub age_at_most: Duration,
 }
 
+/// What is on a broker, as its statistics say it: a few seconds old.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contents {
+    pub memory_bytes: u64,
+    /// Those that runs have made.
+    pub vhosts: Vec<String>,
+    pub connections: u64,
+    pub queues: u64,
+    pub messages: u64,
+}
+
+#[derive(Deserialize)]
+struct Overview {
+    object_totals: ObjectTotals,
+    #[serde(default)]
+    queue_totals: MessageTotals,
+}
+
+#[derive(Deserialize)]
+struct ObjectTotals {
+    connections: u64,
+    queues: u64,
+}
+
+/// Absent while there is no queue.
+#[derive(Default, Deserialize)]
+struct MessageTotals {
+    #[serde(default)]
+    messages: u64,
+}
+
+#[derive(Deserialize)]
+struct NodeStatistics {
+    mem_used: u64,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    name: String,
+}
+
 #[derive(Deserialize)]
 struct WhoAmI {
     /// A list, or in old versions words with commas between them.
     tags: serde_json::Value,
-}
-
-#[derive(Deserialize)]
-struct ClusterName {
-    name: String,
 }
 
 #[derive(Deserialize)]
@@ -147,8 +183,7 @@ impl Management {
         let doing = format!("asking the management API at {}", self.base);
         let request = self.request(Method::GET, "cluster-name");
         let answer = self.send(&doing, request).await?;
-        let it: ClusterName =
-            answer.json().await.map_err(|error| self.unreachable(&doing, error))?;
+        let it: Named = answer.json().await.map_err(|error| self.unreachable(&doing, error))?;
         if it.name != cluster {
             return Err(BrokerError::new(
                 Kind::Management,
@@ -212,6 +247,27 @@ impl Management {
                 .help("RabbitMQ 3.10 and later do")
         })?;
         Ok(Unacked { count, age_at_most: asked.elapsed() })
+    }
+
+    /// What is on the broker, and how much memory it has.
+    pub async fn contents(&self) -> Result<Contents, BrokerError> {
+        let overview: Overview = self.get("overview").await?;
+        let nodes: Vec<NodeStatistics> = self.get("nodes").await?;
+        let vhosts: Vec<Named> = self.get("vhosts?disable_stats=true").await?;
+        let names = vhosts.into_iter().map(|vhost| vhost.name);
+        Ok(Contents {
+            memory_bytes: nodes.iter().map(|node| node.mem_used).sum(),
+            vhosts: names.filter(|name| name.starts_with("rmq-scenario-")).collect(),
+            connections: overview.object_totals.connections,
+            queues: overview.object_totals.queues,
+            messages: overview.queue_totals.messages,
+        })
+    }
+
+    async fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T, BrokerError> {
+        let doing = format!("asking the management API at {} for its {path}", self.base);
+        let answer = self.send(&doing, self.request(Method::GET, path)).await?;
+        answer.json().await.map_err(|error| self.unreachable(&doing, error))
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {

@@ -1,7 +1,7 @@
 //! The world outside: a RabbitMQ to work with, and what we do there.
 //!
-//! A [`Broker`] is either a private node, which lives and dies with the program, or somebody
-//! else's. Each variant gets a [`Space`] on it, which is empty at first and leaves nothing
+//! A [`Broker`] is either a private node, which lives and dies with the program, or one of ours
+//! that was left standing, or somebody else's. Each variant gets a [`Space`] on it, which is empty at first and leaves nothing
 //! behind. Knows a plan's topology, and nothing of producers, workers, ledgers or verdicts.
 
 mod address;
@@ -16,6 +16,7 @@ mod settings;
 mod space;
 mod tls;
 mod topology;
+mod warm;
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -31,7 +32,7 @@ use tls::Trust;
 
 pub use error::{BrokerError, Kind};
 pub use link::Link;
-pub use management::Unacked;
+pub use management::{Contents, Unacked};
 pub use node::{
     Facts, KEEPER_WORD, SERVER_VARIABLE, install_command, keep_node, locate, raise_open_files,
 };
@@ -39,12 +40,15 @@ pub use settings::{Advanced, Settings, Term};
 pub use space::Space;
 pub use tls::Tls;
 pub use topology::header;
+pub use warm::{Standing, Warm, warm, warm_down, warm_file, warm_up};
 
 /// Which broker to use.
 #[derive(Clone)]
 pub enum Choice {
     /// One of our own, from this server script or from the first that is found.
     Private { server: Option<PathBuf>, settings: Settings },
+    /// One of our own that was left standing, see [`warm`].
+    Warm(Standing),
     /// One that runs already, at an AMQP address; the management API is on the same host at
     /// 15672 (15671 with TLS) unless its address is given.
     External { url: String, management: Option<String>, tls: Tls },
@@ -59,6 +63,7 @@ pub struct Broker {
     /// Whether each space gets a virtual host of its own.
     may_make_vhosts: bool,
     node: Option<Node>,
+    standing: Option<Standing>,
     /// All that were opened: none may stay behind.
     spaces: Mutex<Vec<Space>>,
 }
@@ -79,6 +84,7 @@ impl Broker {
                 let node = Node::start(&server, keeper, &settings).await?;
                 Self::private(node, settings.heartbeat).await
             }
+            Choice::Warm(standing) => Self::warm(standing).await,
             Choice::External { url, management, tls } => {
                 Self::external(Address::parse(&url)?, management.as_deref(), &tls).await
             }
@@ -89,8 +95,16 @@ impl Broker {
         let route = Route { heartbeat, ..Route::private(&node.facts) };
         let version = ask(&route).await?.version;
         let management = Some(node.management.clone());
-        let spaces = Mutex::default();
-        Ok(Self { route, version, management, may_make_vhosts: true, node: Some(node), spaces })
+        let (node, standing, spaces) = (Some(node), None, Mutex::default());
+        Ok(Self { route, version, management, may_make_vhosts: true, node, standing, spaces })
+    }
+
+    async fn warm(standing: Standing) -> Result<Self, BrokerError> {
+        let route = Route::private(&standing.facts);
+        let version = ask(&route).await?.version;
+        let management = Some(Management::private(&standing.facts)?);
+        let (node, standing, spaces) = (None, Some(standing), Mutex::default());
+        Ok(Self { route, version, management, may_make_vhosts: true, node, standing, spaces })
     }
 
     async fn external(
@@ -115,8 +129,9 @@ impl Broker {
             Err(error) if given.is_some() => return Err(error),
             Err(_) => (None, false),
         };
-        let (version, spaces) = (greeting.version, Mutex::default());
-        Ok(Self { route, version, management, may_make_vhosts, node: None, spaces })
+        let version = greeting.version;
+        let (node, standing, spaces) = (None, None, Mutex::default());
+        Ok(Self { route, version, management, may_make_vhosts, node, standing, spaces })
     }
 
     /// As the broker says it: `4.3.6`.
@@ -124,9 +139,29 @@ impl Broker {
         &self.version
     }
 
-    /// `private` or `external`.
+    /// `private`, `warm` or `external`.
     pub fn kind(&self) -> &'static str {
-        if self.node.is_some() { "private" } else { "external" }
+        match (&self.node, &self.standing) {
+            (Some(_), _) => "private",
+            (_, Some(_)) => "warm",
+            _ => "external",
+        }
+    }
+
+    /// Whether it is a warm one that has ended meanwhile.
+    pub fn has_fallen(&self) -> bool {
+        self.standing.as_ref().is_some_and(|standing| !standing.lives())
+    }
+
+    /// What an operation on it met, with the reason where that is known here.
+    #[must_use]
+    pub fn explain(&self, error: BrokerError) -> BrokerError {
+        if !self.has_fallen() {
+            return error;
+        }
+        let message = "the warm RabbitMQ was ended while the run was on";
+        let ended = BrokerError::new(Kind::Unreachable, message).note(error.message);
+        ended.help("was that `rmq-scenario broker down`? Run it again: without a warm one, a run starts its own")
     }
 
     /// Whether [`Space::unacked`] can answer.
@@ -139,7 +174,7 @@ impl Broker {
         self.node.as_ref().map(|node| node.ready_after)
     }
 
-    /// Where a private node is.
+    /// Where a private node is. A warm one is not this program's alone, so not for it to stop.
     pub fn facts(&self) -> Option<&Facts> {
         self.node.as_ref().map(|node| &node.facts)
     }
@@ -150,12 +185,26 @@ impl Broker {
     /// # Errors
     /// When the broker does not answer, or refuses what it allowed before.
     pub async fn space(&self, run: &str) -> Result<Space, BrokerError> {
+        self.space_beating(run, self.route.heartbeat).await
+    }
+
+    /// The same, all connections to which ask for this heartbeat: in whole seconds, rounded up.
+    /// Where the broker proposes a shorter one, that counts; without one, what it proposes.
+    ///
+    /// # Errors
+    /// As for [`Broker::space`].
+    pub async fn space_beating(
+        &self,
+        run: &str,
+        heartbeat: Option<Duration>,
+    ) -> Result<Space, BrokerError> {
         let name = format!("rmq-scenario-{run}");
+        let route = Route { heartbeat, ..self.route.clone() };
         let management = self.management.clone();
         let space = if self.may_make_vhosts {
-            Space::new(self.route.with_vhost(&name), Home::Vhost, management)
+            Space::new(route.with_vhost(&name), Home::Vhost, management)
         } else {
-            Space::new(self.route.clone(), Home::Prefix(format!("{name}.")), management)
+            Space::new(route, Home::Prefix(format!("{name}.")), management)
         };
         // Listed before anything is made: a failure half-way leaves nothing behind, either.
         self.list(&space);
@@ -176,6 +225,10 @@ impl Broker {
     pub async fn close(self) -> Result<(), BrokerError> {
         if let Some(node) = self.node {
             return node.close().await;
+        }
+        if self.has_fallen() {
+            // It took everything along.
+            return Ok(());
         }
         let spaces = self.spaces.into_inner().expect("nothing panics while holding it");
         let mut first = Ok(());

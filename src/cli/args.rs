@@ -24,12 +24,40 @@ pub struct Cli {
 pub enum Command {
     /// Run scenario files and print what was published, delivered and lost, and why.
     ///
-    /// Without --broker it starts a private RabbitMQ of its own, which is gone afterwards.
+    /// Without --broker it uses the RabbitMQ that `broker up` keeps warm, or else starts a
+    /// private one of its own, which is gone afterwards.
     #[command(after_help = RUN_HELP)]
     Run(RunArgs),
+    /// Keep a private RabbitMQ warm between runs, which then need not wait for one to boot.
+    #[command(subcommand, after_help = BROKER_HELP)]
+    Broker(BrokerCommand),
     /// Keeps a private node; started by `run`, never by hand.
     #[command(hide = true)]
     KeepNode,
+}
+
+/// What to do about the warm broker.
+#[derive(Debug, Subcommand)]
+pub enum BrokerCommand {
+    /// Start one, unless it is up already; every `run` uses it from then on
+    ///
+    /// Not a `run` with --broker or --server, and not for a file with a private broker's
+    /// settings of its own.
+    Up(UpArgs),
+    /// Tell where it is and what is on it; exit code 0 when it is up, 1 when it is not
+    Status,
+    /// End it; nothing of it is left
+    Down,
+}
+
+/// The arguments of `broker up`.
+#[derive(Debug, Args)]
+pub struct UpArgs {
+    /// The rabbitmq-server to start
+    ///
+    /// Without it, PATH and the usual places are searched.
+    #[arg(long, value_name = "PATH", env = SERVER_ENV, hide_env_values = true)]
+    pub server: Option<String>,
 }
 
 /// The arguments of `run`.
@@ -182,6 +210,13 @@ Exit codes:
 
 const HELP: &str = with_exit_codes!("");
 
+const BROKER_HELP: &str = "\
+Exit codes:
+    0  done; of `status`: it is up
+    1  of `status`: none is up
+    2  the command line is wrong, or another server's is up already
+    3  the world failed: it does not come up, or does not answer";
+
 const RUN_HELP: &str = with_exit_codes!(
     "\
 Examples:
@@ -279,7 +314,7 @@ mod tests {
         let words = ["rmq-scenario", "run"].into_iter().chain(line.split_whitespace());
         match Cli::read(words)?.command {
             Command::Run(run) => Ok(run),
-            Command::KeepNode => unreachable!("the line says run"),
+            other => unreachable!("the line says run, not {other:?}"),
         }
     }
 
@@ -315,6 +350,18 @@ mod tests {
         assert_eq!(ColorChoice::from(run.color), ColorChoice::Never);
         let keep = Cli::read(["rmq-scenario", "keep-node"]).expect("right");
         assert!(matches!(keep.command, Command::KeepNode));
+    }
+
+    #[test]
+    fn the_warm_broker_has_three_commands() {
+        let up = Cli::read(["rmq-scenario", "broker", "up", "--server", "s"]).expect("right");
+        let Command::Broker(BrokerCommand::Up(up)) = up.command else { panic!("{up:?}") };
+        assert_eq!(up.server.as_deref(), Some("s"));
+        for word in ["status", "down"] {
+            assert!(Cli::read(["rmq-scenario", "broker", word]).is_ok(), "{word}");
+        }
+        let error = Cli::read(["rmq-scenario", "broker", "sideways"]).expect_err("a mistake");
+        assert_eq!(error.exit_code(), 2);
     }
 
     #[test]

@@ -12,8 +12,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
-use crate::broker::{Broker, BrokerError, Choice, Settings, Tls};
+use crate::broker::{Broker, BrokerError};
 use crate::cli::args::RunArgs;
+use crate::cli::opening;
 use crate::diagnostic::Diagnostic;
 use crate::ledger::facts::Cut;
 use crate::plan::model::{Scenario, Variant};
@@ -92,9 +93,10 @@ async fn whole(
     let mut interrupted = listen();
     let keeper = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("rmq-scenario"));
     let mut report = blank(args, scenarios);
-    console.announce(args);
+    console.warn(args);
+    let mut note = |said: &str| console.display.note(said);
     let opened = tokio::select! {
-        opened = Broker::open(choice(args), &keeper) => opened,
+        opened = opening::open(args, &keeper, &mut note) => opened,
         Ok(_) = interrupted.wait_for(|stop| *stop) => {
             console.display.note("interrupted; nothing was run");
             let ended = (Verdict::Inconclusive, NOT_RUN);
@@ -112,7 +114,7 @@ async fn whole(
         }
     };
     console.greet(&broker);
-    report.broker.version = broker.version().to_owned();
+    report.broker = BrokerInfo { version: broker.version().to_owned(), kind: broker.kind() };
     let session = Session { broker: &broker, interrupted: interrupted.clone() };
     let run = session.run_all(scenarios, &mut report, &mut sinks, console);
     // A panic is a bug of ours; what stands on the broker goes all the same.
@@ -164,20 +166,6 @@ fn nothing_ran(
             console.complain(&error);
             WORLD
         }
-    }
-}
-
-fn choice(args: &RunArgs) -> Choice {
-    match &args.broker {
-        Some(url) => Choice::External {
-            url: url.clone(),
-            management: args.management.clone(),
-            tls: Tls::from(&args.tls),
-        },
-        None => Choice::Private {
-            server: args.server.as_ref().map(PathBuf::from),
-            settings: Settings::default(),
-        },
     }
 }
 
@@ -289,12 +277,13 @@ impl Session<'_> {
                     outcome.reason = Some("interrupted".to_owned());
                 }
                 match played.failure {
-                    Some(error) => broken(outcome, &error),
+                    Some(error) => broken(outcome, &self.broker.explain(error)),
                     None => outcome,
                 }
             }
             Ok(None) => VariantReport::unknown(variant, Verdict::Inconclusive, NOT_RUN),
             Err(error) => {
+                let error = self.broker.explain(error);
                 broken(VariantReport::unknown(variant, Verdict::Error, &error.message), &error)
             }
         };
@@ -438,11 +427,7 @@ impl Console {
         ExitCode::from(USAGE)
     }
 
-    /// A private node takes seconds to boot; silence would look like a hang.
-    fn announce(&mut self, args: &RunArgs) {
-        if args.broker.is_none() {
-            self.display.note("starting a private RabbitMQ …");
-        }
+    fn warn(&mut self, args: &RunArgs) {
         if args.tls.insecure {
             let warning = "the broker's certificate is not verified: whoever stands between can \
                            read and change everything, the password too";
@@ -456,7 +441,7 @@ impl Console {
             Some(took) => {
                 format!("private RabbitMQ {version}, ready in {:.1} s", took.as_secs_f64())
             }
-            None => format!("external RabbitMQ {version}"),
+            None => format!("{} RabbitMQ {version}", broker.kind()),
         });
     }
 

@@ -46,6 +46,16 @@ pub async fn node() -> &'static Broker {
     .await
 }
 
+/// Any private node, entered as somebody else's broker by its administrator.
+pub fn administrator_of(broker: &Broker) -> Choice {
+    let facts = broker.facts().expect("it is private");
+    Choice::External {
+        url: format!("amqp://{}:{}@127.0.0.1:{}", facts.user, facts.password, facts.amqp),
+        management: Some(format!("http://127.0.0.1:{}", facts.management)),
+        tls: Tls::default(),
+    }
+}
+
 /// The address of the shared node as somebody else's broker: AMQP and management.
 pub async fn as_external(user: &str, password: &str, vhost: &str) -> Choice {
     let facts = node().await.facts().expect("it is private");

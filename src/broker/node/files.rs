@@ -157,13 +157,34 @@ pub(crate) fn search_path() -> OsString {
     std::env::join_paths(dirs).unwrap_or(path)
 }
 
-/// The last lines of the node's log that say something.
+/// The lines of the node's log that say why it failed: what it called an error before it
+/// reported how its processes fell, or where there is none such, the last lines.
 pub(crate) fn log_tail(dir: &Path) -> Vec<String> {
     const LINES: usize = 12;
     let log = fs::read(dir.join(CONSOLE)).unwrap_or_default();
     let log = String::from_utf8_lossy(&log);
-    let said: Vec<&str> = log.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
+    let mut said = errors(&log);
+    if said.is_empty() {
+        said = log.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
+    }
     said[said.len().saturating_sub(LINES)..].iter().map(|&line| line.to_owned()).collect()
+}
+
+/// `2026-11-20 18:46:18.458391+00:00 [error] <0.138.0> You've tried to set …`, without what
+/// stands before the words.
+fn errors(log: &str) -> Vec<&str> {
+    let words = |line| {
+        let (_, rest) = str::split_once(line, " [error] <")?;
+        rest.split_once("> ").map(|(_, words)| words.trim_end())
+    };
+    let report = |words: &&str| {
+        ["supervisor:", "crasher:"]
+            .contains(&words.trim_start().split(' ').next().unwrap_or_default())
+    };
+    let noise =
+        |words: &&str| words.is_empty() || *words == "BOOT FAILED" || words.starts_with("====");
+    let said = log.lines().filter_map(words).take_while(|words| !report(words));
+    said.filter(|words| !noise(words)).collect()
 }
 
 /// Where the node's output and its log go, below its directory.
@@ -186,5 +207,25 @@ pub fn raise_open_files() {
     if now.current.is_some_and(|current| current < wanted) {
         // It is an improvement, not a need: without it a large scenario fails by itself, and says so.
         let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum: now.maximum });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_is_found_above_the_reports_of_a_fall() {
+        let log = "booting\n\
+                   2026-11-20 18:46:18.45+00:00 [error] <0.138.0> no setting of that name\n\
+                   2026-11-20 18:46:18.45+00:00 [error] <0.138.0>   Did you mean this?\n\
+                   \n\
+                   2026-11-20 18:46:18.45+00:00 [error] <0.138.0> \n\
+                   2026-11-20 18:46:18.45+00:00 [error] <0.138.0> BOOT FAILED\n\
+                   2026-11-20 18:46:18.45+00:00 [error] <0.138.0> ===========\n\
+                   2026-11-20 18:46:18.45+00:00 [notice] <0.44.0> going on\n\
+                   2026-11-20 18:46:19.45+00:00 [error] <0.138.0>     supervisor: {local,x}\n\
+                   2026-11-20 18:46:19.45+00:00 [error] <0.138.0>     reason: y\n";
+        assert_eq!(errors(log), ["no setting of that name", "  Did you mean this?"]);
     }
 }

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitCode, Stdio};
 
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::unix::pipe;
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -25,6 +25,10 @@ use crate::broker::settings::Settings;
 
 /// The first argument that makes this program a keeper; the second is the server script.
 pub const KEEPER_WORD: &str = "keep-node";
+
+/// What the program may say after its orders: its end is not the node's, which stays until
+/// SIGTERM ends its keeper.
+pub(crate) const STAY: &str = "stay\n";
 
 /// What the keeper tells the program.
 #[derive(Debug, Serialize, Deserialize)]
@@ -117,10 +121,21 @@ impl Program {
         serde_json::from_str(&line).map(Some).map_err(io::Error::other)
     }
 
-    /// Returns when the program has closed its end, or is no more.
+    /// Returns when the node shall end: when the program has closed its end or is no more, or,
+    /// if it wanted the node to stay, when somebody says so.
     async fn ended(&mut self) {
-        let mut ignored = [0; 64];
-        while self.0.read(&mut ignored).await.is_ok_and(|count| count > 0) {}
+        let mut said = String::new();
+        let mut stay = false;
+        while self.0.read_line(&mut said).await.is_ok_and(|count| count > 0) {
+            stay |= said == STAY;
+            said.clear();
+        }
+        if stay {
+            // Only what comes from now on counts. Without a way to hear it, nothing may stay.
+            if let Ok(mut told) = signal(SignalKind::terminate()) {
+                told.recv().await;
+            }
+        }
     }
 }
 

@@ -20,7 +20,7 @@ use super::greeting::greet;
 use super::management::Management;
 use super::route::Route;
 use super::settings::Settings;
-use keeper::{Orders, Said};
+use keeper::{Orders, STAY, Said};
 
 pub use files::{Facts, raise_open_files};
 pub use keeper::{KEEPER_WORD, keep_node};
@@ -87,6 +87,18 @@ impl Node {
         Ok(Attempt::Ready(Box::new(Self { facts, management, ready_after, keeper })))
     }
 
+    /// The process that keeps it.
+    pub fn keeper_id(&self) -> u32 {
+        self.keeper.child.id().unwrap_or_default()
+    }
+
+    /// Leaves the node standing: its keeper no longer ends it with us, but when it is told.
+    pub async fn leave(mut self) -> Result<(), BrokerError> {
+        let life = self.keeper.life.as_mut().expect("it is taken only when the keeper is closed");
+        let told = life.write_all(STAY.as_bytes()).await;
+        told.map_err(|error| not_started(&format!("its keeper does not listen: {error}")))
+    }
+
     /// Ends the node and waits until nothing of it is left.
     pub async fn close(self) -> Result<(), BrokerError> {
         self.keeper.close().await
@@ -120,7 +132,7 @@ async fn failure(said: Said, keeper: Keeper) -> Result<Attempt, BrokerError> {
         Said::Started(_) => return Err(not_started("its keeper started a second one")),
     };
     let mut error = BrokerError::new(Kind::Boot, "the private RabbitMQ ended while it booted")
-        .help("the lines above are the end of its log; `--server` names another installation");
+        .help("the lines above are from its log; `--server` names another installation");
     error.notes = log;
     if port_was_taken { Ok(Attempt::PortTaken(error)) } else { Err(error) }
 }
@@ -134,7 +146,7 @@ fn too_slow(facts: &Facts) -> BrokerError {
     let seconds = BOOT_DEADLINE.as_secs();
     let message = format!("the private RabbitMQ does not answer after {seconds} s");
     let mut error = BrokerError::new(Kind::Boot, message)
-        .help("the lines above are the end of its log; is the machine overloaded?");
+        .help("the lines above are from its log; is the machine overloaded?");
     error.notes = files::log_tail(&facts.dir);
     error
 }
