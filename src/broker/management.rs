@@ -49,6 +49,7 @@ pub struct Unacked {
 /// What is on a broker, as its statistics say it: a few seconds old.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Contents {
+    /// Of the node's process.
     pub memory_bytes: u64,
     /// Those that runs have made.
     pub vhosts: Vec<String>,
@@ -59,6 +60,7 @@ pub struct Contents {
 
 #[derive(Deserialize)]
 struct Overview {
+    node: String,
     object_totals: ObjectTotals,
     #[serde(default)]
     queue_totals: MessageTotals,
@@ -77,9 +79,20 @@ struct MessageTotals {
     messages: u64,
 }
 
+/// Asked of the node at once, where its statistics need a while to come.
 #[derive(Deserialize)]
-struct NodeStatistics {
-    mem_used: u64,
+struct Memory {
+    memory: MemoryParts,
+}
+
+#[derive(Deserialize)]
+struct MemoryParts {
+    total: MemoryTotals,
+}
+
+#[derive(Deserialize)]
+struct MemoryTotals {
+    rss: u64,
 }
 
 #[derive(Deserialize)]
@@ -252,11 +265,11 @@ impl Management {
     /// What is on the broker, and how much memory it has.
     pub async fn contents(&self) -> Result<Contents, BrokerError> {
         let overview: Overview = self.get("overview").await?;
-        let nodes: Vec<NodeStatistics> = self.get("nodes").await?;
+        let memory: Memory = self.get(&format!("nodes/{}/memory", overview.node)).await?;
         let vhosts: Vec<Named> = self.get("vhosts?disable_stats=true").await?;
         let names = vhosts.into_iter().map(|vhost| vhost.name);
         Ok(Contents {
-            memory_bytes: nodes.iter().map(|node| node.mem_used).sum(),
+            memory_bytes: memory.memory.total.rss,
             vhosts: names.filter(|name| name.starts_with("rmq-scenario-")).collect(),
             connections: overview.object_totals.connections,
             queues: overview.object_totals.queues,

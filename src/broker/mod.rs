@@ -150,18 +150,27 @@ impl Broker {
 
     /// Whether it is a warm one that has ended meanwhile.
     pub fn has_fallen(&self) -> bool {
-        self.standing.as_ref().is_some_and(|standing| !standing.lives())
+        self.standing.as_ref().is_some_and(Standing::has_fallen)
     }
 
     /// What an operation on it met, with the reason where that is known here.
     #[must_use]
     pub fn explain(&self, error: BrokerError) -> BrokerError {
-        if !self.has_fallen() {
-            return error;
+        match self.fallen() {
+            Some(fallen) => fallen.note(error.message),
+            None => error,
         }
-        let message = "the warm RabbitMQ was ended while the run was on";
-        let ended = BrokerError::new(Kind::Unreachable, message).note(error.message);
-        ended.help("was that `rmq-scenario broker down`? Run it again: without a warm one, a run starts its own")
+    }
+
+    /// That a warm broker is no more, as an error.
+    pub fn fallen(&self) -> Option<BrokerError> {
+        self.has_fallen().then(|| {
+            let message = "the warm RabbitMQ was ended while the run was on";
+            BrokerError::new(Kind::Unreachable, message).help(
+                "was that `rmq-scenario broker down`? Run it again: without a warm one, a run \
+                 starts its own",
+            )
+        })
     }
 
     /// Whether [`Space::unacked`] can answer.

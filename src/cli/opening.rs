@@ -42,7 +42,7 @@ async fn open_warm(keeper: &Path, note: &mut impl FnMut(&str)) -> Option<Broker>
         }
         Warm::Fallen(standing) => {
             note("the warm RabbitMQ has died; `rmq-scenario broker up` starts another");
-            standing.forget();
+            standing.forget().await;
             None
         }
     }

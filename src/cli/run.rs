@@ -276,8 +276,9 @@ impl Session<'_> {
                 if played.facts.cut == Some(Cut::Interrupted) {
                     outcome.reason = Some("interrupted".to_owned());
                 }
-                match played.failure {
-                    Some(error) => broken(outcome, &self.broker.explain(error)),
+                let failure = played.failure.map(|error| self.broker.explain(error));
+                match failure.or_else(|| self.broker.fallen()) {
+                    Some(error) => broken(outcome, &error),
                     None => outcome,
                 }
             }
@@ -320,6 +321,10 @@ impl Session<'_> {
         }
         let closed = timeout(PATIENCE, space.close()).await;
         let result = result?;
+        if self.broker.has_fallen() {
+            // It took everything along; what is known of the run stands.
+            return Ok(result);
+        }
         closed.unwrap_or_else(|_| Err(BrokerError::silent("cleaning up")))?;
         Ok(result)
     }

@@ -187,6 +187,9 @@ fn errors(log: &str) -> Vec<&str> {
     said.filter(|words| !noise(words)).collect()
 }
 
+/// How the names of nodes' directories begin.
+pub(crate) const DIRECTORY: &str = "rmq-scenario-";
+
 /// Where the node's output and its log go, below its directory.
 pub(crate) const CONSOLE: &str = "console.log";
 

@@ -81,7 +81,7 @@ async fn keep(server: &Path) -> io::Result<()> {
     let Some(orders) = program.orders().await? else { return Ok(()) };
     files::raise_open_files();
     let closed = fs::Permissions::from_mode(0o700);
-    let dir = tempfile::Builder::new().prefix("rmq-scenario-").permissions(closed).tempdir()?;
+    let dir = tempfile::Builder::new().prefix(files::DIRECTORY).permissions(closed).tempdir()?;
     // A link in the path of the temporary directory would hide it from a look at processes.
     let path = dir.path().canonicalize()?;
     let mut node = Node { child: None, epmd: None, port: 0, dir: path };

@@ -7,6 +7,7 @@ mod files;
 mod keeper;
 mod locate;
 
+use std::fs;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -103,6 +104,18 @@ impl Node {
     pub async fn close(self) -> Result<(), BrokerError> {
         self.keeper.close().await
     }
+}
+
+/// Removes what is left of a node whose keeper was killed: its processes, as far as the system
+/// shows them, and its directory.
+pub(crate) async fn clear(dir: &Path) {
+    let ours = dir.file_name().and_then(|name| name.to_str());
+    if !ours.is_some_and(|name| name.starts_with(files::DIRECTORY)) || !dir.is_dir() {
+        return;
+    }
+    end::strays(dir, None).await;
+    // What cannot be removed is of no consequence to whatever comes next.
+    let _ = fs::remove_dir_all(dir);
 }
 
 enum Attempt {

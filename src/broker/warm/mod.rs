@@ -8,6 +8,7 @@
 mod life;
 mod place;
 
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -18,7 +19,7 @@ use tokio::time::{Instant, sleep};
 use super::error::{BrokerError, Kind};
 use super::greeting::greet;
 use super::management::{Contents, Management};
-use super::node::{Facts, Node, locate};
+use super::node::{Facts, Node, clear, locate};
 use super::route::Route;
 use super::settings::Settings;
 use place::Place;
@@ -76,11 +77,15 @@ pub async fn warm_up(
     let place = Place::of_user();
     let _locked = place.lock()?;
     let wanted = server.map(|server| locate(Some(server))).transpose()?.map(whole);
-    if let Some(standing) = place.read().filter(Standing::lives) {
+    let found = place.read();
+    if let Some(standing) = found.clone().filter(Standing::lives) {
         if wanted.is_some_and(|wanted| wanted != standing.server) {
             return Err(another(&standing));
         }
         return Ok((standing, None));
+    }
+    if let Some(fallen) = found {
+        clear(&fallen.facts.dir).await;
     }
     let server = match wanted {
         Some(server) => server,
@@ -131,9 +136,14 @@ pub async fn warm_down() -> Result<Option<Standing>, BrokerError> {
     }
     let locked = place.lock()?;
     let found = place.read();
-    let ended = found.filter(Standing::lives);
-    if let Some(standing) = &ended {
-        standing.end().await?;
+    let mut ended = None;
+    if let Some(standing) = found {
+        if standing.lives() {
+            standing.end().await?;
+            ended = Some(standing);
+        } else {
+            clear(&standing.facts.dir).await;
+        }
     }
     place.remove(locked)?;
     Ok(ended)
@@ -143,6 +153,13 @@ impl Standing {
     /// Whether its keeper lives. The node does, too, or is just being tidied away.
     pub fn lives(&self) -> bool {
         life::born(self.keeper).is_some_and(|born| born == self.born)
+    }
+
+    /// Whether it has ended, or is ending: while its keeper tidies up nobody listens any more.
+    pub(super) fn has_fallen(&self) -> bool {
+        const PATIENCE: Duration = Duration::from_secs(1);
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.facts.amqp));
+        !self.lives() || TcpStream::connect_timeout(&address, PATIENCE).is_err()
     }
 
     pub fn since(&self) -> SystemTime {
@@ -157,14 +174,15 @@ impl Standing {
         Management::private(&self.facts)?.contents().await
     }
 
-    /// Forgets one that has fallen.
-    pub fn forget(&self) {
+    /// Forgets one that has fallen, and removes what its keeper may have left.
+    pub async fn forget(&self) {
         let place = Place::of_user();
         // Somebody may have started another meanwhile; what cannot be removed is harmless.
         if let Ok(locked) = place.lock()
             && place.read().as_ref() == Some(self)
             && !self.lives()
         {
+            clear(&self.facts.dir).await;
             let _ = place.remove(locked);
         }
     }
