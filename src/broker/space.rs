@@ -12,7 +12,7 @@ use super::link::{self, Link};
 use super::management::{Management, Unacked};
 use super::remains::Remains;
 use super::topology::{bind, declare_exchange, declare_queue};
-use crate::plan::model::{Exchange, Queue, QueueId, Topology};
+use crate::plan::model::{BoundTo, Exchange, Queue, QueueId, Topology};
 
 /// A handle to it; clones share it. [`Space::close`] removes what is in it.
 #[derive(Debug, Clone)]
@@ -141,7 +141,9 @@ impl Space {
         queue: QueueId,
         name: &str,
     ) -> Result<(), BrokerError> {
-        for binding in topology.bindings.iter().filter(|binding| binding.to == queue) {
+        for binding in
+            topology.bindings.iter().filter(|binding| binding.to == BoundTo::Queue(queue))
+        {
             let exchange = &topology.exchanges[binding.from.index()];
             let from = self.exchange_name(exchange);
             bind(channel, &from, name, binding, exchange.kind).await?;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::plan::model::{Group, Requires, Settle, Variant};
+use crate::plan::model::{Group, Requires, Settle, Variant, Wishes};
 use crate::plan::names::Names;
 use crate::plan::variants::Cell;
 use crate::plan::{
@@ -63,6 +63,7 @@ pub fn variant(
         vars,
         seed: options.seed.or(file.seed).unwrap_or(1),
         requires,
+        broker: Wishes::default(),
         topology,
         producers,
         producer_groups,
@@ -70,6 +71,7 @@ pub fn variant(
         worker_groups,
         faults,
         observations,
+        probes: Vec::new(),
         settle,
         expectations,
     })

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::plan::context::Context;
-use crate::plan::model::{Fault, Instance, KillHow, WorkerId};
+use crate::plan::model::{Fault, FaultAction, Instance, KillHow, WorkerId};
 use crate::plan::names::{Kind, Thing, count};
 use crate::plan::{triggers, unsupported};
 use crate::scenario::actors::Ack;
@@ -85,9 +85,11 @@ fn faults(entry: &Located<Written>, context: &Context, found: &mut Collector) ->
     let fault = |(name, target): (String, Instance)| Fault {
         name: entry.name.as_ref().map(|name| name.value.0.clone()),
         label: format!("kill {name}"),
-        target,
-        how,
-        restart_after: entry.restart_after.map(|time| time.value.0),
+        action: FaultAction::Kill {
+            target,
+            how,
+            restart_after: entry.restart_after.map(|time| time.value.0),
+        },
         trigger: meant.clone(),
         trigger_text: triggers::text(&trigger),
         may_miss: entry.may_miss.unwrap_or(false),

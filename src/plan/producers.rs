@@ -67,7 +67,10 @@ fn producer(
         body: body?,
         dots,
         size,
+        priority: None,
+        ttl: None,
         headers: headers(entry),
+        rpc: None,
         reconnect,
         unconfirmed,
     })

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::plan::context::Context;
 use crate::plan::meaning;
-use crate::plan::model::{Binding, Exchange, ExchangeId, ExchangeKind, Queue, Topology};
+use crate::plan::model::{Binding, BoundTo, Exchange, ExchangeId, ExchangeKind, Queue, Topology};
 use crate::plan::pattern::Scalar;
 use crate::scenario::collect::Collector;
 use crate::scenario::decode::Located;
@@ -23,33 +23,30 @@ pub fn plan(context: &Context, found: &mut Collector) -> Topology {
 }
 
 fn default_exchange() -> Exchange {
-    let kind = ExchangeKind::Direct;
-    Exchange { name: String::new(), kind, durable: true, auto_delete: false, internal: false }
+    Exchange::named("", ExchangeKind::Direct)
 }
 
 fn exchange(exchange: &Located<written::Exchange>) -> Exchange {
+    let kind = match exchange.kind {
+        written::ExchangeKind::Direct => ExchangeKind::Direct,
+        written::ExchangeKind::Fanout => ExchangeKind::Fanout,
+        written::ExchangeKind::Topic => ExchangeKind::Topic,
+        written::ExchangeKind::Headers => ExchangeKind::Headers,
+    };
     Exchange {
-        name: exchange.name.value.0.clone(),
-        kind: match exchange.kind {
-            written::ExchangeKind::Direct => ExchangeKind::Direct,
-            written::ExchangeKind::Fanout => ExchangeKind::Fanout,
-            written::ExchangeKind::Topic => ExchangeKind::Topic,
-            written::ExchangeKind::Headers => ExchangeKind::Headers,
-        },
         durable: exchange.durable.unwrap_or(true),
         auto_delete: exchange.auto_delete.unwrap_or(false),
         internal: exchange.internal.unwrap_or(false),
+        ..Exchange::named(&exchange.name.value.0, kind)
     }
 }
 
 fn queue(queue: &Located<written::Queue>) -> Queue {
     Queue {
-        name: queue.name.value.0.clone(),
         durable: queue.durable.unwrap_or(true),
         auto_delete: queue.auto_delete.unwrap_or(false),
         exclusive: queue.exclusive.unwrap_or(false),
-        temporary: false,
-        owner: None,
+        ..Queue::named(&queue.name.value.0)
     }
 }
 
@@ -74,7 +71,7 @@ fn binding(
     let routing_key = binding.routing_key.clone().unwrap_or_default();
     Some(Binding {
         from: from?,
-        to: to?,
+        to: BoundTo::Queue(to?),
         routing_key,
         headers: arguments.0,
         match_any: arguments.1,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::plan::context::{Context, group};
 use crate::plan::meaning;
 use crate::plan::model::{
-    AckMode, Binding, Group, Queue, QueueId, Topology, Work, Worker, WorkerId,
+    AckMode, Binding, BoundTo, Group, Queue, QueueId, Topology, Work, Worker, WorkerId,
 };
 use crate::plan::names::{count, instances};
 use crate::plan::pattern::Pattern;
@@ -124,23 +124,22 @@ fn temporary_queues(
         let from = topology::source(&binding.exchange, context, found);
         let (headers, match_any) = topology::arguments(&binding.headers, binding.matching, found);
         let routing_key = binding.routing_key.clone().unwrap_or_default();
-        let to = QueueId(0);
+        let to = BoundTo::Queue(QueueId(0));
         bindings.extend(from.map(|from| Binding { from, to, routing_key, headers, match_any }));
     }
     let mut queues = Vec::new();
     for (name, owner) in names.iter().zip(ids) {
         let id = QueueId::from_index(topology.queues.len());
         topology.queues.push(Queue {
-            name: name.clone(),
             durable: false,
-            auto_delete: false,
             exclusive: true,
             temporary: true,
             owner: Some(*owner),
+            ..Queue::named(name)
         });
-        topology
-            .bindings
-            .extend(bindings.iter().map(|binding| Binding { to: id, ..binding.clone() }));
+        topology.bindings.extend(
+            bindings.iter().map(|binding| Binding { to: BoundTo::Queue(id), ..binding.clone() }),
+        );
         queues.push(id);
     }
     Some(queues)
@@ -162,7 +161,12 @@ fn worker(
             .prefetch
             .map_or(0, |prefetch| u16::try_from(prefetch.0).expect("a prefetch is at most 65535")),
         exclusive: entry.exclusive.unwrap_or(false),
+        priority: None,
+        offset: None,
+        acks_elsewhere: false,
         work: work(&entry.work),
+        rejects: Vec::new(),
+        reply: None,
         start: start_at?,
         stop: stop?,
         reconnect: reconnect(entry, found),

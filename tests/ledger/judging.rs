@@ -5,7 +5,8 @@ use rmq_scenario::ledger::facts::{Cut, Effect, ErrorFact, Facts, FaultFact};
 use rmq_scenario::plan::count::Count;
 use rmq_scenario::plan::matcher::{Matcher, Op};
 use rmq_scenario::plan::model::{
-    AckMode, ExchangeId, Expected, Fault, Instance, KillHow, QueueId, Scope, Trigger, WorkerId,
+    AckMode, ExchangeId, Expected, Fault, FaultAction, Instance, KillHow, QueueId, Scope, Trigger,
+    WorkerId,
 };
 use rmq_scenario::verdict::model::{VariantReport, Verdict};
 
@@ -176,9 +177,7 @@ fn kill(target: Instance, may_miss: bool) -> Fault {
     Fault {
         name: None,
         label: "kill it".to_owned(),
-        target,
-        how: KillHow::Crash,
-        restart_after: None,
+        action: FaultAction::Kill { target, how: KillHow::Crash, restart_after: None },
         trigger: Trigger::During(4),
         trigger_text: "during: 4".to_owned(),
         may_miss,
