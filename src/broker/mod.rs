@@ -137,17 +137,23 @@ impl Broker {
     /// # Errors
     /// When the broker does not answer, or refuses what it allowed before.
     pub async fn space(&self, run: &str) -> Result<Space, BrokerError> {
-        let name = format!("rmq-scenario-{run}");
-        let management = self.management.clone();
-        let space = if self.may_make_vhosts {
-            Space::new(self.address.with_vhost(&name), Home::Vhost, management)
-        } else {
-            Space::new(self.address.clone(), Home::Prefix(format!("{name}.")), management)
-        };
+        if !self.may_make_vhosts {
+            return Ok(self.shared_space(run));
+        }
+        let address = self.address.with_vhost(&format!("rmq-scenario-{run}"));
+        let space = Space::new(address, Home::Vhost, self.management.clone());
         // Listed before anything is made: a failure half-way leaves nothing behind, either.
         self.list(&space);
         space.make(&self.address.user).await?;
         Ok(space)
+    }
+
+    /// The same in the virtual host of the broker's address, beside what is there already.
+    pub fn shared_space(&self, run: &str) -> Space {
+        let home = Home::Prefix(format!("rmq-scenario-{run}."));
+        let space = Space::new(self.address.clone(), home, self.management.clone());
+        self.list(&space);
+        space
     }
 
     fn list(&self, space: &Space) {

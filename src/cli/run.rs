@@ -303,7 +303,11 @@ impl Session<'_> {
         console: &mut Console,
     ) -> Result<Option<Played>, BrokerError> {
         let id = fresh_id();
-        let space = self.broker.space(&id).await?;
+        // What exists already exists in the virtual host that was given.
+        let space = match variant.topology.has_predeclared() {
+            true => self.broker.shared_space(&id),
+            false => self.broker.space(&id).await?,
+        };
         let plan = Arc::new(variant.clone());
         let (notices, mut heard) = mpsc::unbounded_channel::<String>();
         let display = &mut console.display;

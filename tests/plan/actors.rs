@@ -233,6 +233,6 @@ topology:
     check(
         "exchange",
         &v.topology.exchanges[1],
-        r#"Exchange { name: "h", kind: Headers, durable: false, auto_delete: true, internal: true }"#,
+        r#"Exchange { name: "h", kind: Headers, durable: false, auto_delete: true, internal: true, alternate: None, predeclared: false, arguments: [] }"#,
     );
 }

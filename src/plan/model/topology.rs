@@ -15,6 +15,14 @@ pub struct Topology {
     pub bindings: Vec<Binding>,
 }
 
+impl Topology {
+    /// Whether a part of it exists before the run.
+    pub fn has_predeclared(&self) -> bool {
+        self.queues.iter().any(|queue| queue.predeclared)
+            || self.exchanges.iter().any(|exchange| exchange.predeclared)
+    }
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct Exchange {
     pub name: String,
