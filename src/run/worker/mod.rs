@@ -162,6 +162,13 @@ impl Life {
     }
 
     /// Takes every delivery that has arrived.
+    fn read_all(&mut self) {
+        while let (None, Some(next)) = (&self.ended, self.consumer.next().now_or_never()) {
+            self.take(next);
+        }
+    }
+
+    /// Takes what has arrived, and after many leaves the rest for later.
     fn read_ready(&mut self) {
         for _ in 0..READ {
             match self.consumer.next().now_or_never() {
