@@ -43,9 +43,9 @@ fn a_node_heeds_its_settings() {
         let choice = administrator_of(&broker);
         let external = Broker::open(choice, program()).await.unwrap();
         for (asked, agreed) in [(Some(3), 3), (Some(9), 7), (None, 7)] {
-            let asked = asked.map(Duration::from_secs);
-            let space = external.space_beating("beating", asked).await.unwrap();
-            let link = space.connect("beating", None).await.unwrap();
+            let space = external.space("beating").await.unwrap();
+            let asked = asked.map(Duration::from_secs).map(|asked| space.beating(asked));
+            let link = asked.as_ref().unwrap_or(&space).connect("beating", None).await.unwrap();
             assert_eq!(link.connection.configuration().heartbeat(), agreed, "{asked:?}");
             link.close().await.unwrap();
             space.close().await.unwrap();

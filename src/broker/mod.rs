@@ -194,31 +194,25 @@ impl Broker {
     /// # Errors
     /// When the broker does not answer, or refuses what it allowed before.
     pub async fn space(&self, run: &str) -> Result<Space, BrokerError> {
-        self.space_beating(run, self.route.heartbeat).await
-    }
-
-    /// The same, all connections to which ask for this heartbeat: in whole seconds, rounded up.
-    /// Where the broker proposes a shorter one, that counts; without one, what it proposes.
-    ///
-    /// # Errors
-    /// As for [`Broker::space`].
-    pub async fn space_beating(
-        &self,
-        run: &str,
-        heartbeat: Option<Duration>,
-    ) -> Result<Space, BrokerError> {
-        let name = format!("rmq-scenario-{run}");
-        let route = Route { heartbeat, ..self.route.clone() };
-        let management = self.management.clone();
-        let space = if self.may_make_vhosts {
-            Space::new(route.with_vhost(&name), Home::Vhost, management)
-        } else {
-            Space::new(route, Home::Prefix(format!("{name}.")), management)
-        };
+        if !self.may_make_vhosts {
+            return Ok(self.shared_space(run));
+        }
+        let route = self.route.with_vhost(&format!("rmq-scenario-{run}"));
+        let (management, version) = (self.management.clone(), self.version.clone());
+        let space = Space::new(route, Home::Vhost, management, version);
         // Listed before anything is made: a failure half-way leaves nothing behind, either.
         self.list(&space);
         space.make(&self.route.address.user).await?;
         Ok(space)
+    }
+
+    /// The same in the virtual host of the broker's address, beside what is there already.
+    pub fn shared_space(&self, run: &str) -> Space {
+        let home = Home::Prefix(format!("rmq-scenario-{run}."));
+        let (management, version) = (self.management.clone(), self.version.clone());
+        let space = Space::new(self.route.clone(), home, management, version);
+        self.list(&space);
+        space
     }
 
     fn list(&self, space: &Space) {

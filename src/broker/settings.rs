@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{BrokerError, Kind};
 use super::link::heartbeat_s;
+use crate::plan::model::{Tree, Wishes};
+use crate::plan::pattern::Scalar;
 
 /// What a node is told beside what every private node is told. Nodes with equal settings are
 /// alike.
@@ -82,6 +84,45 @@ const QUORUM_TICK_MS: i64 = 100;
 /// How often connections, channels and queues report to the management API. Its default of 5 s
 /// keeps a new connection invisible for as long; far below a second it costs under load.
 const STATISTICS_INTERVAL_MS: i64 = 1000;
+
+/// What a file leaves empty is as if left out.
+impl From<&Wishes> for Settings {
+    fn from(wishes: &Wishes) -> Self {
+        let config = wishes.config.iter();
+        Self {
+            heartbeat: wishes.heartbeat,
+            config: config.filter_map(|(key, value)| Some((key.clone(), line(value)?))).collect(),
+            advanced: Advanced(terms(&wishes.advanced)),
+        }
+    }
+}
+
+/// As `rabbitmq.conf` writes it.
+fn line(value: &Scalar) -> Option<String> {
+    match value {
+        Scalar::Null => None,
+        Scalar::Bool(value) => Some(value.to_string()),
+        Scalar::Int(value) => Some(value.to_string()),
+        Scalar::Float(value) => Some(value.to_string()),
+        Scalar::Text(value) => Some(value.clone()),
+    }
+}
+
+fn terms(entries: &[(String, Tree)]) -> Vec<(String, Term)> {
+    entries.iter().filter_map(|(name, tree)| Some((name.clone(), term(tree)?))).collect()
+}
+
+fn term(tree: &Tree) -> Option<Term> {
+    Some(match tree {
+        Tree::Scalar(Scalar::Null) => return None,
+        Tree::Scalar(Scalar::Bool(value)) => Term::Bool(*value),
+        Tree::Scalar(Scalar::Int(value)) => Term::Int(*value),
+        Tree::Scalar(Scalar::Float(value)) => Term::Float(*value),
+        Tree::Scalar(Scalar::Text(value)) => Term::Text(value.clone()),
+        Tree::List(items) => Term::List(items.iter().filter_map(term).collect()),
+        Tree::Map(entries) => Term::Map(terms(entries)),
+    })
+}
 
 impl Settings {
     /// Whether any private node will do.
@@ -356,6 +397,33 @@ mod tests {
             other.advanced(),
             "[{rabbit, [{quorum_tick_interval, 7}]},\n {kernel, [{x, 1}]}].\n"
         );
+    }
+
+    #[test]
+    fn the_wishes_of_a_file_become_settings() {
+        let tree = |value| Tree::Scalar(value);
+        let rabbit = Tree::Map(vec![
+            ("a".to_owned(), Tree::List(vec![tree(Scalar::Int(1)), tree(Scalar::Bool(true))])),
+            ("b".to_owned(), tree(Scalar::Null)),
+            ("c".to_owned(), tree(Scalar::Text("word".to_owned()))),
+        ]);
+        let wishes = Wishes {
+            nodes: Some(1),
+            heartbeat: Some(Duration::from_secs(9)),
+            config: vec![
+                ("consumer_timeout".to_owned(), Scalar::Int(5000)),
+                ("empty".to_owned(), Scalar::Null),
+                ("ratio".to_owned(), Scalar::Float(0.5)),
+            ],
+            advanced: vec![("rabbit".to_owned(), rabbit)],
+        };
+        let mut expected = config(&[("consumer_timeout", "5000"), ("ratio", "0.5")]);
+        expected.heartbeat = Some(Duration::from_secs(9));
+        let list = Term::List(vec![Term::Int(1), Term::Bool(true)]);
+        let rabbit = Term::Map(map(vec![("a", list), ("c", text("word"))]));
+        expected.advanced = Advanced(map(vec![("rabbit", rabbit)]));
+        assert_eq!(Settings::from(&wishes), expected);
+        assert!(Settings::from(&Wishes { nodes: Some(1), ..Wishes::default() }).is_default());
     }
 
     #[test]

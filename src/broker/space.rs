@@ -2,6 +2,7 @@
 //! own for all names in the virtual host that was given.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use lapin::Channel;
 use tokio::sync::Mutex;
@@ -11,12 +12,13 @@ use super::link::{self, Link};
 use super::management::{Management, Unacked};
 use super::remains::Remains;
 use super::route::Route;
-use super::topology::{bind, declare_exchange, declare_queue};
-use crate::plan::model::{Exchange, Queue, QueueId, Topology};
+use super::topology::{Names, bind, declare_exchange, declare_queue};
+use crate::plan::model::{Binding, BoundTo, Exchange, Queue, QueueId, Topology};
 
-/// A handle to it; clones share it. [`Space::close`] removes what is in it.
+/// A handle to it, and the heartbeat that its connections ask for; clones share what is in it.
+/// [`Space::close`] removes that.
 #[derive(Debug, Clone)]
-pub struct Space(Arc<Inner>);
+pub struct Space(Arc<Inner>, Option<Duration>);
 
 #[derive(Debug)]
 struct Inner {
@@ -24,6 +26,7 @@ struct Inner {
     route: Route,
     home: Home,
     management: Option<Management>,
+    version: String,
     /// What [`Space::close`] has to do; `None` once it is done.
     remains: Mutex<Option<Remains>>,
 }
@@ -37,9 +40,22 @@ pub(super) enum Home {
 }
 
 impl Space {
-    pub(super) fn new(route: Route, home: Home, management: Option<Management>) -> Self {
+    pub(super) fn new(
+        route: Route,
+        home: Home,
+        management: Option<Management>,
+        version: String,
+    ) -> Self {
         let remains = Mutex::new(Some(Remains::default()));
-        Self(Arc::new(Inner { route, home, management, remains }))
+        let heartbeat = route.heartbeat;
+        Self(Arc::new(Inner { route, home, management, version, remains }), heartbeat)
+    }
+
+    /// The same space, connections to which ask for this heartbeat: in whole seconds, rounded
+    /// up. Where the broker proposes a shorter one, that counts.
+    #[must_use]
+    pub fn beating(&self, heartbeat: Duration) -> Self {
+        Self(Arc::clone(&self.0), Some(heartbeat))
     }
 
     /// Makes the virtual host, if it is to have one, with all permissions for `user`.
@@ -60,7 +76,13 @@ impl Space {
         client_name: &str,
         frame_max: Option<u32>,
     ) -> Result<Link, BrokerError> {
-        link::connect(&self.0.route, client_name, frame_max).await
+        let route = Route { heartbeat: self.1, ..self.0.route.clone() };
+        link::connect(&route, client_name, frame_max).await
+    }
+
+    /// The broker's, as it says it: `4.3.6`.
+    pub fn version(&self) -> &str {
+        &self.0.version
     }
 
     /// The virtual host that it is in.
@@ -70,12 +92,19 @@ impl Space {
 
     /// The name of a queue on the broker; empty for one that the broker names.
     pub fn queue_name(&self, queue: &Queue) -> String {
-        if queue.temporary { String::new() } else { self.name(&queue.name) }
+        match (queue.temporary, queue.predeclared) {
+            (true, _) => String::new(),
+            (false, true) => queue.name.clone(),
+            (false, false) => self.name(&queue.name),
+        }
     }
 
     /// The name of an exchange on the broker; the default exchange's is empty.
     pub fn exchange_name(&self, exchange: &Exchange) -> String {
-        if exchange.name.is_empty() { String::new() } else { self.name(&exchange.name) }
+        match exchange.name.is_empty() || exchange.predeclared {
+            true => exchange.name.clone(),
+            false => self.name(&exchange.name),
+        }
     }
 
     /// The name on the broker of something that the file calls `name`.
@@ -95,22 +124,33 @@ impl Space {
         }
     }
 
-    /// Declares the exchanges, the queues without an owner, and the bindings to those.
+    /// Declares the exchanges, the queues without an owner, and the bindings to those. What is
+    /// predeclared is only looked at, and so are bindings between two such.
     ///
     /// # Errors
     /// When the broker refuses one; the channel is closed then.
     pub async fn declare(&self, channel: &Channel, topology: &Topology) -> Result<(), BrokerError> {
+        let names = Names { space: self, topology };
         let exchanges = topology.exchanges.iter().filter(|exchange| !exchange.name.is_empty());
         let unowned = topology.queues.iter().enumerate().filter(|(_, it)| it.owner.is_none());
-        let names = unowned.clone().map(|(_, queue)| self.queue_name(queue)).collect();
-        let exchange_names = exchanges.clone().map(|exchange| self.exchange_name(exchange));
-        self.remember(names, exchange_names.collect()).await;
+        let ours = unowned.clone().filter(|(_, queue)| !queue.predeclared);
+        let queue_names = ours.map(|(_, queue)| self.queue_name(queue)).collect();
+        let ours = exchanges.clone().filter(|exchange| !exchange.predeclared);
+        let exchange_names = ours.map(|exchange| self.exchange_name(exchange)).collect();
+        self.remember(queue_names, exchange_names).await;
         for exchange in exchanges {
-            declare_exchange(channel, &self.exchange_name(exchange), exchange).await?;
+            declare_exchange(channel, exchange, &names).await?;
+        }
+        for binding in &topology.bindings {
+            if let BoundTo::Exchange(to) = binding.to {
+                let exchange = &topology.exchanges[to.index()];
+                let known = exchange.predeclared;
+                self.bind(channel, &names, binding, (&self.exchange_name(exchange), known)).await?;
+            }
         }
         for (index, queue) in unowned {
-            let name = declare_queue(channel, &self.queue_name(queue), queue).await?;
-            self.bind(channel, topology, QueueId::from_index(index), &name).await?;
+            let name = declare_queue(channel, queue, &names).await?;
+            self.bind_queue(channel, &names, QueueId::from_index(index), &name).await?;
         }
         Ok(())
     }
@@ -126,27 +166,42 @@ impl Space {
         topology: &Topology,
         queue: QueueId,
     ) -> Result<String, BrokerError> {
-        let declared = &topology.queues[queue.index()];
-        let name = declare_queue(channel, &self.queue_name(declared), declared).await?;
+        let names = Names { space: self, topology };
+        let name = declare_queue(channel, &topology.queues[queue.index()], &names).await?;
         // The broker deletes it when its connection ends, and `close` sees to it that it has.
         self.remember(vec![name.clone()], Vec::new()).await;
-        self.bind(channel, topology, queue, &name).await?;
+        self.bind_queue(channel, &names, queue, &name).await?;
         Ok(name)
     }
 
-    async fn bind(
+    async fn bind_queue(
         &self,
         channel: &Channel,
-        topology: &Topology,
+        names: &Names<'_>,
         queue: QueueId,
         name: &str,
     ) -> Result<(), BrokerError> {
-        for binding in topology.bindings.iter().filter(|binding| binding.to == queue) {
-            let exchange = &topology.exchanges[binding.from.index()];
-            let from = self.exchange_name(exchange);
-            bind(channel, &from, name, binding, exchange.kind).await?;
+        let known = names.topology.queues[queue.index()].predeclared;
+        let to = BoundTo::Queue(queue);
+        for binding in names.topology.bindings.iter().filter(|binding| binding.to == to) {
+            self.bind(channel, names, binding, (name, known)).await?;
         }
         Ok(())
+    }
+
+    /// `to` is the far end's name on the broker, and whether it is predeclared.
+    async fn bind(
+        &self,
+        channel: &Channel,
+        names: &Names<'_>,
+        binding: &Binding,
+        to: (&str, bool),
+    ) -> Result<(), BrokerError> {
+        let (name, known) = to;
+        if known && names.topology.exchanges[binding.from.index()].predeclared {
+            return Ok(());
+        }
+        bind(channel, name, binding, names).await
     }
 
     /// Messages of a queue (by its name on the broker) that consumers hold, asked just now.

@@ -27,7 +27,7 @@ pub enum Command {
     /// Without --broker it uses the RabbitMQ that `broker up` keeps warm, or else starts a
     /// private one of its own, which is gone afterwards.
     #[command(after_help = RUN_HELP)]
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// Keep a private RabbitMQ warm between runs, which then need not wait for one to boot.
     #[command(subcommand, after_help = BROKER_HELP)]
     Broker(BrokerCommand),
@@ -313,7 +313,7 @@ mod tests {
     fn read(line: &str) -> Result<RunArgs, clap::Error> {
         let words = ["rmq-scenario", "run"].into_iter().chain(line.split_whitespace());
         match Cli::read(words)?.command {
-            Command::Run(run) => Ok(run),
+            Command::Run(run) => Ok(*run),
             other => unreachable!("the line says run, not {other:?}"),
         }
     }

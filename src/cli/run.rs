@@ -53,6 +53,7 @@ pub fn main(args: &RunArgs) -> ExitCode {
         Err(error) => return console.stop(&error, WORLD),
     };
     console.report_to_stdout(sinks.use_stdout());
+    console.warnings(&scenarios);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -299,7 +300,11 @@ impl Session<'_> {
         console: &mut Console,
     ) -> Result<Option<Played>, BrokerError> {
         let id = fresh_id();
-        let space = self.broker.space(&id).await?;
+        // What exists already exists in the virtual host that was given.
+        let space = match variant.topology.has_predeclared() {
+            true => self.broker.shared_space(&id),
+            false => self.broker.space(&id).await?,
+        };
         let plan = Arc::new(variant.clone());
         let (notices, mut heard) = mpsc::unbounded_channel::<String>();
         let display = &mut console.display;
@@ -430,6 +435,14 @@ impl Console {
         let summary = format!("{count} {mistake} in {files} {file}; nothing was run\n");
         let _ = self.stderr.write(&summary);
         ExitCode::from(USAGE)
+    }
+
+    /// What the files allow and probably do not mean, before anything is started.
+    fn warnings(&mut self, scenarios: &[Scenario]) {
+        for warning in scenarios.iter().flat_map(|scenario| &scenario.warnings) {
+            self.complain(warning);
+            let _ = self.stderr.write("\n");
+        }
     }
 
     fn warn(&mut self, args: &RunArgs) {

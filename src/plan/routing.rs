@@ -4,7 +4,9 @@
 //! measurements on 3.10, 4.0 and 4.3 (`#` matches the empty key, an empty word is a word,
 //! a queue reached on two paths gets one copy, header values compare with their types).
 
-use crate::plan::model::{Binding, ExchangeId, ExchangeKind, QueueId, Topology};
+use crate::plan::model::{
+    Binding, BoundTo, ExchangeId, ExchangeKind, ExchangeRef, QueueId, Topology,
+};
 use crate::plan::pattern::Scalar;
 
 /// What of a topology exists at a moment.
@@ -18,10 +20,22 @@ pub struct Standing {
 impl Standing {
     /// What stands once the topology is declared: all but the queues that a worker owns.
     pub fn declared(topology: &Topology) -> Self {
-        let unowned = |id: QueueId| topology.queues[id.index()].owner.is_none();
+        let unowned = |end: BoundTo| match end {
+            BoundTo::Queue(id) => topology.queues[id.index()].owner.is_none(),
+            BoundTo::Exchange(_) => true,
+        };
         Self {
             queues: topology.queues.iter().map(|queue| queue.owner.is_none()).collect(),
             bindings: topology.bindings.iter().map(|binding| unowned(binding.to)).collect(),
+            exchanges: vec![true; topology.exchanges.len()],
+        }
+    }
+
+    /// All of it, whoever owns what.
+    pub fn whole(topology: &Topology) -> Self {
+        Self {
+            queues: vec![true; topology.queues.len()],
+            bindings: vec![true; topology.bindings.len()],
             exchanges: vec![true; topology.exchanges.len()],
         }
     }
@@ -40,27 +54,38 @@ impl Standing {
     pub fn add(&mut self, topology: &Topology, queue: QueueId) {
         self.queues[queue.index()] = true;
         for (standing, binding) in self.bindings.iter_mut().zip(&topology.bindings) {
-            *standing |= binding.to == queue && self.exchanges[binding.from.index()];
+            let mine = binding.to == BoundTo::Queue(queue);
+            *standing |= mine && self.exchanges[binding.from.index()];
         }
     }
 
     /// The queue is gone and took its bindings along; an auto-delete exchange goes with its
-    /// last binding.
+    /// last binding, and the bindings that lead to it go with it.
     pub fn remove(&mut self, topology: &Topology, queue: QueueId) {
         self.queues[queue.index()] = false;
+        let mut gone = vec![BoundTo::Queue(queue)];
+        while let Some(end) = gone.pop() {
+            for exchange in self.unbind(topology, end) {
+                let bound = self.bindings_of(topology, exchange).next().is_some();
+                let standing = &mut self.exchanges[exchange.index()];
+                if *standing && topology.exchanges[exchange.index()].auto_delete && !bound {
+                    *standing = false;
+                    gone.push(BoundTo::Exchange(exchange));
+                }
+            }
+        }
+    }
+
+    /// Removes every binding that leads to `end`: where they began.
+    fn unbind(&mut self, topology: &Topology, end: BoundTo) -> Vec<ExchangeId> {
         let mut unbound = Vec::new();
         for (standing, binding) in self.bindings.iter_mut().zip(&topology.bindings) {
-            if *standing && binding.to == queue {
+            if *standing && binding.to == end {
                 *standing = false;
                 unbound.push(binding.from);
             }
         }
-        for exchange in unbound {
-            let bound = self.bindings_of(topology, exchange).next().is_some();
-            if topology.exchanges[exchange.index()].auto_delete && !bound {
-                self.exchanges[exchange.index()] = false;
-            }
-        }
+        unbound
     }
 
     fn bindings_of<'a>(
@@ -84,17 +109,37 @@ pub struct Envelope<'a> {
 }
 
 /// The queues that get a copy, each once, in the order of their ids.
+///
+/// A message goes from exchange to exchange, through each once. What an exchange has no binding
+/// for goes to its alternate exchange, if that exists; a binding to an exchange that leads
+/// nowhere counts as one.
 pub fn route(topology: &Topology, standing: &Standing, envelope: Envelope<'_>) -> Vec<QueueId> {
-    let exchange = &topology.exchanges[envelope.exchange.index()];
-    let mut queues: Vec<QueueId> = if envelope.exchange == ExchangeId(0) {
-        named(topology, standing, envelope.routing_key)
-    } else {
-        standing
-            .bindings_of(topology, envelope.exchange)
-            .filter(|binding| matches(exchange.kind, binding, envelope))
-            .map(|binding| binding.to)
-            .collect()
-    };
+    let mut queues = Vec::new();
+    let mut passed = vec![false; topology.exchanges.len()];
+    let mut next = vec![envelope.exchange];
+    while let Some(id) = next.pop() {
+        if std::mem::replace(&mut passed[id.index()], true) || !standing.exchanges[id.index()] {
+            continue;
+        }
+        if id == ExchangeId(0) {
+            queues.extend(named(topology, standing, envelope.routing_key));
+            continue;
+        }
+        let exchange = &topology.exchanges[id.index()];
+        let matching = standing.bindings_of(topology, id);
+        let mut found = false;
+        for binding in matching.filter(|binding| matches(exchange.kind, binding, envelope)) {
+            found = true;
+            match binding.to {
+                BoundTo::Queue(queue) => queues.push(queue),
+                BoundTo::Exchange(exchange) => next.push(exchange),
+            }
+        }
+        match exchange.alternate {
+            Some(ExchangeRef::Declared(alternate)) if !found => next.push(alternate),
+            _ => {}
+        }
+    }
     queues.sort_unstable();
     queues.dedup();
     queues
@@ -235,7 +280,7 @@ mod tests {
         ] {
             let binding = Binding {
                 from: ExchangeId(1),
-                to: QueueId(0),
+                to: BoundTo::Queue(QueueId(0)),
                 routing_key: String::new(),
                 headers: headers(&wanted),
                 match_any: any,
@@ -246,24 +291,18 @@ mod tests {
     }
 
     fn queue(name: &str, owner: Option<WorkerId>) -> Queue {
-        Queue {
-            name: name.to_owned(),
-            durable: true,
-            auto_delete: false,
-            exclusive: owner.is_some(),
-            temporary: owner.is_some(),
-            owner,
-        }
+        let owned = owner.is_some();
+        Queue { exclusive: owned, temporary: owned, owner, ..Queue::named(name) }
     }
 
     fn exchange(name: &str, kind: ExchangeKind, auto_delete: bool) -> Exchange {
-        Exchange { name: name.to_owned(), kind, durable: true, auto_delete, internal: false }
+        Exchange { auto_delete, ..Exchange::named(name, kind) }
     }
 
     fn bind(from: u16, to: u16, key: &str) -> Binding {
         Binding {
             from: ExchangeId(from),
-            to: QueueId(to),
+            to: BoundTo::Queue(QueueId(to)),
             routing_key: key.to_owned(),
             headers: Vec::new(),
             match_any: false,
@@ -327,5 +366,50 @@ mod tests {
         assert!(!standing.has(QueueId(2)) && !standing.exchanges[2]);
         standing.add(&topology, QueueId(2));
         assert!(route(&topology, &standing, fanout).is_empty(), "the exchange is gone");
+    }
+
+    #[test]
+    fn exchanges_lead_to_each_other_and_to_their_alternates() {
+        let mut topology = topology();
+        let declared = |id: u16| Some(ExchangeRef::Declared(ExchangeId(id)));
+        let between = |from: u16, to: u16, key: &str| Binding {
+            to: BoundTo::Exchange(ExchangeId(to)),
+            ..bind(from, 0, key)
+        };
+        // direct -> topic for "t.x", and round again; what direct has nothing for goes to
+        // topic's sibling by the name of its queue.
+        topology.bindings.push(between(1, 3, "t.x"));
+        topology.bindings.push(between(3, 1, "#"));
+        topology.exchanges[1].alternate = declared(0);
+        topology.exchanges.push(exchange("nowhere", ExchangeKind::Direct, false));
+        topology.bindings.push(between(1, 4, "n"));
+        topology.exchanges[4].alternate = Some(ExchangeRef::Missing("gone".to_owned()));
+        let standing = Standing::declared(&topology);
+        for (from, key, expected) in [
+            (1, "t.x", vec![0]),
+            (3, "other", vec![0, 1]),
+            (1, "b", vec![1]),
+            (1, "n", vec![]),
+            (4, "b", vec![]),
+        ] {
+            let envelope = Envelope { exchange: ExchangeId(from), routing_key: key, headers: &[] };
+            let ids: Vec<u16> =
+                route(&topology, &standing, envelope).into_iter().map(|q| q.0).collect();
+            assert_eq!(ids, expected, "exchange {from}, key {key:?}");
+        }
+    }
+
+    #[test]
+    fn an_exchange_that_goes_takes_those_along_that_only_led_to_it() {
+        let mut topology = topology();
+        topology.exchanges.push(exchange("first", ExchangeKind::Fanout, true));
+        let to = BoundTo::Exchange(ExchangeId(2));
+        topology.bindings.push(Binding { to, ..bind(4, 0, "") });
+        let mut standing = Standing::declared(&topology);
+        standing.add(&topology, QueueId(2));
+        let first = Envelope { exchange: ExchangeId(4), routing_key: "", headers: &[] };
+        assert_eq!(route(&topology, &standing, first), [QueueId(2)]);
+        standing.remove(&topology, QueueId(2));
+        assert!(!standing.exchanges[2] && !standing.exchanges[4]);
     }
 }

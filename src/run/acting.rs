@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::broker::Link;
 use crate::ledger::facts::{Effect, FaultFact, ObservationFact, QueueNumbers};
-use crate::plan::model::{FaultId, Instance, QueueId, WorkerId};
+use crate::plan::model::{FaultAction, FaultId, Instance, QueueId, WorkerId};
 use crate::run::asking::Answer;
 use crate::run::stage::{Command, Numbers, Stage, lock};
 use crate::run::tally::Action;
@@ -51,14 +51,15 @@ async fn act(stage: &Arc<Stage>, action: Action) {
 /// Kills, and sees to the restart.
 async fn kill(stage: &Arc<Stage>, id: FaultId) {
     let fault = &stage.plan.faults[id.index()];
-    let control = match fault.target {
+    let FaultAction::Kill { target, how, restart_after } = fault.action else { return };
+    let control = match target {
         Instance::Worker(worker) => stage.worker_control(worker),
         Instance::Producer(producer) => stage.producer_control(producer),
     };
     let (done, acted) = oneshot::channel();
     let at = stage.clock.now();
     let effect = match control {
-        Some(control) if control.send(Command::Kill { how: fault.how, done }).await.is_ok() => {
+        Some(control) if control.send(Command::Kill { how, done }).await.is_ok() => {
             // Without an answer the instance ended by itself in that moment.
             acted.await.unwrap_or_default()
         }
@@ -66,7 +67,7 @@ async fn kill(stage: &Arc<Stage>, id: FaultId) {
     };
     *lock(&stage.faults[id.index()].fact) = FaultFact { at: Some(at), effect, restarted: None };
     stage.notice(format!("{} at {} ms", fault.label, at / 1000));
-    match fault.restart_after {
+    match restart_after {
         Some(after) if effect != Effect::Nothing => {
             let stage = Arc::clone(stage);
             let hold = stage.hold();
@@ -75,7 +76,7 @@ async fn kill(stage: &Arc<Stage>, id: FaultId) {
                 if stage.until(Instant::now() + after).await
                     && let Some(entry) = stage.enter()
                 {
-                    restart(&stage, id).await;
+                    restart(&stage, id, target).await;
                     drop(entry);
                 }
                 drop(hold);
@@ -86,8 +87,8 @@ async fn kill(stage: &Arc<Stage>, id: FaultId) {
     }
 }
 
-async fn restart(stage: &Arc<Stage>, id: FaultId) {
-    let works = match stage.plan.faults[id.index()].target {
+async fn restart(stage: &Arc<Stage>, id: FaultId, target: Instance) {
+    let works = match target {
         Instance::Worker(worker) => {
             await_departure(stage, stage.plan.workers[worker.index()].queue, worker).await;
             staff::start(stage, worker).await

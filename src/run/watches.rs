@@ -20,7 +20,7 @@ impl Watches {
         let queue = Some(stage.plan.workers[id.index()].queue);
         let own = |pick: fn(&Trigger) -> Option<u64>| {
             let faults = stage.plan.faults.iter().enumerate();
-            let mine = faults.filter(|(_, fault)| fault.target == who);
+            let mine = faults.filter(|(_, fault)| fault.action.target() == Some(who));
             let id = FaultId::from_index;
             mine.filter_map(|(i, fault)| Some((pick(&fault.trigger)?, Action::Fault(id(i)))))
                 .collect()

@@ -4,7 +4,9 @@ use crate::diagnostic::Diagnostic;
 use crate::ledger::books::Books;
 use crate::ledger::event::LifeId;
 use crate::ledger::facts::{Effect, FaultFact};
-use crate::plan::model::{AckMode, Fault, Instance, KillHow, ProducerId, Trigger};
+use crate::plan::model::{
+    AckMode, Fault, FaultAction, Instance, KillHow, ProducerId, QueueId, Trigger,
+};
 use crate::verdict::model::FaultRow;
 use crate::verdict::words::{millis, number, plural};
 
@@ -46,7 +48,7 @@ fn remedy(fault: &Fault, fired: bool) -> String {
     let change = match (&fault.trigger, fired) {
         (Trigger::At(_), true) => "an earlier moment",
         (_, false) => "a smaller number",
-        (_, true) if matches!(fault.target, Instance::Producer(_)) => {
+        (_, true) if matches!(fault.action.target(), Some(Instance::Producer(_))) => {
             "a smaller number, so that it still has something to publish"
         }
         (_, true) => "a smaller number, or more messages",
@@ -60,7 +62,8 @@ fn worker(books: &Books, id: LifeId) -> (String, bool) {
     let Some(end) = &life.end else { return ("it went on".to_owned(), false) };
     let later = (0..books.plan.producers.len())
         .map(ProducerId::from_index)
-        .any(|producer| books.last_for(life.queue, producer) > end.published[producer.index()]);
+        .any(|producer| books.last_for(life.queue, producer) > end.published[producer.index()])
+        || books.arrived(life.queue) > end.arrived;
     let mut parts = vec![format!("had read {}", life.counts.read)];
     parts.push(format!("finished {}", life.counts.finished));
     if end.unworked > 0 {
@@ -85,17 +88,23 @@ fn producer(published: u32, unanswered: u32, left: u64) -> (String, bool) {
 }
 
 fn target(books: &Books, fault: &Fault) -> String {
-    match fault.target {
-        Instance::Worker(id) => books.plan.workers[id.index()].name.clone(),
-        Instance::Producer(id) => books.plan.producers[id.index()].name.clone(),
+    let queue = |id: QueueId| format!("queue {}", books.plan.topology.queues[id.index()].name);
+    match fault.action {
+        FaultAction::Kill { target: Instance::Worker(id), .. } => {
+            books.plan.workers[id.index()].name.clone()
+        }
+        FaultAction::Kill { target: Instance::Producer(id), .. } => {
+            books.plan.producers[id.index()].name.clone()
+        }
+        FaultAction::Purge(id) | FaultAction::Delete(id) => queue(id),
     }
 }
 
 /// How far the count that it waited for had come.
 fn short_of(books: &Books, fault: &Fault) -> String {
     use crate::plan::count::Count::{Begun, Finished};
-    let (Instance::Worker(id), Trigger::During(_) | Trigger::BeforeAck(_)) =
-        (fault.target, &fault.trigger)
+    let (Some(Instance::Worker(id)), Trigger::During(_) | Trigger::BeforeAck(_)) =
+        (fault.action.target(), &fault.trigger)
     else {
         return "its moment did not come".to_owned();
     };

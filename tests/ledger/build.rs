@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rmq_scenario::plan::model::{
-    AckMode, Binding, Confirms, Destination, Exchange, ExchangeId, ExchangeKind, ExchangeRef,
-    Expectation, Expected, Producer, ProducerId, Queue, QueueId, Requires, Scenario, Settle,
-    Topology, Unconfirmed, Variant, Work, Worker, WorkerId,
+    AckMode, Binding, BoundTo, Confirms, Destination, Exchange, ExchangeId, ExchangeKind,
+    ExchangeRef, Expectation, Expected, Producer, ProducerId, Queue, QueueId, Requires, Scenario,
+    Settle, Topology, Unconfirmed, Variant, Wishes, Work, Worker, WorkerId,
 };
 use rmq_scenario::plan::pattern::Pattern;
 use rmq_scenario::plan::template::Template;
@@ -27,6 +27,7 @@ pub fn scenario(variant: Variant) -> Scenario {
         tags: Vec::new(),
         seed: variant.seed,
         variants: vec![variant],
+        warnings: Vec::new(),
     }
 }
 
@@ -37,7 +38,7 @@ impl Draft {
     /// Nothing but the default exchange.
     pub fn new() -> Self {
         let topology = Topology {
-            exchanges: vec![plain_exchange("", ExchangeKind::Direct)],
+            exchanges: vec![Exchange::named("", ExchangeKind::Direct)],
             queues: Vec::new(),
             bindings: Vec::new(),
         };
@@ -51,6 +52,7 @@ impl Draft {
             vars: Vec::new(),
             seed: 1,
             requires: Requires::default(),
+            broker: Wishes::default(),
             topology,
             producers: Vec::new(),
             producer_groups: Vec::new(),
@@ -58,25 +60,19 @@ impl Draft {
             worker_groups: Vec::new(),
             faults: Vec::new(),
             observations: Vec::new(),
+            probes: Vec::new(),
             settle,
             expectations: Vec::new(),
         })
     }
 
     pub fn exchange(&mut self, name: &str, kind: ExchangeKind) -> ExchangeId {
-        self.0.topology.exchanges.push(plain_exchange(name, kind));
+        self.0.topology.exchanges.push(Exchange::named(name, kind));
         ExchangeId::from_index(self.0.topology.exchanges.len() - 1)
     }
 
     pub fn queue(&mut self, name: &str) -> QueueId {
-        self.0.topology.queues.push(Queue {
-            name: name.to_owned(),
-            durable: true,
-            auto_delete: false,
-            exclusive: false,
-            temporary: false,
-            owner: None,
-        });
+        self.0.topology.queues.push(Queue::named(name));
         QueueId::from_index(self.0.topology.queues.len() - 1)
     }
 
@@ -98,7 +94,7 @@ impl Draft {
     pub fn bind(&mut self, from: ExchangeId, to: QueueId, key: &str) {
         self.0.topology.bindings.push(Binding {
             from,
-            to,
+            to: BoundTo::Queue(to),
             routing_key: key.to_owned(),
             headers: Vec::new(),
             match_any: false,
@@ -130,7 +126,10 @@ impl Draft {
             body: Template::default(),
             dots: None,
             size: None,
+            priority: None,
+            ttl: None,
             headers: Vec::new(),
+            rpc: None,
             reconnect: None,
             unconfirmed: Unconfirmed::Drop,
         });
@@ -144,6 +143,11 @@ impl Draft {
             ack,
             prefetch: 0,
             exclusive: false,
+            priority: None,
+            offset: None,
+            acks_elsewhere: false,
+            rejects: Vec::new(),
+            reply: None,
             work: Work::Pattern(Pattern::Always(Duration::ZERO)),
             start: None,
             stop: None,
@@ -164,8 +168,4 @@ impl Draft {
     pub fn arc(&self) -> Arc<Variant> {
         Arc::new(self.0.clone())
     }
-}
-
-fn plain_exchange(name: &str, kind: ExchangeKind) -> Exchange {
-    Exchange { name: name.to_owned(), kind, durable: true, auto_delete: false, internal: false }
 }

@@ -5,7 +5,8 @@ use rmq_scenario::ledger::facts::{Cut, Effect, ErrorFact, Facts, FaultFact};
 use rmq_scenario::plan::count::Count;
 use rmq_scenario::plan::matcher::{Matcher, Op};
 use rmq_scenario::plan::model::{
-    AckMode, ExchangeId, Expected, Fault, Instance, KillHow, QueueId, Scope, Trigger, WorkerId,
+    AckMode, ExchangeId, Expected, Fault, FaultAction, Instance, KillHow, QueueId, Scope, Trigger,
+    WorkerId,
 };
 use rmq_scenario::verdict::model::{VariantReport, Verdict};
 
@@ -103,7 +104,7 @@ fn what_is_unexpected_fails_whatever_the_file_says() {
     let draft = with(vec![count(Count::Unexpected, Matcher::Exactly(1))]);
     let (mut script, _) = worked(&draft, 4, LifeEnd::Stopped);
     script.events.push(Event::Drained { queue: Q, messages: vec![None] });
-    script.events.push(Event::DrainEnded { queue: Q, complete: true, total: 1 });
+    script.events.push(Event::DrainEnded { queue: Q, complete: true, total: 1, at: 0 });
     let report = script.report(&Facts::default());
     assert_eq!((report.verdict, report.expectations[0].held), (Verdict::Fail, Some(true)));
 }
@@ -147,7 +148,7 @@ fn a_queue_that_was_not_drained_leaves_doubt_unless_that_is_expected() {
         (vec![count(Count::InDoubt, Matcher::Any)], Verdict::Inconclusive),
     ] {
         let (mut script, _) = worked(&with(expectations.clone()), 3, LifeEnd::Stopped);
-        script.events.push(Event::DrainEnded { queue: Q, complete: false, total: 0 });
+        script.events.push(Event::DrainEnded { queue: Q, complete: false, total: 0, at: 0 });
         let report = script.report(&Facts::default());
         assert_eq!(report.verdict, verdict, "{expectations:?}");
         let outcomes = [Count::Delivered, Count::InDoubt, Count::Lost];
@@ -176,9 +177,7 @@ fn kill(target: Instance, may_miss: bool) -> Fault {
     Fault {
         name: None,
         label: "kill it".to_owned(),
-        target,
-        how: KillHow::Crash,
-        restart_after: None,
+        action: FaultAction::Kill { target, how: KillHow::Crash, restart_after: None },
         trigger: Trigger::During(4),
         trigger_text: "during: 4".to_owned(),
         may_miss,

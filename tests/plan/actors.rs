@@ -189,7 +189,11 @@ expect: { queues: { all: { delivered: 10 }, all-2: { delivered: 5 }, one: { lost
         .collect();
     assert_eq!(
         bindings,
-        ["ExchangeId(1) QueueId(0) #", "ExchangeId(1) QueueId(1) #", "ExchangeId(1) QueueId(2) "]
+        [
+            "ExchangeId(1) Queue(QueueId(0)) #",
+            "ExchangeId(1) Queue(QueueId(1)) #",
+            "ExchangeId(1) Queue(QueueId(2)) "
+        ]
     );
     let consumed: Vec<usize> = v.workers.iter().map(|worker| worker.queue.index()).collect();
     assert_eq!(consumed, [0, 1, 2]);
@@ -224,11 +228,11 @@ topology:
     check(
         "binding",
         &v.topology.bindings,
-        r#"[Binding { from: ExchangeId(1), to: QueueId(0), routing_key: "", headers: [("a", Int(1)), ("b", Bool(true))], match_any: true }]"#,
+        r#"[Binding { from: ExchangeId(1), to: Queue(QueueId(0)), routing_key: "", headers: [("a", Int(1)), ("b", Bool(true))], match_any: true }]"#,
     );
     check(
         "exchange",
         &v.topology.exchanges[1],
-        r#"Exchange { name: "h", kind: Headers, durable: false, auto_delete: true, internal: true }"#,
+        r#"Exchange { name: "h", kind: Headers, durable: false, auto_delete: true, internal: true, alternate: None, predeclared: false, arguments: [] }"#,
     );
 }

@@ -1,5 +1,6 @@
 //! Triggers, faults, observations and expectations.
 
+use rmq_scenario::plan::model::FaultAction;
 use rmq_scenario::plan::{Options, load};
 use rmq_scenario::scenario::Source;
 
@@ -50,9 +51,13 @@ fn a_fault_on_a_group_is_one_for_each_instance() {
     .faults;
     let labels: Vec<&str> = faults.iter().map(|fault| fault.label.as_str()).collect();
     assert_eq!(labels, ["kill w-1", "kill w-2", "kill p"]);
-    check("how", (faults[0].how, faults[2].how), "(Cancel, CloseChannel)");
+    let kill = |index: usize| match faults[index].action {
+        FaultAction::Kill { how, restart_after, .. } => (how, restart_after),
+        ref other => panic!("{other:?} is no kill"),
+    };
+    check("how", (kill(0).0, kill(2).0), "(Cancel, CloseChannel)");
     check("miss", (faults[0].may_miss, faults[2].may_miss), "(true, false)");
-    check("restart", faults[2].restart_after, "Some(1s)");
+    check("restart", kill(2).1, "Some(1s)");
     check("after", &faults[2].trigger, "AfterFaults([FaultId(0), FaultId(1)])");
     assert_eq!(faults[2].trigger_text, "after: { fault: a }");
     assert_eq!(faults[0].name.as_deref(), Some("a"));

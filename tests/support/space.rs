@@ -11,30 +11,22 @@ use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel};
 use rmq_scenario::broker::{Space, header};
 use rmq_scenario::plan::model::{
-    Binding, Exchange, ExchangeId, ExchangeKind, Queue, QueueId, Topology, WorkerId,
+    Binding, BoundTo, Exchange, ExchangeId, ExchangeKind, Queue, QueueId, Topology, WorkerId,
 };
 use rmq_scenario::plan::pattern::Scalar;
 
 pub fn queue(name: &str) -> Queue {
-    Queue {
-        name: name.to_owned(),
-        durable: true,
-        auto_delete: false,
-        exclusive: false,
-        temporary: false,
-        owner: None,
-    }
+    Queue::named(name)
 }
 
 pub fn exchange(name: &str, kind: ExchangeKind) -> Exchange {
-    let name = name.to_owned();
-    Exchange { name, kind, durable: true, auto_delete: false, internal: false }
+    Exchange::named(name, kind)
 }
 
 pub fn binding(from: u16, to: u16, key: &str) -> Binding {
     Binding {
         from: ExchangeId(from),
-        to: QueueId(to),
+        to: BoundTo::Queue(QueueId(to)),
         routing_key: key.to_owned(),
         headers: Vec::new(),
         match_any: false,
@@ -52,7 +44,7 @@ pub fn topology() -> Topology {
         ("t".to_owned(), Scalar::Text("a".to_owned())),
     ];
     let mut any = matching.clone();
-    (any.to, any.match_any) = (QueueId(1), true);
+    (any.to, any.match_any) = (BoundTo::Queue(QueueId(1)), true);
     Topology {
         exchanges: vec![
             exchange("", ExchangeKind::Direct),

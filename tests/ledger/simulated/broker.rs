@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use rmq_scenario::ledger::event::MessageKey;
 use rmq_scenario::plan::model::{
-    AckMode, ExchangeId, ExchangeKind, ExchangeRef, ProducerId, QueueId, Variant,
+    AckMode, BoundTo, ExchangeId, ExchangeKind, ExchangeRef, ProducerId, QueueId, Variant,
 };
 use rmq_scenario::plan::pattern::Pattern;
 
@@ -327,6 +327,8 @@ pub fn routes(plan: &Variant, exchange: ExchangeId, key: &str, queue: QueueId) -
     }
     let fanout = plan.topology.exchanges[exchange.index()].kind == ExchangeKind::Fanout;
     plan.topology.bindings.iter().any(|binding| {
-        binding.from == exchange && binding.to == queue && (fanout || binding.routing_key == key)
+        binding.from == exchange
+            && binding.to == BoundTo::Queue(queue)
+            && (fanout || binding.routing_key == key)
     })
 }

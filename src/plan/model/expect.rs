@@ -1,0 +1,66 @@
+//! What must hold at the end.
+
+use crate::plan::count::Count;
+use crate::plan::matcher::{DurationMatcher, Matcher, Share};
+use crate::plan::model::{QueueId, Scope, WorkerId};
+use crate::scenario::At;
+
+/// One thing that must hold at the end.
+#[derive(Debug, Clone)]
+pub struct Expectation {
+    /// Joined by dots: `queues.task_queue.lost`.
+    pub path: String,
+    /// The matcher as the file says it.
+    pub expected: String,
+    pub what: Expected,
+    pub at: At,
+}
+
+#[derive(Debug, Clone)]
+pub enum Expected {
+    Count {
+        scope: Scope,
+        count: Count,
+        matcher: Matcher,
+    },
+    Cause {
+        cause: String,
+        matcher: Matcher,
+    },
+    /// No instance of the group has more of the group's time at work.
+    Fairness {
+        workers: Vec<WorkerId>,
+        max_share: Share,
+    },
+    /// Per producer, queue and worker the numbers rise.
+    Fifo,
+    Duration(DurationMatcher),
+    /// From the scheduled publish to the finish, at this quantile: 0.99 is `p99`, 1 is `max`.
+    Latency {
+        quantile: f64,
+        matcher: DurationMatcher,
+    },
+    Observed {
+        observation: usize,
+        queue: QueueId,
+        number: ObservedNumber,
+        matcher: Matcher,
+    },
+}
+
+/// What is known of an AMQP error before it comes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ExpectedError {
+    /// Instances that may have seen it; `None` is anybody.
+    pub who: Option<Vec<String>>,
+    pub code: Option<u16>,
+    /// A part of its text.
+    pub text: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ObservedNumber {
+    Ready,
+    Unacked,
+    Consumers,
+}
