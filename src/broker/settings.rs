@@ -78,7 +78,7 @@ const OURS_ADVANCED: [(&str, &str, &str); 9] = [
 ];
 
 /// How stale a quorum queue's numbers may be; the broker's default is 5 s. At this pace an idle
-/// queue costs nothing that can be seen.
+/// queue costs 0.2 % of a core (measured with 20 on 3.10.8, 4.0.5 and 4.3.6).
 const QUORUM_TICK_MS: i64 = 100;
 
 /// How often connections, channels and queues report to the management API. Its default of 5 s
