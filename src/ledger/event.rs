@@ -76,6 +76,8 @@ pub enum Event {
     ChangeBegun { change: ChangeId, queue: QueueId, kind: ChangeKind, at: Micros },
     /// Its answer was read, or the queue was verified gone.
     ChangeEnded { change: ChangeId, at: Micros },
+    /// It did not happen: the queue is what it was.
+    ChangeDropped { change: ChangeId, at: Micros },
     /// Found in the queue after the run, in the queue's order; `None` is no message of this run.
     Drained { queue: QueueId, messages: Vec<Option<Sighting>> },
     /// The drain of a queue is over. `complete` says that it was seen empty, `total` how many

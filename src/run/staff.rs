@@ -15,7 +15,7 @@ use crate::ledger::event::{Event, LifeEnd};
 use crate::ledger::facts::{Effect, ErrorFact};
 use crate::plan::model::{AckMode, CountEvent, Instance, KillHow, Queue, WorkerId};
 use crate::run::departure::{Departure, arrive};
-use crate::run::drain::Drain;
+use crate::run::drain::{Drain, drain_all};
 use crate::run::stage::{Command, Stage, lock};
 use crate::run::trouble::{self, Listener};
 use crate::run::worker::{Ending, Life, PATIENCE, Parts};
@@ -358,7 +358,7 @@ async fn finished(mut life: Life, cut: bool, left: oneshot::Sender<()>) {
         tell_noticed(&life, true).await;
     }
     match early {
-        Some(drain) => drain.complete(&life.stage).await,
+        Some(drain) => drain_all(&life.stage, vec![drain]).await,
         None if owns(&life) => drain_own(&life).await,
         None => {}
     }
@@ -399,14 +399,14 @@ async fn start_own_drain(life: &Life) -> Option<Drain> {
     let queue = life.stage.plan.workers[life.worker.index()].queue;
     let real = life.stage.real_name(queue)?;
     let channel = timeout(PATIENCE, life.link.connection.create_channel()).await.ok()?.ok()?;
-    Some(Drain::start(queue, real, channel).await)
+    Some(Drain::start(&life.stage, queue, real, channel).await)
 }
 
 async fn drain_own(life: &Life) {
     // Without a name it is gone, and without a channel nobody sees it empty: the end of the
     // run writes down either.
     if let Some(drain) = start_own_drain(life).await {
-        drain.complete(&life.stage).await;
+        drain_all(&life.stage, vec![drain]).await;
     }
 }
 

@@ -274,6 +274,11 @@ impl Stage {
         self.entries.load(Ordering::SeqCst) == 0
     }
 
+    /// Whether the run is over, for whoever waits for something.
+    pub fn is_closing(&self) -> bool {
+        *self.closing.borrow()
+    }
+
     /// Waits for a moment. `false` when the run is closing before it comes.
     pub async fn until(&self, moment: Instant) -> bool {
         let mut closing = self.closing.subscribe();
