@@ -40,6 +40,8 @@ pub enum Event {
     Published { producer: ProducerId, first: u32, count: u32, at: Micros },
     /// The broker answered the messages of each span.
     Answered { producer: ProducerId, answers: Vec<Answer>, at: Micros },
+    /// The first answer to a request came.
+    Replied { message: MessageKey, at: Micros },
     /// A basic.return came.
     Returned { message: MessageKey, at: Micros },
     /// The producer's channel is no more.
@@ -101,6 +103,9 @@ pub enum WorkEvent {
     Begun { tag: u64 },
     /// Its work ended.
     Finished { tag: u64 },
+    /// A refusal of this tag alone is about to be written, after its work: it ends the work
+    /// instead of `Finished`.
+    Rejected { tag: u64, requeue: bool },
     /// An ack was written: of this tag alone, or with `multiple` of all up to it.
     Acked { tag: u64, multiple: bool },
 }
@@ -123,6 +128,7 @@ pub struct LifeTotals {
     pub read: u64,
     pub begun: u64,
     pub finished: u64,
+    pub rejected: u64,
     /// Acks written, each frame once.
     pub acks: u64,
 }

@@ -290,6 +290,7 @@ impl Life {
             read: self.counts.read,
             begun: self.counts.begun,
             finished: self.counts.finished,
+            rejected: 0,
             acks: self.counts.acks,
         };
         if seen != totals {

@@ -28,6 +28,7 @@ impl Ledger {
                     self.answered(producer, answer, at);
                 }
             }
+            Event::Replied { .. } => {}
             Event::Returned { message, at } => self.returned(message, at),
             Event::ProducerEnded { producer, end, .. } => self.producer_ended(producer, end),
             Event::LifeStarted { life, worker, at } => self.life_started(life, worker, at),
@@ -209,6 +210,7 @@ impl Ledger {
             }
             WorkEvent::Begun { tag } => self.begun(id, tag, event.at),
             WorkEvent::Finished { tag } => self.finished(id, tag, event.at),
+            WorkEvent::Rejected { .. } => Ok(()),
             WorkEvent::Acked { tag, multiple } => self.acked(id, tag, multiple, event.at),
         };
         if let Err((message, what)) = result {

@@ -124,9 +124,10 @@ impl Owner {
 /// When something happened to a message; `None` for events about anything else.
 fn time_of(event: &Event) -> Option<Micros> {
     match event {
-        Event::Published { at, .. } | Event::Answered { at, .. } | Event::Returned { at, .. } => {
-            Some(*at)
-        }
+        Event::Published { at, .. }
+        | Event::Answered { at, .. }
+        | Event::Returned { at, .. }
+        | Event::Replied { at, .. } => Some(*at),
         Event::Worked { events, .. } => events.last().map(|event| event.at),
         _ => None,
     }
