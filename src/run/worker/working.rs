@@ -59,9 +59,13 @@ impl Life {
         Ok(())
     }
 
-    /// Whether work on it takes no time and does nothing but finish.
+    /// Whether work on it takes no time and does nothing but finish. An ack on a channel that
+    /// does not know it is never put together with others: the broker names the first of them.
     fn is_plain(&self, item: &Item) -> bool {
-        item.request.is_none() && self.duration(item).is_zero() && !self.may_refuse(item)
+        self.acks_on.is_none()
+            && item.request.is_none()
+            && self.duration(item).is_zero()
+            && !self.may_refuse(item)
     }
 
     fn push(&mut self, at: Micros, what: WorkEvent) {
