@@ -71,11 +71,10 @@ impl Content {
         Some(u8::try_from(priority).expect("a priority is at most 255"))
     }
 
-    /// How many milliseconds message `n` lives in its queue, if that is limited: the unit of
-    /// the protocol, in which anything finer is rounded down.
-    pub fn ttl_ms(&self, n: u64) -> Option<u64> {
-        let ttl = value(self.producer.ttl.as_ref(), self.ttl, n)?;
-        Some(u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX))
+    /// How long message `n` may wait in its first queue. The protocol counts in milliseconds:
+    /// anything finer is rounded down.
+    pub fn ttl(&self, n: u64) -> Option<Duration> {
+        value(self.producer.ttl.as_ref(), self.ttl, n)
     }
 
     /// How many dots message `n` has where its body says so; 0 without `dots`.

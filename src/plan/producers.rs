@@ -101,7 +101,7 @@ fn whole_milliseconds(ttl: &Pattern<Duration>, at: At, found: &mut Collector) {
         Pattern::Range(low, high) => vec![*low, *high],
         ttl => ttl.values().unwrap_or_default(),
     };
-    if values.iter().any(|time| time.subsec_nanos() % 1_000_000 != 0) {
+    if values.iter().any(|time| !time.subsec_nanos().is_multiple_of(1_000_000)) {
         let text = "`ttl` must be whole milliseconds";
         found.push(Mistake::new(at, text).help("write it like 250ms or 1.5s"));
     }

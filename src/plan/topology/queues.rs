@@ -96,7 +96,7 @@ fn keys(entry: &written::Queue, settings: &mut Settings, found: &mut Collector) 
 
 /// The broker counts in milliseconds.
 pub fn whole_milliseconds(setting: Setting, time: &Located<Time>, found: &mut Collector) -> bool {
-    let whole = time.value.0.subsec_nanos() % 1_000_000 == 0;
+    let whole = time.value.0.subsec_nanos().is_multiple_of(1_000_000);
     if !whole {
         let text = format!("`{}` must be whole milliseconds", setting.key());
         found.push(Mistake::new(time.at, text).help("write it like 250ms or 1.5s"));

@@ -150,8 +150,8 @@ impl Life {
         if let Some(priority) = self.content.priority(u64::from(n)) {
             properties = properties.with_priority(priority);
         }
-        if let Some(ttl) = self.content.ttl_ms(u64::from(n)) {
-            properties = properties.with_expiration(ttl.to_string().into());
+        if let Some(ttl) = self.content.ttl(u64::from(n)) {
+            properties = properties.with_expiration(ttl.as_millis().to_string().into());
         }
         if self.requests.is_some() {
             properties = properties.with_reply_to(REPLY_TO.into()).with_correlation_id(id);

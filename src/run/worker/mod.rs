@@ -189,11 +189,11 @@ impl Life {
     }
 
     fn read(&mut self, delivery: &Delivery) {
-        let id = delivery.properties.message_id().as_ref();
-        let message = id.and_then(|id| identity::read(&self.stage.run, id.as_str()));
+        let sighting = identity::sighting(&self.stage, &delivery.properties);
+        let message = sighting.map(|sighting| sighting.message);
         let tag = delivery.delivery_tag;
         let redelivered = delivery.redelivered;
-        self.note(WorkEvent::Read { tag, message, redelivered });
+        self.note(WorkEvent::Read { tag, message: sighting, redelivered });
         self.totals.read += 1;
         let dots = if self.time.counts_dots() { dots(&delivery.data) } else { 0 };
         let request = self.replies.as_ref().and_then(|_| Request::of(&delivery.properties));
