@@ -120,7 +120,8 @@ pub enum WorkEvent {
     Begun { tag: u64 },
     /// Its work ended.
     Finished { tag: u64 },
-    /// Its work ended, and it was refused: basic.nack or basic.reject was written.
+    /// Its work ended, and it is refused: basic.nack or basic.reject is about to be written.
+    /// Told first, because what that sets off may be read elsewhere at once.
     Rejected { tag: u64, requeue: bool },
     /// An ack was written: of this tag alone, or with `multiple` of all up to it.
     Acked { tag: u64, multiple: bool },

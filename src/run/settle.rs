@@ -85,7 +85,9 @@ impl Watcher {
         {
             return false;
         }
-        if waiting == Waiting::Nothing && self.is_final(stage, pulse).await {
+        // An answer on its way is no copy of anything, and counts as well.
+        let asks = stage.producers.iter().any(|slot| slot.asks.load(Ordering::SeqCst));
+        if waiting == Waiting::Nothing && !asks && self.is_final(stage, pulse).await {
             return true;
         }
         // A long work makes no event for a while, and yet it goes on.
