@@ -52,6 +52,19 @@ install_with_apt() (
         esac
 )
 
+# The container engine that answers, the same that the program would take.
+engine() {
+    local name
+    for name in ${RMQ_SCENARIO_ENGINE:-docker podman}; do
+        if [ "$name" != none ] && command -v "$name" >/dev/null &&
+            timeout 10 "$name" ps --quiet >/dev/null 2>&1; then
+            printf '%s\n' "$name"
+            return 0
+        fi
+    done
+    return 1
+}
+
 need_rabbitmq() {
     has_rabbitmq && return 0
     if command -v apt-get >/dev/null && may_be_root; then
@@ -62,6 +75,8 @@ need_rabbitmq() {
         brew install rabbitmq >&2 || say "that failed"
     fi
     has_rabbitmq && return 0
+    # The program then takes an image, and says so if it cannot be had.
+    engine >/dev/null && return 0
     say "error: there is no RabbitMQ here, and it could not be installed without asking"
     say "  Debian, Ubuntu: sudo apt-get install rabbitmq-server"
     say "  Fedora:         sudo dnf install rabbitmq-server"
