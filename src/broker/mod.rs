@@ -21,7 +21,7 @@ use std::time::Duration;
 use address::Address;
 use greeting::{Greeting, greet};
 use management::Management;
-use node::Node;
+use node::{Node, Server};
 use space::Home;
 
 pub use error::{BrokerError, Kind};
@@ -36,7 +36,8 @@ pub use topology::header;
 /// Which broker to use.
 #[derive(Clone)]
 pub enum Choice {
-    /// One of our own, from this server script or from the first that is found.
+    /// One of our own, from this server script or from the first that is found. `docker:IMAGE`
+    /// is a container of that image.
     Private { server: Option<PathBuf> },
     /// One that runs already, at an AMQP address; the management API is on the same host at
     /// 15672 unless its address is given.
@@ -67,7 +68,7 @@ impl Broker {
         raise_open_files();
         match choice {
             Choice::Private { server } => {
-                let server = locate(server.as_deref())?;
+                let server = Server::choose(server.as_deref()).await?;
                 Self::private(Node::start(&server, keeper).await?).await
             }
             Choice::External { url, management } => {

@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::container;
+
 /// How often connections, channels and queues report to the management API. Its default of 5 s
 /// keeps a new connection invisible for as long; far below a second it costs under load.
 const STATISTICS_INTERVAL_MS: u64 = 1000;
@@ -21,8 +23,10 @@ const STATISTICS_INTERVAL_MS: u64 = 1000;
 pub struct Facts {
     /// Holds everything the node writes.
     pub dir: PathBuf,
-    /// The Erlang machine, and the process group of what it starts.
+    /// The Erlang machine, and the process group of what it starts; of a container, its client.
     pub pid: u32,
+    /// The name of its container, if the node is in one.
+    pub container: Option<String>,
     /// The name service of the Erlang distribution, if it is a child of the keeper.
     pub epmd_pid: Option<u32>,
     pub amqp: u16,
@@ -87,23 +91,34 @@ pub(crate) fn write(facts: &Facts) -> io::Result<()> {
     let dir = &facts.dir;
     fs::write(dir.join("rabbitmq.conf"), configuration(facts))?;
     fs::write(dir.join("advanced.config"), ADVANCED)?;
-    fs::write(dir.join("enabled_plugins"), "[rabbitmq_management].\n")?;
+    fs::write(dir.join("enabled_plugins"), PLUGINS)?;
     let cookie = dir.join(".erlang.cookie");
     fs::write(&cookie, secret()?)?;
     fs::set_permissions(cookie, fs::Permissions::from_mode(0o400))
 }
 
+pub(crate) const PLUGINS: &str = "[rabbitmq_management].\n";
+
 fn configuration(facts: &Facts) -> String {
-    let Facts { amqp, management, distribution, user, password, .. } = facts;
+    let Facts { amqp, management, .. } = facts;
+    format!(
+        "listeners.tcp.local = 127.0.0.1:{amqp}\n\
+         management.tcp.ip = 127.0.0.1\n\
+         management.tcp.port = {management}\n\
+         {}",
+        settings(facts)
+    )
+}
+
+/// The configuration without the addresses to listen on, which a container has of its own.
+pub(crate) fn settings(facts: &Facts) -> String {
+    let Facts { distribution, user, password, .. } = facts;
     // The alarms block publishers, which in a scenario looks like a fault. On a private node
     // they would speak of the machine, not of the scenario: they fire only when it is exhausted.
     // Without a name for the cluster, each greeting and some answers wait for the name service
     // to tell the machine's name; where that is out of order, 5 s.
     format!(
         "cluster_name = rmq-scenario-{distribution}\n\
-         listeners.tcp.local = 127.0.0.1:{amqp}\n\
-         management.tcp.ip = 127.0.0.1\n\
-         management.tcp.port = {management}\n\
          default_user = {user}\n\
          default_pass = {password}\n\
          collect_statistics_interval = {STATISTICS_INTERVAL_MS}\n\
@@ -115,7 +130,7 @@ fn configuration(facts: &Facts) -> String {
 /// Versions that deny transient queues, or will, are asked to permit them; as terms rather than
 /// as keys of `rabbitmq.conf`, because a version that does not know such a key does not start.
 /// The tick is how stale a quorum queue's numbers may be; its default is 5 s.
-const ADVANCED: &str = "\
+pub(crate) const ADVANCED: &str = "\
 [{rabbit, [{permit_deprecated_features, #{transient_nonexcl_queues => true,
                                           management_metrics_collection => true}},
            {quorum_tick_interval, 1000}]}].
@@ -187,7 +202,8 @@ pub(crate) const CONSOLE: &str = "console.log";
 /// Whether the node stopped because another program had taken one of its ports meanwhile.
 pub(crate) fn port_was_taken(dir: &Path) -> bool {
     let log = fs::read(dir.join(CONSOLE)).unwrap_or_default();
-    String::from_utf8_lossy(&log).contains("eaddrinuse")
+    let log = String::from_utf8_lossy(&log);
+    log.contains("eaddrinuse") || container::port_was_taken(&log)
 }
 
 /// Lets this process, and what it starts, open as many files as the system allows it: each

@@ -17,11 +17,14 @@ use tokio::net::unix::pipe;
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::container::{self, Container};
 use super::end;
 use super::epmd;
 use super::files::{self, Facts, Reserved};
+use super::locate::Server;
 
-/// The first argument that makes this program a keeper; the second is the server script.
+/// The first argument that makes this program a keeper; the others are the words of a
+/// [`Server`].
 pub const KEEPER_WORD: &str = "keep-node";
 
 /// What the keeper tells the program.
@@ -39,12 +42,12 @@ pub(crate) enum Said {
 /// The life of a keeper; for `main` when the first argument is [`KEEPER_WORD`].
 pub fn keep_node() -> ExitCode {
     std::panic::set_hook(Box::new(|panic| say(&Said::Failed { message: panic.to_string() })));
-    let Some(server) = std::env::args_os().nth(2) else {
-        say(&Said::Failed { message: format!("{KEEPER_WORD} needs the server script") });
+    let Some(server) = Server::from_words(std::env::args_os().skip(2)) else {
+        say(&Said::Failed { message: format!("{KEEPER_WORD} needs the server") });
         return ExitCode::from(70);
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let kept = runtime.and_then(|runtime| runtime.block_on(keep(Path::new(&server))));
+    let kept = runtime.and_then(|runtime| runtime.block_on(keep(&server)));
     match kept {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -63,7 +66,7 @@ fn say(said: &Said) {
     }
 }
 
-async fn keep(server: &Path) -> io::Result<()> {
+async fn keep(server: &Server) -> io::Result<()> {
     let _deaf = deaf()?;
     let mut program = Program::new()?;
     files::raise_open_files();
@@ -71,11 +74,11 @@ async fn keep(server: &Path) -> io::Result<()> {
     let dir = tempfile::Builder::new().prefix("rmq-scenario-").permissions(closed).tempdir()?;
     // A link in the path of the temporary directory would hide it from a look at processes.
     let path = dir.path().canonicalize()?;
-    let mut node = Node { child: None, epmd: None, port: 0, dir: path };
+    let mut node = Node { child: None, container: None, epmd: None, port: 0, dir: path };
     let kept = node.live(server, &mut program).await;
-    node.end().await;
+    let ended = node.end().await;
     end::remove(dir).await?;
-    kept
+    kept.and(ended)
 }
 
 /// Signals meant for the program, sent to a whole group or by name, must not end the keeper:
@@ -109,6 +112,8 @@ impl Program {
 /// The node's processes, as far as they have been started.
 struct Node {
     child: Option<Child>,
+    /// If it is in one: the name of the container.
+    container: Option<(Container, String)>,
     epmd: Option<Child>,
     /// Of the name service.
     port: u16,
@@ -117,7 +122,7 @@ struct Node {
 
 impl Node {
     /// From the start of the node to the end of the program.
-    async fn live(&mut self, server: &Path, program: &mut Program) -> io::Result<()> {
+    async fn live(&mut self, server: &Server, program: &mut Program) -> io::Result<()> {
         if !self.start(server).await? {
             say(&self.exited(true));
             program.ended().await;
@@ -138,11 +143,12 @@ impl Node {
     }
 
     /// False when somebody else has taken a port meanwhile.
-    async fn start(&mut self, server: &Path) -> io::Result<bool> {
+    async fn start(&mut self, server: &Server) -> io::Result<bool> {
         let reserved = Reserved::new()?;
-        let mut facts = Facts {
+        let facts = Facts {
             dir: self.dir.clone(),
             pid: 0,
+            container: None,
             epmd_pid: None,
             amqp: reserved.amqp.local_addr()?.port(),
             management: reserved.management.local_addr()?.port(),
@@ -151,8 +157,28 @@ impl Node {
             user: "rmq-scenario".to_owned(),
             password: files::secret()?,
         };
-        self.port = facts.epmd;
         drop(reserved);
+        match server {
+            Server::Script(script) => self.start_script(script, facts).await,
+            Server::Container(container) => self.start_container(container, facts),
+        }
+    }
+
+    fn start_container(&mut self, container: &Container, mut facts: Facts) -> io::Result<bool> {
+        let name = container::fresh_name()?;
+        facts.container = Some(name.clone());
+        let console = fs::File::create(facts.dir.join(files::CONSOLE))?;
+        // Known before it is made: nothing that happens in between may leave it behind.
+        self.container = Some((container.clone(), name));
+        let child = container.start(&facts, console)?;
+        facts.pid = child.id().unwrap_or_default();
+        self.child = Some(child);
+        say(&Said::Started(facts));
+        Ok(true)
+    }
+
+    async fn start_script(&mut self, script: &Path, mut facts: Facts) -> io::Result<bool> {
+        self.port = facts.epmd;
         self.epmd = epmd::start(&facts)?;
         if let Some(epmd) = &mut self.epmd {
             if !epmd::answers(epmd, facts.epmd).await? {
@@ -161,7 +187,7 @@ impl Node {
             facts.epmd_pid = epmd.id();
         }
         files::write(&facts)?;
-        let child = spawn(server, &facts)?;
+        let child = spawn(script, &facts)?;
         facts.pid = child.id().unwrap_or_default();
         self.child = Some(child);
         say(&Said::Started(facts));
@@ -169,7 +195,10 @@ impl Node {
     }
 
     /// Ends every process of the node.
-    async fn end(&mut self) {
+    async fn end(&mut self) -> io::Result<()> {
+        if let (Some((container, name)), Some(client)) = (&self.container, &mut self.child) {
+            return container.end(name, client).await;
+        }
         if let Some(child) = &mut self.child {
             end::group(child).await;
         }
@@ -183,6 +212,7 @@ impl Node {
             None => epmd::end_daemon(self.port).await,
         }
         end::strays(&self.dir, None).await;
+        Ok(())
     }
 }
 
