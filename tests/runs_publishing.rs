@@ -105,7 +105,8 @@ producers:
     let refused = run(&yaml(">=4.0"));
     if refused.variant(0)["verdict"] == "skipped" {
         let taken = run(&yaml("<4.0"));
-        return drop(taken.exits(0).has("published 4, confirmed 4, remaining 4"));
+        taken.exits(0).has("published 4, confirmed 4, remaining 4");
+        return;
     }
     refused.exits(1).has("published 3, confirmed 2, unconfirmed 1, remaining 2, in_doubt 1");
     let error = refused.row("errors", 0);
