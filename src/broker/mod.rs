@@ -25,7 +25,7 @@ use std::time::Duration;
 use address::Address;
 use greeting::{Greeting, greet};
 use management::Management;
-use node::Node;
+use node::{Node, Server};
 use route::Route;
 use space::Home;
 use tls::Trust;
@@ -45,7 +45,8 @@ pub use warm::{Standing, Warm, warm, warm_down, warm_file, warm_up};
 /// Which broker to use.
 #[derive(Clone)]
 pub enum Choice {
-    /// One of our own, from this server script or from the first that is found.
+    /// One of our own, from this server script or from the first that is found. `docker:IMAGE`
+    /// is a container of that image.
     Private { server: Option<PathBuf>, settings: Settings },
     /// One of our own that was left standing, see [`warm`].
     Warm(Standing),
@@ -80,7 +81,7 @@ impl Broker {
         match choice {
             Choice::Private { server, settings } => {
                 settings.check()?;
-                let server = locate(server.as_deref())?;
+                let server = Server::choose(server.as_deref()).await?;
                 let node = Node::start(&server, keeper, &settings).await?;
                 Self::private(node, settings.heartbeat).await
             }

@@ -86,7 +86,8 @@ pub struct RunArgs {
 
     /// The rabbitmq-server to start for a private broker
     ///
-    /// Without it, PATH and the usual places are searched.
+    /// Without it, PATH and the usual places are searched. docker:IMAGE is a container of that
+    /// image, in docker or podman; docker:rabbitmq:4-management is one where nothing is found.
     #[arg(long, value_name = "PATH", env = SERVER_ENV, hide_env_values = true)]
     pub server: Option<String>,
 

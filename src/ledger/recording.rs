@@ -41,6 +41,11 @@ impl Ledger {
                 self.change_begun(change, queue, kind);
             }
             Event::ChangeEnded { change, .. } => self.change_ended(change),
+            Event::ChangeDropped { change, .. } => {
+                if !self.changing.drop_pending(change) {
+                    self.violation(None, "a change of the topology was dropped that never began");
+                }
+            }
             Event::Drained { queue, messages } => self.drained(queue, messages),
             Event::DrainEnded { queue, complete, total, at } => {
                 self.drain_ended(queue, complete, total, at);
@@ -195,6 +200,7 @@ impl Ledger {
             self.violation(None, what);
         }
         self.came_back(queue, back);
+        self.check_early(id, how);
     }
 
     /// From here on the broker sends nothing more to a life that is over.

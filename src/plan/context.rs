@@ -6,8 +6,8 @@ use crate::plan::model::{Group, Settle, Variant};
 use crate::plan::names::Names;
 use crate::plan::variants::Cell;
 use crate::plan::{
-    Options, expectations, faults, meaning, missing_name, producers, requires, topology, triggers,
-    unsupported, wishes, workers,
+    Options, expectations, faults, meaning, missing_name, producers, requires, rounds, topology,
+    triggers, unsupported, wishes, workers,
 };
 use crate::scenario::collect::Collector;
 use crate::scenario::decode::Decoder;
@@ -75,6 +75,9 @@ pub fn variant(
         settle,
         expectations,
     };
+    if found.is_empty() {
+        rounds::warn(&context, &variant, found);
+    }
     Some(variant)
 }
 

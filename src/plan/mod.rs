@@ -20,6 +20,7 @@ mod triggers;
 mod faults;
 mod expectations;
 mod counts;
+mod rounds;
 pub mod model;
 pub mod count;
 pub mod matcher;

@@ -73,8 +73,5 @@ impl Refusal<'_> {
         if let Some(errors) = expect.errors.as_ref().filter(|errors| errors.some().is_some()) {
             self.say(errors.at, "errors", "leave it out; errors are listed in the report");
         }
-        if let Some(latency) = expect.latency.as_ref().filter(|latency| latency.some().is_some()) {
-            self.say(latency.at, "latency", "leave it out; `duration` bounds the whole run");
-        }
     }
 }

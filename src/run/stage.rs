@@ -14,12 +14,13 @@ use crate::broker::{BrokerError, Space};
 use crate::ledger::event::{ChangeId, LifeId};
 use crate::ledger::facts::{Effect, ErrorFact, FaultFact, ObservationFact};
 use crate::ledger::paths::Paths;
-use crate::plan::model::{KillHow, ProducerId, QueueId, Trigger, Variant, WorkerId};
+use crate::plan::model::{KillHow, ProducerId, QueueId, QueueKind, Trigger, Variant, WorkerId};
 use crate::plan::routing::Standing;
 use crate::run::asking::Asker;
 use crate::run::clock::Clock;
 use crate::run::scribe::Scribe;
 use crate::run::tally::{Action, Tallies, actions};
+use crate::run::worker::refusing::Refusals;
 
 /// What an instance is told while it runs.
 pub enum Command {
@@ -67,6 +68,7 @@ pub struct Stage {
     pub faults: Vec<FaultSlot>,
     pub errors: Mutex<Vec<ErrorFact>>,
     pub refused: Mutex<Vec<WorkerId>>,
+    pub refusals: Refusals,
     pub observations: Mutex<Vec<ObservationFact>>,
     /// Actions that will happen by themselves: timers not yet due, acts under way, restarts.
     pub coming: AtomicUsize,
@@ -131,6 +133,8 @@ pub struct ProducerSlot {
     pub published: AtomicU32,
     /// Nothing more will come from it as things stand.
     pub done: AtomicBool,
+    /// It has asked for something and may still be answered.
+    pub asks: AtomicBool,
 }
 
 /// One queue.
@@ -183,6 +187,7 @@ impl Stage {
             faults: plan.faults.iter().map(|_| fault()).collect(),
             errors: Mutex::default(),
             refused: Mutex::default(),
+            refusals: Refusals::new(&plan),
             observations: Mutex::default(),
             coming: AtomicUsize::new(0),
             actions: planned(&plan),
@@ -244,6 +249,19 @@ impl Stage {
         *lock(&self.queues[queue.index()].real) = Some(real);
     }
 
+    /// How many consumers the broker shows of a queue when it has given up all that are dead. Of
+    /// a quorum queue with a single active consumer it shows that one, and none that wait.
+    pub fn consumers_shown(&self, queue: QueueId) -> u64 {
+        let live = self.queues[queue.index()].consumers.load(Ordering::SeqCst);
+        if self.shows_waiting(queue) { live } else { live.min(1) }
+    }
+
+    /// Whether the broker counts every consumer of a queue.
+    pub fn shows_waiting(&self, queue: QueueId) -> bool {
+        let plan = &self.plan.topology.queues[queue.index()];
+        !(plan.single_active_consumer && plan.kind == QueueKind::Quorum)
+    }
+
     /// The queue that has, or had, this name on the broker.
     pub fn queue_called(&self, real: &str) -> Option<QueueId> {
         lock(&self.names).get(real).copied()
@@ -272,6 +290,11 @@ impl Stage {
             sleep(Duration::from_millis(1)).await;
         }
         self.entries.load(Ordering::SeqCst) == 0
+    }
+
+    /// Whether the run is over, for whoever waits for something.
+    pub fn is_closing(&self) -> bool {
+        *self.closing.borrow()
     }
 
     /// Waits for a moment. `false` when the run is closing before it comes.

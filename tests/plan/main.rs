@@ -2,6 +2,7 @@
 
 mod actors;
 mod expectations;
+mod queues;
 mod variants;
 
 use std::fmt::Debug;

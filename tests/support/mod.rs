@@ -11,7 +11,7 @@ use std::future::Future;
 use std::path::Path;
 use std::sync::LazyLock;
 
-use rmq_scenario::broker::{Broker, Choice, Settings, Tls};
+use rmq_scenario::broker::{Broker, Choice, Settings, Tls, locate};
 use tokio::runtime::Runtime;
 use tokio::sync::OnceCell;
 
@@ -26,6 +26,12 @@ pub fn block_on<F: Future>(test: F) -> F::Output {
 /// The program under test, which is its own keeper.
 pub fn program() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_rmq-scenario"))
+}
+
+/// Whether private nodes are in containers here, because an image was named or no server is
+/// installed. Their processes belong to the engine, and are not seen as those of a script are.
+pub fn contained() -> bool {
+    locate(None).is_err()
 }
 
 /// The private node of this test program, started by the first who asks.

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::container;
 use crate::broker::settings::Settings;
 
 /// A started node: where it is, and how to enter it.
@@ -19,8 +20,10 @@ use crate::broker::settings::Settings;
 pub struct Facts {
     /// Holds everything the node writes.
     pub dir: PathBuf,
-    /// The Erlang machine, and the process group of what it starts.
+    /// The Erlang machine, and the process group of what it starts; of a container, its client.
     pub pid: u32,
+    /// The name of its container, if the node is in one.
+    pub container: Option<String>,
     /// The name service of the Erlang distribution, if it is a child of the keeper.
     pub epmd_pid: Option<u32>,
     pub amqp: u16,
@@ -85,25 +88,35 @@ pub(crate) fn write(facts: &Facts, settings: &Settings) -> io::Result<()> {
     let dir = &facts.dir;
     fs::write(dir.join("rabbitmq.conf"), configuration(facts, settings))?;
     fs::write(dir.join("advanced.config"), settings.advanced())?;
-    fs::write(dir.join("enabled_plugins"), "[rabbitmq_management].\n")?;
+    fs::write(dir.join("enabled_plugins"), PLUGINS)?;
     let cookie = dir.join(".erlang.cookie");
     fs::write(&cookie, secret()?)?;
     fs::set_permissions(cookie, fs::Permissions::from_mode(0o400))
 }
 
+pub(crate) const PLUGINS: &str = "[rabbitmq_management].\n";
+
 fn configuration(facts: &Facts, settings: &Settings) -> String {
-    let Facts { amqp, management, distribution, user, password, .. } = facts;
+    let Facts { amqp, management, .. } = facts;
+    let listeners = format!(
+        "listeners.tcp.local = 127.0.0.1:{amqp}\n\
+         management.tcp.ip = 127.0.0.1\n\
+         management.tcp.port = {management}\n"
+    );
+    listeners + &anywhere(facts, settings)
+}
+
+/// The configuration without the addresses to listen on, which a container has of its own.
+pub(crate) fn anywhere(facts: &Facts, settings: &Settings) -> String {
+    let Facts { distribution, user, password, .. } = facts;
     // Without a name for the cluster, each greeting and some answers wait for the name service
     // to tell the machine's name; where that is out of order, 5 s.
-    let places = format!(
+    let own = format!(
         "cluster_name = rmq-scenario-{distribution}\n\
-         listeners.tcp.local = 127.0.0.1:{amqp}\n\
-         management.tcp.ip = 127.0.0.1\n\
-         management.tcp.port = {management}\n\
          default_user = {user}\n\
          default_pass = {password}\n"
     );
-    places + &settings.configuration()
+    own + &settings.configuration()
 }
 
 /// The whole environment of the node, and of everything it starts.
@@ -196,7 +209,8 @@ pub(crate) const CONSOLE: &str = "console.log";
 /// Whether the node stopped because another program had taken one of its ports meanwhile.
 pub(crate) fn port_was_taken(dir: &Path) -> bool {
     let log = fs::read(dir.join(CONSOLE)).unwrap_or_default();
-    String::from_utf8_lossy(&log).contains("eaddrinuse")
+    let log = String::from_utf8_lossy(&log);
+    log.contains("eaddrinuse") || container::port_was_taken(&log)
 }
 
 /// Lets this process, and what it starts, open as many files as the system allows it: each

@@ -18,12 +18,15 @@ use tokio::net::unix::pipe;
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::container::{self, Container};
 use super::end;
 use super::epmd;
 use super::files::{self, Facts, Reserved};
+use super::locate::Server;
 use crate::broker::settings::Settings;
 
-/// The first argument that makes this program a keeper; the second is the server script.
+/// The first argument that makes this program a keeper; the others are the words of a
+/// [`Server`].
 pub const KEEPER_WORD: &str = "keep-node";
 
 /// What the program may say after its orders: its end is not the node's, which stays until
@@ -51,12 +54,12 @@ pub(crate) struct Orders {
 /// The life of a keeper; for `main` when the first argument is [`KEEPER_WORD`].
 pub fn keep_node() -> ExitCode {
     std::panic::set_hook(Box::new(|panic| say(&Said::Failed { message: panic.to_string() })));
-    let Some(server) = std::env::args_os().nth(2) else {
-        say(&Said::Failed { message: format!("{KEEPER_WORD} needs the server script") });
+    let Some(server) = Server::from_words(std::env::args_os().skip(2)) else {
+        say(&Said::Failed { message: format!("{KEEPER_WORD} needs the server") });
         return ExitCode::from(70);
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let kept = runtime.and_then(|runtime| runtime.block_on(keep(Path::new(&server))));
+    let kept = runtime.and_then(|runtime| runtime.block_on(keep(&server)));
     match kept {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -75,7 +78,7 @@ fn say(said: &Said) {
     }
 }
 
-async fn keep(server: &Path) -> io::Result<()> {
+async fn keep(server: &Server) -> io::Result<()> {
     let _deaf = deaf()?;
     let mut program = Program::new()?;
     let Some(orders) = program.orders().await? else { return Ok(()) };
@@ -84,11 +87,11 @@ async fn keep(server: &Path) -> io::Result<()> {
     let dir = tempfile::Builder::new().prefix(files::DIRECTORY).permissions(closed).tempdir()?;
     // A link in the path of the temporary directory would hide it from a look at processes.
     let path = dir.path().canonicalize()?;
-    let mut node = Node { child: None, epmd: None, port: 0, dir: path };
+    let mut node = Node { child: None, container: None, epmd: None, port: 0, dir: path };
     let kept = node.live(server, &orders, &mut program).await;
-    node.end().await;
+    let ended = node.end().await;
     end::remove(dir).await?;
-    kept
+    kept.and(ended)
 }
 
 /// Signals meant for the program, sent to a whole group or by name, must not end the keeper:
@@ -142,6 +145,8 @@ impl Program {
 /// The node's processes, as far as they have been started.
 struct Node {
     child: Option<Child>,
+    /// If it is in one: the name of the container.
+    container: Option<(Container, String)>,
     epmd: Option<Child>,
     /// Of the name service.
     port: u16,
@@ -152,7 +157,7 @@ impl Node {
     /// From the start of the node to the end of the program.
     async fn live(
         &mut self,
-        server: &Path,
+        server: &Server,
         orders: &Orders,
         program: &mut Program,
     ) -> io::Result<()> {
@@ -176,11 +181,12 @@ impl Node {
     }
 
     /// False when somebody else has taken a port meanwhile.
-    async fn start(&mut self, server: &Path, settings: &Settings) -> io::Result<bool> {
+    async fn start(&mut self, server: &Server, settings: &Settings) -> io::Result<bool> {
         let reserved = Reserved::new()?;
-        let mut facts = Facts {
+        let facts = Facts {
             dir: self.dir.clone(),
             pid: 0,
+            container: None,
             epmd_pid: None,
             amqp: reserved.amqp.local_addr()?.port(),
             management: reserved.management.local_addr()?.port(),
@@ -189,8 +195,38 @@ impl Node {
             user: "rmq-scenario".to_owned(),
             password: files::secret()?,
         };
-        self.port = facts.epmd;
         drop(reserved);
+        match server {
+            Server::Script(script) => self.start_script(script, facts, settings).await,
+            Server::Container(container) => self.start_container(container, facts, settings),
+        }
+    }
+
+    fn start_container(
+        &mut self,
+        container: &Container,
+        mut facts: Facts,
+        settings: &Settings,
+    ) -> io::Result<bool> {
+        let name = container::fresh_name()?;
+        facts.container = Some(name.clone());
+        let console = fs::File::create(facts.dir.join(files::CONSOLE))?;
+        // Known before it is made: nothing that happens in between may leave it behind.
+        self.container = Some((container.clone(), name));
+        let child = container.start(&facts, settings, console)?;
+        facts.pid = child.id().unwrap_or_default();
+        self.child = Some(child);
+        say(&Said::Started(facts));
+        Ok(true)
+    }
+
+    async fn start_script(
+        &mut self,
+        script: &Path,
+        mut facts: Facts,
+        settings: &Settings,
+    ) -> io::Result<bool> {
+        self.port = facts.epmd;
         self.epmd = epmd::start(&facts)?;
         if let Some(epmd) = &mut self.epmd {
             if !epmd::answers(epmd, facts.epmd).await? {
@@ -199,7 +235,7 @@ impl Node {
             facts.epmd_pid = epmd.id();
         }
         files::write(&facts, settings)?;
-        let child = spawn(server, &facts)?;
+        let child = spawn(script, &facts)?;
         facts.pid = child.id().unwrap_or_default();
         self.child = Some(child);
         say(&Said::Started(facts));
@@ -207,7 +243,10 @@ impl Node {
     }
 
     /// Ends every process of the node.
-    async fn end(&mut self) {
+    async fn end(&mut self) -> io::Result<()> {
+        if let (Some((container, name)), Some(client)) = (&self.container, &mut self.child) {
+            return container.end(name, client).await;
+        }
         if let Some(child) = &mut self.child {
             end::group(child).await;
         }
@@ -221,6 +260,7 @@ impl Node {
             None => epmd::end_daemon(self.port).await,
         }
         end::strays(&self.dir, None).await;
+        Ok(())
     }
 }
 

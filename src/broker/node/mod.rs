@@ -1,6 +1,7 @@
 //! A private node, as its owner sees it: started through its keeper, ready when it answers,
 //! gone when this value is.
 
+mod container;
 mod end;
 mod epmd;
 mod files;
@@ -21,17 +22,19 @@ use super::greeting::greet;
 use super::management::Management;
 use super::route::Route;
 use super::settings::Settings;
+use container::Container;
 use keeper::{Orders, STAY, Said};
 
 pub use files::{Facts, raise_open_files};
 pub use keeper::{KEEPER_WORD, keep_node};
+pub(crate) use locate::Server;
 pub use locate::{SERVER_VARIABLE, install_command, locate};
 
 /// How long a node may take to answer.
 const BOOT_DEADLINE: Duration = Duration::from_secs(90);
 const STEP: Duration = Duration::from_millis(50);
-/// How long the keeper may take to end a node; it takes some 20 ms.
-const END_DEADLINE: Duration = Duration::from_secs(10);
+/// How long the keeper may take to end a node; it takes some 20 ms, a container's engine seconds.
+const END_DEADLINE: Duration = Duration::from_secs(30);
 
 /// A running private node. Dropping it ends the node, a moment later; [`Node::close`] waits.
 #[derive(Debug)]
@@ -44,10 +47,10 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    /// Starts the script `server` under a keeper, which is the program `keeper` run with
+    /// Starts the `server` under a keeper, which is the program `keeper` run with
     /// [`KEEPER_WORD`]. When another program takes one of its ports meanwhile, it tries again.
     pub async fn start(
-        server: &Path,
+        server: &Server,
         keeper: &Path,
         settings: &Settings,
     ) -> Result<Self, BrokerError> {
@@ -65,7 +68,7 @@ impl Node {
     }
 
     async fn attempt(
-        server: &Path,
+        server: &Server,
         keeper: &Path,
         orders: &Orders,
         started: Instant,
@@ -73,11 +76,11 @@ impl Node {
         let mut keeper = Keeper::start(server, keeper, orders).await?;
         let facts = match keeper.listen().await {
             Said::Started(facts) => facts,
-            said => return failure(said, keeper).await,
+            said => return failure(said, keeper, server).await,
         };
         let management = Management::private(&facts)?;
         tokio::select! {
-            said = keeper.listen() => return failure(said, keeper).await,
+            said = keeper.listen() => return failure(said, keeper, server).await,
             answered = timeout(BOOT_DEADLINE, answers(&facts, &management)) => {
                 if answered.is_err() {
                     return Err(too_slow(&facts));
@@ -136,7 +139,7 @@ async fn answers(facts: &Facts, management: &Management) {
     }
 }
 
-async fn failure(said: Said, keeper: Keeper) -> Result<Attempt, BrokerError> {
+async fn failure(said: Said, keeper: Keeper, server: &Server) -> Result<Attempt, BrokerError> {
     // The node is tidied away before the error is told, whatever becomes of that.
     let _ = keeper.close().await;
     let (port_was_taken, log) = match said {
@@ -144,8 +147,16 @@ async fn failure(said: Said, keeper: Keeper) -> Result<Attempt, BrokerError> {
         Said::Failed { message } => return Err(not_started(&message)),
         Said::Started(_) => return Err(not_started("its keeper started a second one")),
     };
-    let mut error = BrokerError::new(Kind::Boot, "the private RabbitMQ ended while it booted")
-        .help("the lines above are from its log; `--server` names another installation");
+    let error = BrokerError::new(Kind::Boot, "the private RabbitMQ ended while it booted");
+    let mut error = error.help(match server {
+        Server::Script(_) => {
+            "the lines above are from its log; `--server` names another installation".into()
+        }
+        Server::Container(Container { image, .. }) => format!(
+            "the lines above are the last words of its container, from the image {image}; \
+             `--server` names another one, or an installation"
+        ),
+    });
     error.notes = log;
     if port_was_taken { Ok(Attempt::PortTaken(error)) } else { Err(error) }
 }
@@ -173,10 +184,10 @@ struct Keeper {
 }
 
 impl Keeper {
-    async fn start(server: &Path, program: &Path, orders: &Orders) -> Result<Self, BrokerError> {
+    async fn start(server: &Server, program: &Path, orders: &Orders) -> Result<Self, BrokerError> {
         let mut child = Command::new(program)
             .arg(KEEPER_WORD)
-            .arg(server)
+            .args(server.words())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             // Whoever reads our output to its end must not wait for the keeper's.
@@ -202,14 +213,29 @@ impl Keeper {
         serde_json::from_str(&line).unwrap_or_else(|_| silent())
     }
 
+    /// The last thing it has said that nobody listened to.
+    async fn last_words(&mut self) -> Option<Said> {
+        let mut last = None;
+        while let Ok(Some(line)) = self.lines.next_line().await {
+            last = serde_json::from_str(&line).ok();
+        }
+        last
+    }
+
     async fn close(mut self) -> Result<(), BrokerError> {
         drop(self.life.take());
         match timeout(END_DEADLINE, self.child.wait()).await {
             Ok(Ok(status)) if status.success() => Ok(()),
-            Ok(Ok(status)) => Err(BrokerError::new(
-                Kind::Boot,
-                format!("the keeper of the private RabbitMQ could not tidy up ({status})"),
-            )),
+            Ok(Ok(status)) => {
+                let why = match self.last_words().await {
+                    Some(Said::Failed { message }) => message,
+                    _ => status.to_string(),
+                };
+                Err(BrokerError::new(
+                    Kind::Boot,
+                    format!("the keeper of the private RabbitMQ could not tidy up: {why}"),
+                ))
+            }
             Ok(Err(error)) => Err(BrokerError::new(
                 Kind::Boot,
                 format!("the keeper of the private RabbitMQ is out of sight: {error}"),

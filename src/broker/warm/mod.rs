@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep};
 use super::error::{BrokerError, Kind};
 use super::greeting::greet;
 use super::management::{Contents, Management};
-use super::node::{Facts, Node, clear, locate};
+use super::node::{Facts, Node, Server, clear};
 use super::route::Route;
 use super::settings::Settings;
 use place::Place;
@@ -37,7 +37,7 @@ pub struct Standing {
     /// Since the epoch.
     since_s: u64,
     pub version: String,
-    /// The script that it runs.
+    /// The script that it runs, or `docker:IMAGE`.
     pub server: PathBuf,
     pub facts: Facts,
 }
@@ -76,10 +76,13 @@ pub async fn warm_up(
 ) -> Result<(Standing, Option<Duration>), BrokerError> {
     let place = Place::of_user();
     let _locked = place.lock()?;
-    let wanted = server.map(|server| locate(Some(server))).transpose()?.map(whole);
+    let wanted = match server {
+        Some(server) => Some(Server::choose(Some(server)).await?.whole()),
+        None => None,
+    };
     let found = place.read();
     if let Some(standing) = found.clone().filter(Standing::lives) {
-        if wanted.is_some_and(|wanted| wanted != standing.server) {
+        if wanted.is_some_and(|wanted| wanted.name() != standing.server) {
             return Err(another(&standing));
         }
         return Ok((standing, None));
@@ -89,11 +92,11 @@ pub async fn warm_up(
     }
     let server = match wanted {
         Some(server) => server,
-        None => whole(locate(None)?),
+        None => Server::choose(None).await?.whole(),
     };
     let node = Node::start(&server, keeper, &Settings::default()).await?;
     let ready_after = node.ready_after;
-    let standing = standing(&node, server).await?;
+    let standing = standing(&node, server.name()).await?;
     // Known before it is left alone: whatever ends us in between ends the node, too.
     place.write(&standing)?;
     node.leave().await?;
@@ -111,11 +114,6 @@ async fn standing(node: &Node, server: PathBuf) -> Result<Standing, BrokerError>
     })?;
     let since_s = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     Ok(Standing { keeper, born, since_s, version, server, facts: node.facts.clone() })
-}
-
-/// Scripts are compared, and run from elsewhere.
-fn whole(path: PathBuf) -> PathBuf {
-    std::path::absolute(&path).unwrap_or(path)
 }
 
 fn another(standing: &Standing) -> BrokerError {
