@@ -10,6 +10,7 @@ mod greeting;
 mod link;
 mod management;
 mod node;
+mod probe;
 mod remains;
 mod space;
 mod topology;

@@ -209,7 +209,7 @@ impl Space {
     }
 
     /// Before it is declared: if that is cut half-way, nobody knows how far it came.
-    async fn remember(&self, queues: Vec<String>, exchanges: Vec<String>) {
+    pub(super) async fn remember(&self, queues: Vec<String>, exchanges: Vec<String>) {
         if self.0.home == Home::Vhost {
             return;
         }

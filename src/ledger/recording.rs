@@ -44,6 +44,9 @@ impl Ledger {
             }
             Event::ChangeEnded { change, .. } => self.change_ended(change),
             Event::Drained { queue, messages } => self.drained(queue, messages),
+            Event::Excused { deliveries } => {
+                self.foreign = self.foreign.saturating_sub(deliveries);
+            }
             Event::DrainEnded { queue, complete, total } => {
                 self.queues[queue.index()].drain = Some(complete);
                 let seen = self.queues[queue.index()].drained;

@@ -13,7 +13,7 @@ use crate::plan::model::{FaultAction, FaultId, Instance, QueueId, WorkerId};
 use crate::run::asking::Answer;
 use crate::run::stage::{Command, Numbers, Stage, lock};
 use crate::run::tally::Action;
-use crate::run::{producer, staff};
+use crate::run::{probing, producer, staff};
 
 /// Does them one after another. The future is boxed because a start may set off further
 /// actions.
@@ -41,6 +41,7 @@ async fn act(stage: &Arc<Stage>, action: Action) {
     match action {
         Action::Fault(id) => kill(stage, id).await,
         Action::Observe(index) => observe(stage, index).await,
+        Action::Probe(index) => probing::probe(stage, index).await,
         Action::Start(Instance::Worker(id)) => drop(staff::start(stage, id).await),
         Action::Start(Instance::Producer(id)) => producer::start(stage, id).await,
         Action::Stop(id) => stop(stage, id).await,

@@ -10,6 +10,7 @@ mod clock;
 mod departure;
 mod drain;
 mod identity;
+mod probing;
 mod producer;
 mod scribe;
 mod settle;
@@ -147,16 +148,20 @@ async fn open(stage: &Arc<Stage>) -> Result<JoinSet<()>, BrokerError> {
 }
 
 /// A task for each moment of the clock and for each fault that something waits for. Actions
-/// of one moment happen in the order of the file.
+/// of one moment happen in the order of the file; probes, which wait for answers, hold up
+/// nothing but each other.
 fn timers(stage: &Arc<Stage>, began: Instant) -> JoinSet<()> {
     let mut timers = JoinSet::new();
-    let mut moments: Vec<(Duration, Vec<Action>)> = Vec::new();
+    let mut moments: Vec<((Duration, bool), Vec<Action>)> = Vec::new();
     for (action, trigger) in actions(&stage.plan) {
         match trigger {
-            Trigger::At(moment) => match moments.iter_mut().find(|(known, _)| known == moment) {
-                Some((_, due)) => due.push(action),
-                None => moments.push((*moment, vec![action])),
-            },
+            Trigger::At(moment) => {
+                let key = (*moment, matches!(action, Action::Probe(_)));
+                match moments.iter_mut().find(|(known, _)| *known == key) {
+                    Some((_, due)) => due.push(action),
+                    None => moments.push((key, vec![action])),
+                }
+            }
             Trigger::AfterFaults(ids) => {
                 let (stage, ids) = (Arc::clone(stage), ids.clone());
                 timers.spawn(async move {
@@ -171,7 +176,7 @@ fn timers(stage: &Arc<Stage>, began: Instant) -> JoinSet<()> {
             _ => {}
         }
     }
-    for (moment, due) in moments {
+    for ((moment, _), due) in moments {
         let stage = Arc::clone(stage);
         timers.spawn(async move {
             if stage.until(began + moment).await {
@@ -299,10 +304,14 @@ async fn conclude(stage: Arc<Stage>, over: Over, ledger: JoinHandle<Written>) ->
         errors: std::mem::take(&mut *lock(&stage.errors)),
         refused: std::mem::take(&mut *lock(&stage.refused)),
         observations: std::mem::take(&mut *lock(&stage.observations)),
+        probes: std::mem::take(&mut *lock(&stage.probes)),
         duration: 0,
         cut,
     };
     facts.observations.sort_by_key(|fact| fact.observation);
+    facts.probes.sort_by_key(|fact| fact.probe);
+    let deliveries = stage.excused.load(Ordering::SeqCst);
+    stage.scribe.record(Event::Excused { deliveries }).await;
     // A publish to an exchange that went with a queue can be refused before the queue is seen
     // gone; only now is it known what a fault took along.
     let taken = stage.queues.iter().any(|slot| slot.taken.load(Ordering::SeqCst));

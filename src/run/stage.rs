@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::broker::{BrokerError, Space};
 use crate::ledger::event::{ChangeId, LifeId};
-use crate::ledger::facts::{Effect, ErrorFact, FaultFact, ObservationFact};
+use crate::ledger::facts::{Effect, ErrorFact, FaultFact, ObservationFact, ProbeFact};
 use crate::plan::model::{KillHow, ProducerId, QueueId, Trigger, Variant, WorkerId};
 use crate::plan::routing::Standing;
 use crate::run::asking::Asker;
@@ -62,6 +62,9 @@ pub struct Stage {
     pub errors: Mutex<Vec<ErrorFact>>,
     pub refused: Mutex<Vec<WorkerId>>,
     pub observations: Mutex<Vec<ObservationFact>>,
+    pub probes: Mutex<Vec<ProbeFact>>,
+    /// Deliveries to workers of what probes published.
+    pub excused: AtomicU64,
     /// Actions that will happen by themselves: timers not yet due, acts under way, restarts.
     pub coming: AtomicUsize,
     /// Everything that triggers set off, in the order of the file.
@@ -175,6 +178,8 @@ impl Stage {
             errors: Mutex::default(),
             refused: Mutex::default(),
             observations: Mutex::default(),
+            probes: Mutex::default(),
+            excused: AtomicU64::new(0),
             coming: AtomicUsize::new(0),
             actions: planned(&plan),
             errands: Mutex::default(),

@@ -8,13 +8,15 @@ use crate::report::table::INDENT;
 use crate::report::table::grid::{Grid, Line};
 use crate::report::text::paragraph;
 use crate::verdict::model::{
-    ErrorRow, ExpectationRow, FaultRow, ObservationRow, Row, VariantReport, WorkerRow, json,
+    ErrorRow, ExpectationRow, FaultRow, ObservationRow, ProbeRow, Row, VariantReport, WorkerRow,
+    json,
 };
 
 /// Everything that the style asks for, as lines; a blank line before each table.
 pub fn render(variant: &VariantReport, style: Style) -> String {
     let mut parts: Vec<_> =
         variant.observations.iter().map(|row| observation(row, style)).collect();
+    parts.push(list(&variant.probes.iter().map(probe).collect::<Vec<_>>(), style));
     if style.verbosity > 0 {
         parts.extend(rows(variant, style));
     }
@@ -53,6 +55,19 @@ fn observation(row: &ObservationRow, style: Style) -> String {
     let grid = Grid { title: "queue".to_owned(), heads, rows: rows.collect(), indent: INDENT - 1 };
     let when = format!("observed {} at {} ms:", row.name, row.at_ms);
     paragraph(&when, style.width, INDENT, INDENT + 2) + &grid.draw(style)
+}
+
+fn probe(row: &ProbeRow) -> String {
+    let what = match row.about.as_str() {
+        "" => format!("probe {}", row.probe),
+        about => format!("probe {} {about}", row.probe),
+    };
+    match (row.ok, row.code, row.text.as_str()) {
+        (Some(true), _, "") => format!("{what}: ok"),
+        (Some(true), _, came) => format!("{what}: ok, {came}"),
+        (Some(false), Some(code), text) => format!("{what}: {code} {text}"),
+        (_, _, text) => format!("{what}: {text}"),
+    }
 }
 
 fn workers(rows: &[WorkerRow], style: Style) -> String {

@@ -182,6 +182,10 @@ impl Life {
     fn read(&mut self, delivery: &Delivery) {
         let id = delivery.properties.message_id().as_ref();
         let message = id.and_then(|id| identity::read(&self.stage.run, id.as_str()));
+        // A program cannot tell what a probe published from anything else: it works on it.
+        if id.is_some_and(|id| identity::is_probe(&self.stage.run, id.as_str())) {
+            self.stage.excused.fetch_add(1, Ordering::SeqCst);
+        }
         let tag = delivery.delivery_tag;
         let redelivered = delivery.redelivered;
         self.note(WorkEvent::Read { tag, message, redelivered });
