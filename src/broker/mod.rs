@@ -7,6 +7,7 @@
 mod address;
 mod error;
 mod greeting;
+mod inspect;
 mod link;
 mod management;
 mod node;
@@ -26,6 +27,7 @@ use node::Node;
 use space::Home;
 
 pub use error::{BrokerError, Kind};
+pub use inspect::Inspection;
 pub use link::Link;
 pub use management::Unacked;
 pub use node::{

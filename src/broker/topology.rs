@@ -203,7 +203,7 @@ pub(super) async fn bind(
 }
 
 /// What a headers exchange compares; other exchanges compare no arguments.
-fn arguments(binding: &Binding, kind: model::ExchangeKind) -> FieldTable {
+pub(super) fn arguments(binding: &Binding, kind: model::ExchangeKind) -> FieldTable {
     let mut table = FieldTable::default();
     if kind == model::ExchangeKind::Headers {
         let how = if binding.match_any { "any" } else { "all" };

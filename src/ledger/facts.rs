@@ -13,6 +13,8 @@ pub struct Facts {
     pub refused: Vec<WorkerId>,
     pub observations: Vec<ObservationFact>,
     pub probes: Vec<ProbeFact>,
+    /// What stood when the run began, if somebody wanted to know.
+    pub declared: Option<Declared>,
     /// From the beginning of the run to its last event.
     pub duration: Micros,
     pub cut: Option<Cut>,
@@ -85,6 +87,14 @@ pub struct QueueNumbers {
     pub consumers: u64,
     /// How old the broker's number of unacked messages may have been.
     pub unacked_age_ms: u64,
+}
+
+/// Exchanges, queues and bindings, each in a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Declared {
+    /// The broker said so; else it is what the plan says.
+    pub asked: bool,
+    pub lines: Vec<String>,
 }
 
 /// What one probe was told.

@@ -42,6 +42,7 @@ pub fn variant(name: &str, verdict: Verdict, numbers: &[(Count, u64)]) -> Varian
         expectations: Vec::new(),
         notes: Vec::new(),
         diagnostics: Vec::new(),
+        declared: Vec::new(),
         histories: Vec::new(),
     }
 }

@@ -7,9 +7,11 @@
 mod acting;
 mod asking;
 mod clock;
+mod declared;
 mod departure;
 mod drain;
 mod identity;
+mod observing;
 mod probing;
 mod producer;
 mod scribe;
@@ -56,6 +58,8 @@ pub struct Audience<'a> {
     pub progress: &'a mut (dyn FnMut(Progress) + Send),
     /// Sentences about faults as they act.
     pub notices: mpsc::UnboundedSender<String>,
+    /// Whether what stands at the beginning shall be told.
+    pub inspects: bool,
 }
 
 /// What a run came to.
@@ -88,7 +92,7 @@ pub async fn run(
     let opened = tokio::select! {
         biased;
         Ok(_) = interrupted.wait_for(|stop| *stop) => None,
-        opened = open(&stage) => Some(opened),
+        opened = open(&stage, audience.inspects) => Some(opened),
     };
     let over = match &opened {
         Some(Ok(_)) => settle(&stage, audience.interrupted, audience.progress).await,
@@ -125,7 +129,7 @@ async fn declare(stage: &Arc<Stage>) -> Result<(), BrokerError> {
 }
 
 /// Workers subscribe one after another, the run begins, and producers are let go together.
-async fn open(stage: &Arc<Stage>) -> Result<JoinSet<()>, BrokerError> {
+async fn open(stage: &Arc<Stage>, inspects: bool) -> Result<JoinSet<()>, BrokerError> {
     declare(stage).await?;
     let workers = stage.plan.workers.iter().enumerate();
     let at_once = workers.filter(|(_, worker)| worker.start.is_none());
@@ -141,6 +145,9 @@ async fn open(stage: &Arc<Stage>) -> Result<JoinSet<()>, BrokerError> {
         at_once.map(|(index, _)| producer::connect(stage, ProducerId::from_index(index)));
     let connections: Vec<_> = stream::iter(connections).buffered(CONNECTING).collect().await;
     let ready: Vec<producer::Ready> = connections.into_iter().collect::<Result<_, _>>()?;
+    if inspects {
+        declared::inspect(stage).await;
+    }
     let began = stage.clock.begin();
     let timers = timers(stage, began.into());
     ready.into_iter().for_each(producer::release);
@@ -305,6 +312,7 @@ async fn conclude(stage: Arc<Stage>, over: Over, ledger: JoinHandle<Written>) ->
         refused: std::mem::take(&mut *lock(&stage.refused)),
         observations: std::mem::take(&mut *lock(&stage.observations)),
         probes: std::mem::take(&mut *lock(&stage.probes)),
+        declared: lock(&stage.declared).take(),
         duration: 0,
         cut,
     };

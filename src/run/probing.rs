@@ -17,7 +17,7 @@ use tokio::time::timeout;
 
 use crate::broker::{BrokerError, Link};
 use crate::ledger::facts::{ProbeFact, Said};
-use crate::plan::model::{AckMode, Operation, QueueId, QueueKind};
+use crate::plan::model::{AckMode, Operation, QueueId};
 use crate::run::identity;
 use crate::run::stage::{Stage, lock};
 use crate::run::trouble::{self, Listener};
@@ -97,8 +97,11 @@ async fn operate(stage: &Arc<Stage>, index: usize, link: &Link) -> lapin::Result
             let to = (exchange.as_str(), routing_key.as_str());
             publish(stage, index, &channel, to, (*mandatory, *size)).await
         }
-        Operation::Consume { queue, ack, exclusive } => {
-            consume(stage, &channel, queue, *ack, *exclusive).await
+        Operation::Consume { queue, ack, exclusive, prefetch } => {
+            if *prefetch > 0 {
+                channel.basic_qos(*prefetch, BasicQosOptions::default()).await?;
+            }
+            subscribe(stage, &channel, queue, *ack, *exclusive).await
         }
         Operation::Get { queue, ack } => get(stage, &channel, queue, *ack).await,
         Operation::AckUnknownTag(tag) => {
@@ -174,23 +177,6 @@ fn back(returned: &BasicReturnMessage) -> Said {
         code: returned.reply_code,
         text: format!("returned: {}", returned.reply_text),
     }
-}
-
-/// Subscribes as a program would that asks for nothing else. It is sent one message at most, so
-/// that workers miss little; a stream is asked without that, as its answer is about just that.
-async fn consume(
-    stage: &Stage,
-    channel: &Channel,
-    queue: &str,
-    ack: AckMode,
-    exclusive: bool,
-) -> lapin::Result<Said> {
-    let mut known = stage.plan.topology.queues.iter();
-    let is_stream = known.any(|known| known.name == queue && known.kind == QueueKind::Stream);
-    if !is_stream {
-        channel.basic_qos(1, BasicQosOptions::default()).await?;
-    }
-    subscribe(stage, channel, queue, ack, exclusive).await
 }
 
 async fn subscribe(

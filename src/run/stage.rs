@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::broker::{BrokerError, Space};
 use crate::ledger::event::{ChangeId, LifeId};
-use crate::ledger::facts::{Effect, ErrorFact, FaultFact, ObservationFact, ProbeFact};
+use crate::ledger::facts::{Declared, Effect, ErrorFact, FaultFact, ObservationFact, ProbeFact};
 use crate::plan::model::{KillHow, ProducerId, QueueId, Trigger, Variant, WorkerId};
 use crate::plan::routing::Standing;
 use crate::run::asking::Asker;
@@ -63,6 +63,7 @@ pub struct Stage {
     pub refused: Mutex<Vec<WorkerId>>,
     pub observations: Mutex<Vec<ObservationFact>>,
     pub probes: Mutex<Vec<ProbeFact>>,
+    pub declared: Mutex<Option<Declared>>,
     /// Deliveries to workers of what probes published.
     pub excused: AtomicU64,
     /// Actions that will happen by themselves: timers not yet due, acts under way, restarts.
@@ -179,6 +180,7 @@ impl Stage {
             refused: Mutex::default(),
             observations: Mutex::default(),
             probes: Mutex::default(),
+            declared: Mutex::default(),
             excused: AtomicU64::new(0),
             coming: AtomicUsize::new(0),
             actions: planned(&plan),

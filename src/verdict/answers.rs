@@ -204,3 +204,12 @@ pub fn rows(variant: &Variant, facts: &Facts) -> Vec<ProbeRow> {
     };
     variant.probes.iter().enumerate().map(row).collect()
 }
+
+/// What stood when the run began, in lines.
+pub fn declared(facts: &Facts) -> Vec<String> {
+    const PLANNED: &str =
+        "by the file, because the management API that would know does not answer:";
+    let Some(declared) = &facts.declared else { return Vec::new() };
+    let head = (!declared.asked && !declared.lines.is_empty()).then(|| PLANNED.to_owned());
+    head.into_iter().chain(declared.lines.iter().cloned()).collect()
+}

@@ -68,6 +68,7 @@ pub fn judge(
         expectations,
         notes: explain::notes(books),
         diagnostics: judgement.diagnostics,
+        declared: answers::declared(facts),
         histories: story::all(books),
     }
 }

@@ -81,6 +81,9 @@ pub struct VariantReport {
     /// What failed or did not bite, with its place in the file; printed, not serialized.
     #[serde(skip)]
     pub diagnostics: Vec<Diagnostic>,
+    /// What stood when the run began, for `-v`: a line for each exchange, queue and binding.
+    #[serde(skip)]
+    pub declared: Vec<String>,
     /// Messages that were not plainly delivered, for `-vv`: a line for each.
     #[serde(skip)]
     pub histories: Vec<String>,
@@ -235,6 +238,7 @@ impl VariantReport {
             expectations: Vec::new(),
             notes: Vec::new(),
             diagnostics: Vec::new(),
+            declared: Vec::new(),
             histories: Vec::new(),
         }
     }

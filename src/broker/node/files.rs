@@ -86,7 +86,7 @@ pub(crate) fn secret() -> io::Result<String> {
 pub(crate) fn write(facts: &Facts) -> io::Result<()> {
     let dir = &facts.dir;
     fs::write(dir.join("rabbitmq.conf"), configuration(facts))?;
-    fs::write(dir.join("advanced.config"), ADVANCED)?;
+    fs::write(dir.join("advanced.config"), advanced())?;
     fs::write(dir.join("enabled_plugins"), "[rabbitmq_management].\n")?;
     let cookie = dir.join(".erlang.cookie");
     fs::write(&cookie, secret()?)?;
@@ -114,12 +114,19 @@ fn configuration(facts: &Facts) -> String {
 
 /// Versions that deny transient queues, or will, are asked to permit them; as terms rather than
 /// as keys of `rabbitmq.conf`, because a version that does not know such a key does not start.
-/// The tick is how stale a quorum queue's numbers may be; its default is 5 s.
-const ADVANCED: &str = "\
-[{rabbit, [{permit_deprecated_features, #{transient_nonexcl_queues => true,
-                                          management_metrics_collection => true}},
-           {quorum_tick_interval, 1000}]}].
-";
+/// The ticks are how stale the numbers of quorum queues and of streams may be.
+fn advanced() -> String {
+    format!(
+        "[{{rabbit, [{{permit_deprecated_features, #{{transient_nonexcl_queues => true,
+                                          management_metrics_collection => true}}}},
+           {{quorum_tick_interval, {TICK_MS}}},
+           {{stream_tick_interval, {TICK_MS}}}]}}].
+"
+    )
+}
+
+/// How often those numbers are refreshed; the broker's default is 5 s.
+pub(crate) const TICK_MS: u64 = 100;
 
 /// The whole environment of the node, and of everything it starts.
 pub(crate) fn environment(facts: &Facts) -> Vec<(&'static str, OsString)> {

@@ -20,6 +20,7 @@ use super::greeting::greet;
 use super::management::Management;
 use keeper::Said;
 
+pub(super) use files::TICK_MS;
 pub use files::{Facts, raise_open_files};
 pub use keeper::{KEEPER_WORD, keep_node};
 pub use locate::{SERVER_VARIABLE, install_command, locate};

@@ -246,6 +246,7 @@ pub enum Operation {
         queue: String,
         ack: AckMode,
         exclusive: bool,
+        prefetch: u16,
     },
     Get {
         queue: String,

@@ -12,6 +12,9 @@ use crate::verdict::model::{
     json,
 };
 
+/// What is as old as this is said to be.
+const OLD_MS: u64 = 50;
+
 /// Everything that the style asks for, as lines; a blank line before each table.
 pub fn render(variant: &VariantReport, style: Style) -> String {
     let mut parts: Vec<_> =
@@ -26,13 +29,14 @@ pub fn render(variant: &VariantReport, style: Style) -> String {
     parts.iter().filter(|part| !part.is_empty()).map(|part| format!("\n{part}")).collect()
 }
 
-fn rows(variant: &VariantReport, style: Style) -> [String; 4] {
+fn rows(variant: &VariantReport, style: Style) -> [String; 5] {
     let facts = variables(&variant.vars)
         .into_iter()
         .chain(variant.faults.iter().map(fault))
         .chain(variant.errors.iter().map(error))
         .chain(variant.expectations.iter().map(expectation));
     [
+        list(&variant.declared, style),
         workers(&variant.workers, style),
         counted("queue", &variant.queues, style),
         counted("producer", &variant.producers, style),
@@ -54,7 +58,13 @@ fn observation(row: &ObservationRow, style: Style) -> String {
     });
     let grid = Grid { title: "queue".to_owned(), heads, rows: rows.collect(), indent: INDENT - 1 };
     let when = format!("observed {} at {} ms:", row.name, row.at_ms);
-    paragraph(&when, style.width, INDENT, INDENT + 2) + &grid.draw(style)
+    let mut text = paragraph(&when, style.width, INDENT, INDENT + 2) + &grid.draw(style);
+    let oldest = row.queues.iter().map(|queue| queue.unacked_age_ms).max().unwrap_or(0);
+    if oldest >= OLD_MS {
+        let age = format!("(unacked: the broker's number within {oldest} ms of that moment)");
+        text.push_str(&paragraph(&age, style.width, INDENT, INDENT + 2));
+    }
+    text
 }
 
 fn probe(row: &ProbeRow) -> String {
