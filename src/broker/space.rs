@@ -25,6 +25,7 @@ struct Inner {
     address: Address,
     home: Home,
     management: Option<Management>,
+    version: String,
     /// What [`Space::close`] has to do; `None` once it is done.
     remains: Mutex<Option<Remains>>,
 }
@@ -38,9 +39,14 @@ pub(super) enum Home {
 }
 
 impl Space {
-    pub(super) fn new(address: Address, home: Home, management: Option<Management>) -> Self {
+    pub(super) fn new(
+        address: Address,
+        home: Home,
+        management: Option<Management>,
+        version: String,
+    ) -> Self {
         let remains = Mutex::new(Some(Remains::default()));
-        Self(Arc::new(Inner { address, home, management, remains }))
+        Self(Arc::new(Inner { address, home, management, version, remains }))
     }
 
     /// Makes the virtual host, if it is to have one, with all permissions for `user`.
@@ -62,6 +68,11 @@ impl Space {
         frame_max: Option<u32>,
     ) -> Result<Link, BrokerError> {
         link::connect(&self.0.address, client_name, frame_max).await
+    }
+
+    /// The broker's, as it says it: `4.3.6`.
+    pub fn version(&self) -> &str {
+        &self.0.version
     }
 
     /// The virtual host that it is in.
@@ -189,6 +200,22 @@ impl Space {
             return Ok(());
         }
         bind(channel, name, binding, names).await
+    }
+
+    /// Whether a queue (by its name on the broker) exists, asked without using it.
+    ///
+    /// # Errors
+    /// When there is no management API, or it does not answer.
+    pub async fn has_queue(&self, queue: &str) -> Result<bool, BrokerError> {
+        let management = self.0.management.as_ref().ok_or_else(|| {
+            BrokerError::new(
+                Kind::Management,
+                "watching a queue with `expires` needs the management API, which this broker \
+                 does not offer",
+            )
+            .help("enable it with: rabbitmq-plugins enable rabbitmq_management")
+        })?;
+        management.has_queue(self.vhost(), queue).await
     }
 
     /// Messages of a queue (by its name on the broker) that consumers hold, asked just now.

@@ -82,6 +82,14 @@ impl Changing {
         Some((change.queue, change.kind))
     }
 
+    /// The change did not happen after all. Whether it had begun.
+    pub fn drop_pending(&mut self, id: ChangeId) -> bool {
+        let before = self.pending.len();
+        self.pending.retain(|change| change.id != id);
+        self.forget_routes();
+        self.pending.len() < before
+    }
+
     fn forget_routes(&mut self) {
         self.known.clear();
         self.uniform.fill(None);
@@ -164,5 +172,6 @@ fn apply(standing: &mut Standing, plan: &Variant, change: Change) {
     match change.kind {
         ChangeKind::Comes => standing.add(&plan.topology, change.queue),
         ChangeKind::Goes => standing.remove(&plan.topology, change.queue),
+        ChangeKind::Purged => {}
     }
 }

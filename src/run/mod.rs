@@ -10,10 +10,12 @@ mod clock;
 mod declared;
 mod departure;
 mod drain;
+mod expiry;
 mod identity;
 mod observing;
 mod probing;
 mod producer;
+mod queue_faults;
 mod scribe;
 mod settle;
 mod staff;
@@ -34,13 +36,15 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, timeout};
 
 use crate::broker::{BrokerError, Space};
+use crate::ledger::Ledger;
 use crate::ledger::books::Books;
 use crate::ledger::event::Event;
 use crate::ledger::facts::{Cut, Facts};
+use crate::ledger::paths::Paths;
 use crate::ledger::progress::Progress;
 use crate::plan::model::{ProducerId, QueueId, Trigger, Variant, WorkerId};
 use crate::run::asking::Asker;
-use crate::run::drain::Drain;
+use crate::run::drain::{Drain, drain_all};
 use crate::run::scribe::{Scribe, Written};
 use crate::run::settle::{Over, settle};
 use crate::run::stage::{Command, Stage, lock, surface};
@@ -85,9 +89,11 @@ pub async fn run(
     space: Space,
     audience: Audience<'_>,
 ) -> Result<Option<Played>, BrokerError> {
-    let (scribe, ledger) = Scribe::start(Arc::clone(&plan));
+    let paths = Arc::new(Paths::default());
+    let (scribe, ledger) =
+        Scribe::start(Ledger::new(Arc::clone(&plan), Arc::clone(&paths), space.version()));
     let asker = Asker::new(space.connect("rmq-scenario", None).await?);
-    let stage = Arc::new(Stage::new(plan, id, space, scribe, asker, audience.notices));
+    let stage = Arc::new(Stage::new(plan, id, space, scribe, asker, paths, audience.notices));
     let mut interrupted = audience.interrupted.clone();
     let opened = tokio::select! {
         biased;
@@ -120,9 +126,9 @@ async fn declare(stage: &Arc<Stage>) -> Result<(), BrokerError> {
     let declared = stage.space.declare(&channel, &stage.plan.topology);
     let silent = |_| BrokerError::silent("declaring the topology");
     timeout(PATIENCE, declared).await.map_err(silent)??;
-    for (slot, queue) in stage.queues.iter().zip(&stage.plan.topology.queues) {
+    for (index, queue) in stage.plan.topology.queues.iter().enumerate() {
         if queue.owner.is_none() {
-            *lock(&slot.real) = Some(stage.space.queue_name(queue));
+            stage.name_queue(QueueId::from_index(index), stage.space.queue_name(queue));
         }
     }
     Ok(())
@@ -131,6 +137,7 @@ async fn declare(stage: &Arc<Stage>) -> Result<(), BrokerError> {
 /// Workers subscribe one after another, the run begins, and producers are let go together.
 async fn open(stage: &Arc<Stage>, inspects: bool) -> Result<JoinSet<()>, BrokerError> {
     declare(stage).await?;
+    expiry::watch_all(stage);
     let workers = stage.plan.workers.iter().enumerate();
     let at_once = workers.filter(|(_, worker)| worker.start.is_none());
     let connections = at_once.map(|(index, _)| staff::connect(stage, WorkerId::from_index(index)));
@@ -232,8 +239,7 @@ async fn close(stage: &Arc<Stage>, over: Over) {
     stage.curtain.send_replace(true);
     let lingering = std::mem::take(&mut *lock(&stage.lingering));
     wait_for(stage, lingering, "a worker").await;
-    join_all(kept.into_iter().map(|drain| drain.complete(stage))).await;
-    drain_rest(stage).await;
+    drain_rest(stage, kept).await;
 }
 
 /// An auto-delete queue goes with its last consumer: the drain subscribes before the workers
@@ -261,27 +267,31 @@ async fn keep_auto_delete(stage: &Arc<Stage>, cut: bool) -> Vec<Drain> {
 async fn start_drain(stage: &Arc<Stage>, queue: QueueId) -> Option<Drain> {
     let real = stage.real_name(queue)?;
     let channel = stage.asker.open().await.ok()?;
-    Some(Drain::start(queue, real, channel).await)
+    Some(Drain::start(stage, queue, real, channel).await)
 }
 
 /// What is not drained by now: queues that nobody owns, and those that are gone.
-async fn drain_rest(stage: &Arc<Stage>) {
+async fn drain_rest(stage: &Arc<Stage>, kept: Vec<Drain>) {
+    let mut drains = kept;
     for index in 0..stage.queues.len() {
         let queue = QueueId::from_index(index);
-        if stage.queues[index].drained.load(Ordering::SeqCst) {
+        let begun = drains.iter().any(|drain| drain.queue() == queue);
+        if begun || stage.queues[index].drained.load(Ordering::SeqCst) {
             continue;
         }
         let unowned = stage.plan.topology.queues[index].owner.is_none();
         match start_drain(stage, queue).await {
-            Some(drain) if unowned => drain.complete(stage).await,
+            Some(drain) if unowned => drains.push(drain),
             _ => {
                 // Gone or never there is as good as empty; there and out of reach is not.
                 let complete = stage.real_name(queue).is_none();
-                let ended = Event::DrainEnded { queue, complete, total: 0 };
+                let at = stage.clock.now();
+                let ended = Event::DrainEnded { queue, complete, total: 0, at };
                 stage.scribe.record(ended).await;
             }
         }
     }
+    drain_all(stage, drains).await;
 }
 
 async fn wait_for(stage: &Arc<Stage>, tasks: Vec<JoinHandle<()>>, who: &str) {

@@ -3,7 +3,6 @@
 //! Events go through one queue. Whoever records an event before acting on the world knows
 //! that every event which that act causes is recorded after it.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot};
@@ -12,7 +11,6 @@ use tokio::task::JoinHandle;
 use crate::ledger::Ledger;
 use crate::ledger::event::{Event, Micros};
 use crate::ledger::progress::Progress;
-use crate::plan::model::Variant;
 
 /// How many batches may wait for the ledger before their senders do.
 const QUEUE: usize = 1024;
@@ -35,6 +33,8 @@ enum Request {
     Event(Event),
     Pulse(oneshot::Sender<Pulse>),
     IsFinal(oneshot::Sender<bool>),
+    IsOutstanding(oneshot::Sender<bool>),
+    LastExpiry(oneshot::Sender<Micros>),
 }
 
 /// A way to the ledger; cheap to clone.
@@ -49,10 +49,10 @@ pub struct Written {
 }
 
 impl Scribe {
-    /// Starts the owner of the ledger for a run of `plan`.
-    pub fn start(plan: Arc<Variant>) -> (Self, JoinHandle<Written>) {
+    /// Starts the owner of the ledger.
+    pub fn start(ledger: Ledger) -> (Self, JoinHandle<Written>) {
         let (sender, receiver) = mpsc::channel(QUEUE);
-        (Self(sender), tokio::spawn(keep(Ledger::new(plan), receiver)))
+        (Self(sender), tokio::spawn(keep(ledger, receiver)))
     }
 
     /// Adds an event. When this returns, its place in the order is settled.
@@ -64,15 +64,28 @@ impl Scribe {
 
     /// How the run stands after everything recorded so far.
     pub async fn pulse(&self) -> Option<Pulse> {
-        let (reply, answer) = oneshot::channel();
-        self.0.send(Request::Pulse(reply)).await.ok()?;
-        answer.await.ok()
+        self.ask(Request::Pulse).await
     }
 
     /// Whether no outcome can change any more.
     pub async fn is_final(&self) -> bool {
+        self.ask(Request::IsFinal).await.unwrap_or(false)
+    }
+
+    /// Whether a copy must still show up in some queue.
+    pub async fn is_outstanding(&self) -> bool {
+        self.ask(Request::IsOutstanding).await.unwrap_or(false)
+    }
+
+    /// When the last message expires that its publisher lets expire.
+    pub async fn last_expiry(&self) -> Micros {
+        self.ask(Request::LastExpiry).await.unwrap_or(0)
+    }
+
+    async fn ask<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> Option<T> {
         let (reply, answer) = oneshot::channel();
-        self.0.send(Request::IsFinal(reply)).await.is_ok() && answer.await.unwrap_or(false)
+        self.0.send(request(reply)).await.ok()?;
+        answer.await.ok()
     }
 }
 
@@ -108,6 +121,8 @@ impl Owner {
             // Whoever asked may have been cut off meanwhile.
             Request::Pulse(reply) => drop(reply.send(self.pulse())),
             Request::IsFinal(reply) => drop(reply.send(self.ledger.is_final())),
+            Request::IsOutstanding(reply) => drop(reply.send(self.ledger.is_outstanding())),
+            Request::LastExpiry(reply) => drop(reply.send(self.ledger.last_expiry())),
         }
     }
 
@@ -124,9 +139,10 @@ impl Owner {
 /// When something happened to a message; `None` for events about anything else.
 fn time_of(event: &Event) -> Option<Micros> {
     match event {
-        Event::Published { at, .. } | Event::Answered { at, .. } | Event::Returned { at, .. } => {
-            Some(*at)
-        }
+        Event::Published { at, .. }
+        | Event::Answered { at, .. }
+        | Event::Returned { at, .. }
+        | Event::Replied { at, .. } => Some(*at),
         Event::Worked { events, .. } => events.last().map(|event| event.at),
         _ => None,
     }

@@ -1,6 +1,7 @@
 //! What all parts of a run share: the plan, the broker's space, the clock, the ledger, and a
 //! place for each instance and queue.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,12 +13,14 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::broker::{BrokerError, Space};
 use crate::ledger::event::{ChangeId, LifeId};
 use crate::ledger::facts::{Declared, Effect, ErrorFact, FaultFact, ObservationFact, ProbeFact};
+use crate::ledger::paths::Paths;
 use crate::plan::model::{KillHow, ProducerId, QueueId, Trigger, Variant, WorkerId};
 use crate::plan::routing::Standing;
 use crate::run::asking::Asker;
 use crate::run::clock::Clock;
 use crate::run::scribe::Scribe;
 use crate::run::tally::{Action, Tallies, actions};
+use crate::run::worker::refusing::Refusals;
 
 /// What an instance is told while it runs.
 pub enum Command {
@@ -56,11 +59,16 @@ pub struct Stage {
     pub workers: Vec<WorkerSlot>,
     pub producers: Vec<ProducerSlot>,
     pub queues: Vec<QueueSlot>,
+    /// Every name that a queue has, or had, on the broker.
+    names: Mutex<HashMap<String, QueueId>>,
+    /// The ways of dead letters, as messages tell them.
+    pub paths: Arc<Paths>,
     /// What stands, for triggers on the publishes of one queue.
     pub standing: Mutex<Standing>,
     pub faults: Vec<FaultSlot>,
     pub errors: Mutex<Vec<ErrorFact>>,
     pub refused: Mutex<Vec<WorkerId>>,
+    pub refusals: Refusals,
     pub observations: Mutex<Vec<ObservationFact>>,
     pub probes: Mutex<Vec<ProbeFact>>,
     pub declared: Mutex<Option<Declared>>,
@@ -129,6 +137,8 @@ pub struct ProducerSlot {
     pub published: AtomicU32,
     /// Nothing more will come from it as things stand.
     pub done: AtomicBool,
+    /// It has asked for something and may still be answered.
+    pub asks: AtomicBool,
 }
 
 /// One queue.
@@ -161,6 +171,7 @@ impl Stage {
         space: Space,
         scribe: Scribe,
         asker: Asker,
+        paths: Arc<Paths>,
         notices: mpsc::UnboundedSender<String>,
     ) -> Self {
         let fault = || FaultSlot { fact: Mutex::default(), over: watch::Sender::new(false) };
@@ -174,10 +185,13 @@ impl Stage {
             workers: plan.workers.iter().map(|_| WorkerSlot::default()).collect(),
             producers: plan.producers.iter().map(|_| ProducerSlot::default()).collect(),
             queues: plan.topology.queues.iter().map(|_| QueueSlot::default()).collect(),
+            names: Mutex::default(),
+            paths,
             standing: Mutex::new(Standing::declared(&plan.topology)),
             faults: plan.faults.iter().map(|_| fault()).collect(),
             errors: Mutex::default(),
             refused: Mutex::default(),
+            refusals: Refusals::new(&plan),
             observations: Mutex::default(),
             probes: Mutex::default(),
             declared: Mutex::default(),
@@ -236,6 +250,17 @@ impl Stage {
         lock(&self.queues[queue.index()].real).clone()
     }
 
+    /// The queue is there, by this name on the broker.
+    pub fn name_queue(&self, queue: QueueId, real: String) {
+        lock(&self.names).insert(real.clone(), queue);
+        *lock(&self.queues[queue.index()].real) = Some(real);
+    }
+
+    /// The queue that has, or had, this name on the broker.
+    pub fn queue_called(&self, real: &str) -> Option<QueueId> {
+        lock(&self.names).get(real).copied()
+    }
+
     /// Holds the run open until it is dropped.
     pub fn hold(self: &Arc<Self>) -> Hold {
         self.coming.fetch_add(1, Ordering::SeqCst);
@@ -259,6 +284,11 @@ impl Stage {
             sleep(Duration::from_millis(1)).await;
         }
         self.entries.load(Ordering::SeqCst) == 0
+    }
+
+    /// Whether the run is over, for whoever waits for something.
+    pub fn is_closing(&self) -> bool {
+        *self.closing.borrow()
     }
 
     /// Waits for a moment. `false` when the run is closing before it comes.

@@ -16,7 +16,7 @@ use crate::verdict::answers;
 use crate::verdict::causes::Causes;
 use crate::verdict::model::CauseRow;
 use crate::verdict::story;
-use crate::verdict::words::list;
+use crate::verdict::words::{self, list};
 
 /// How many example messages a failed expectation names, and of how many it tells the way.
 const NAMED: usize = 5;
@@ -58,6 +58,11 @@ pub fn find(
             let took = Duration::from_micros(facts.duration);
             let held = matcher.op.holds(&took, &matcher.bound);
             Some(Finding { actual: format!("{} ms", took.as_millis()).into(), held })
+        }
+        Expected::Latency { quantile, matcher } => {
+            let took = Duration::from_micros(books.latency(*quantile)?);
+            let held = matcher.op.holds(&took, &matcher.bound);
+            Some(Finding { actual: words::millis(books.latency(*quantile)?).into(), held })
         }
         Expected::Error(_) | Expected::NoOtherErrors(_) | Expected::Told { .. } => {
             answers::find(facts, &expectation.what)
@@ -159,7 +164,8 @@ fn came(expectation: &Expectation, actual: &str) -> String {
             )
         }
         Expected::Duration(_) => format!("the run took {actual}"),
-        Expected::Observed { .. }
+        Expected::Latency { .. }
+        | Expected::Observed { .. }
         | Expected::Error(_)
         | Expected::NoOtherErrors(_)
         | Expected::Told { .. } => format!("it was {actual}"),

@@ -4,6 +4,7 @@ mod answers;
 pub mod causes;
 mod expect;
 mod explain;
+mod notes;
 pub mod model;
 mod proof;
 mod story;
@@ -66,7 +67,7 @@ pub fn judge(
         observations: observation_rows(variant, facts),
         probes: answers::rows(variant, facts),
         expectations,
-        notes: explain::notes(books),
+        notes: notes::notes(books),
         diagnostics: judgement.diagnostics,
         declared: answers::declared(facts),
         histories: story::all(books),

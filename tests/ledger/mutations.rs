@@ -97,7 +97,9 @@ fn actor(event: &Event) -> Actor {
         | Event::Published { producer, .. }
         | Event::Answered { producer, .. }
         | Event::ProducerEnded { producer, .. } => Actor::Producer(*producer),
-        Event::Returned { message, .. } => Actor::Producer(message.producer),
+        Event::Returned { message, .. } | Event::Replied { message, .. } => {
+            Actor::Producer(message.producer)
+        }
         Event::LifeStarted { life, .. }
         | Event::Worked { life, .. }
         | Event::LifeEnded { life, .. }
@@ -105,6 +107,7 @@ fn actor(event: &Event) -> Actor {
         | Event::LifeNoticed { life, .. } => Actor::Life(life.0),
         Event::ChangeBegun { .. }
         | Event::ChangeEnded { .. }
+        | Event::ChangeDropped { .. }
         | Event::Drained { .. }
         | Event::DrainEnded { .. } => Actor::Engine,
     }

@@ -45,6 +45,11 @@ pub enum Expected {
         probe: usize,
         error: Option<ExpectedError>,
     },
+    /// From the scheduled publish to the finish, at this quantile: 0.99 is `p99`, 1 is `max`.
+    Latency {
+        quantile: f64,
+        matcher: DurationMatcher,
+    },
     Observed {
         observation: usize,
         queue: QueueId,
