@@ -182,7 +182,7 @@ impl Planner<'_, '_> {
     }
 
     fn get(&self, get: &written::Get, found: &mut Collector) -> Option<(Operation, String)> {
-        if let Some(exclusive) = get.exclusive {
+        if let Some(exclusive) = get.exclusive.filter(|exclusive| exclusive.value) {
             let text = "`exclusive` is asked for with a subscription, and `get` makes none";
             found.push(Mistake::new(exclusive.at, text).help("use `consume`, or leave it out"));
         }

@@ -20,7 +20,8 @@ use crate::scenario::topology::{self as written, Match, Table};
 pub fn plan(context: &Context, found: &mut Collector) -> Topology {
     let written = &context.file.topology;
     let queues = written.queues.iter().filter_map(|queue| queue.passive);
-    for passive in queues.chain(written.exchanges.iter().filter_map(|it| it.passive)) {
+    let all = queues.chain(written.exchanges.iter().filter_map(|it| it.passive));
+    for passive in all.filter(|passive| passive.value) {
         let text = "`passive` is a word of probes";
         let help = "write `predeclared: true` for what exists before the run";
         found.push(Mistake::new(passive.at, text).help(help));
