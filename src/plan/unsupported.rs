@@ -5,7 +5,6 @@
 use crate::scenario::actors::{Producer, Worker};
 use crate::scenario::collect::Collector;
 use crate::scenario::decode::Located;
-use crate::scenario::expect::Expect;
 use crate::scenario::file::File;
 use crate::scenario::mistake::Mistake;
 use crate::scenario::node::At;
@@ -29,7 +28,6 @@ pub fn refuse(file: &File, found: &mut Collector) {
     for worker in file.workers.iter().filter(|worker| there(worker.condition)) {
         refusal.worker(worker);
     }
-    refusal.expect(&file.expect);
 }
 
 /// The refusal of one key or value.
@@ -60,11 +58,5 @@ impl Refusal<'_> {
 
     fn worker(&mut self, worker: &Worker) {
         self.key("node", &worker.node, ONE_NODE);
-    }
-
-    fn expect(&mut self, expect: &Expect) {
-        if let Some(latency) = expect.latency.as_ref().filter(|latency| latency.some().is_some()) {
-            self.say(latency.at, "latency", "leave it out; `duration` bounds the whole run");
-        }
     }
 }

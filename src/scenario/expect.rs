@@ -157,10 +157,12 @@ scope!(
         "ttl",
         "max_length",
         "worker_rejected",
+        "delivery_limit",
         "forgotten_ack",
         "requeued",
         "ack_lost",
         "republished",
+        "reread",
         "unexplained",
     ]
 );
@@ -293,10 +295,10 @@ pub enum ErrorScope {
 #[derive(Debug, Clone, serde::Deserialize)]
 #[serde(deny_unknown_fields, rename = "`latency`")]
 pub struct Latency {
-    pub p50: Option<TimeMatcher>,
-    pub p90: Option<TimeMatcher>,
-    pub p95: Option<TimeMatcher>,
-    pub p99: Option<TimeMatcher>,
-    pub p999: Option<TimeMatcher>,
-    pub max: Option<TimeMatcher>,
+    pub p50: Option<Located<TimeMatcher>>,
+    pub p90: Option<Located<TimeMatcher>>,
+    pub p95: Option<Located<TimeMatcher>>,
+    pub p99: Option<Located<TimeMatcher>>,
+    pub p999: Option<Located<TimeMatcher>>,
+    pub max: Option<Located<TimeMatcher>>,
 }
