@@ -7,7 +7,7 @@ use crate::plan::names::Names;
 use crate::plan::variants::Cell;
 use crate::plan::{
     Options, errors, expectations, faults, meaning, missing_name, probes, producers, requires,
-    topology, triggers, unsupported, wishes, workers,
+    rounds, topology, triggers, unsupported, wishes, workers,
 };
 use crate::scenario::collect::Collector;
 use crate::scenario::decode::Decoder;
@@ -77,6 +77,9 @@ pub fn variant(
         settle,
         expectations,
     };
+    if found.is_empty() {
+        rounds::warn(&context, &variant, found);
+    }
     Some(variant)
 }
 

@@ -22,6 +22,7 @@ mod expectations;
 mod errors;
 mod probes;
 mod counts;
+mod rounds;
 pub mod model;
 pub mod count;
 pub mod matcher;

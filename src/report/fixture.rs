@@ -129,6 +129,7 @@ pub fn full() -> Report {
         held: Some(false),
         line: 38,
     }];
+    variant.declared = vec!["queue task_queue: durable, x-queue-type classic".into()];
     variant.notes = vec!["worker-2 got the rest".into()];
     report(vec![variant])
 }

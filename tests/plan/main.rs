@@ -3,6 +3,7 @@
 mod actors;
 mod expectations;
 mod probes;
+mod queues;
 mod variants;
 
 use std::fmt::Debug;

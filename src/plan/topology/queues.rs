@@ -142,8 +142,9 @@ fn dead_letter(
         return None;
     };
     let who = format!("queue `{}` dead-letters to the", entry.name.value.0);
-    let exchange =
-        context.names.exchange_or_missing(name, &who, "what goes there is dropped", found);
+    let help =
+        format!("to reach a queue write `{{ exchange: \"\", routing_key: {} }}`", name.value);
+    let exchange = context.names.exchange_or_missing(name, &who, &help, found);
     Some(DeadLetter { exchange, routing_key, at_least_once: settings.at_least_once })
 }
 
