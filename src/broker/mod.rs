@@ -7,9 +7,11 @@
 mod address;
 mod error;
 mod greeting;
+mod inspect;
 mod link;
 mod management;
 mod node;
+mod probe;
 mod remains;
 mod route;
 mod settings;
@@ -31,6 +33,7 @@ use space::Home;
 use tls::Trust;
 
 pub use error::{BrokerError, Kind};
+pub use inspect::Inspection;
 pub use link::Link;
 pub use management::{Contents, Unacked};
 pub use node::{

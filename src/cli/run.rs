@@ -318,8 +318,12 @@ impl Session<'_> {
                 display.tick(&progress);
             }
         };
-        let audience =
-            Audience { interrupted: self.interrupted.clone(), progress: &mut progress, notices };
+        let audience = Audience {
+            interrupted: self.interrupted.clone(),
+            progress: &mut progress,
+            notices,
+            inspects: console.verbosity > 0,
+        };
         let result = crate::run::run(plan, id, space.clone(), audience).await;
         while let Ok(notice) = heard.try_recv() {
             console.display.fault(&notice);
