@@ -143,13 +143,19 @@ impl Broker {
         &self.version
     }
 
-    /// `private`, `warm` or `external`.
+    /// `private` or `external`; a warm one is a private one that outlives its runs.
     pub fn kind(&self) -> &'static str {
-        match (&self.node, &self.standing) {
-            (Some(_), _) => "private",
-            (_, Some(_)) => "warm",
-            _ => "external",
-        }
+        if self.node.is_some() || self.is_warm() { "private" } else { "external" }
+    }
+
+    /// Whether it was left standing for runs to come.
+    pub fn is_warm(&self) -> bool {
+        self.standing.is_some()
+    }
+
+    /// The heartbeat to ask for on connections from now on.
+    pub fn set_heartbeat(&mut self, heartbeat: Option<Duration>) {
+        self.route.heartbeat = heartbeat;
     }
 
     /// Whether it is a warm one that has ended meanwhile.
