@@ -8,7 +8,9 @@ use serde::de::DeserializeOwned;
 
 use super::address::{Address, decoded, encoded};
 use super::error::{BrokerError, Kind};
-use super::node::{Facts, TICK_MS};
+use super::node::Facts;
+use super::settings::TICK;
+use super::tls::{Tls, Trust};
 
 /// Long enough for a broker under load, short enough for somebody waiting.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -23,6 +25,7 @@ const USUAL_TICK: Duration = Duration::from_secs(6);
 #[derive(Clone)]
 pub(crate) struct Management {
     client: Client,
+    trust: Option<Trust>,
     base: String,
     user: String,
     password: String,
@@ -50,15 +53,64 @@ pub struct Unacked {
     pub age_at_most: Duration,
 }
 
+/// What is on a broker, as its statistics say it: a few seconds old.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contents {
+    /// Of the node's process.
+    pub memory_bytes: u64,
+    /// Those that runs have made.
+    pub vhosts: Vec<String>,
+    pub connections: u64,
+    pub queues: u64,
+    pub messages: u64,
+}
+
+#[derive(Deserialize)]
+struct Overview {
+    node: String,
+    object_totals: ObjectTotals,
+    #[serde(default)]
+    queue_totals: MessageTotals,
+}
+
+#[derive(Deserialize)]
+struct ObjectTotals {
+    connections: u64,
+    queues: u64,
+}
+
+/// Absent while there is no queue.
+#[derive(Default, Deserialize)]
+struct MessageTotals {
+    #[serde(default)]
+    messages: u64,
+}
+
+/// Asked of the node at once, where its statistics need a while to come.
+#[derive(Deserialize)]
+struct Memory {
+    memory: MemoryParts,
+}
+
+#[derive(Deserialize)]
+struct MemoryParts {
+    total: MemoryTotals,
+}
+
+#[derive(Deserialize)]
+struct MemoryTotals {
+    rss: u64,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    name: String,
+}
+
 #[derive(Deserialize)]
 struct WhoAmI {
     /// A list, or in old versions words with commas between them.
     tags: serde_json::Value,
-}
-
-#[derive(Deserialize)]
-struct ClusterName {
-    name: String,
 }
 
 #[derive(Deserialize)]
@@ -73,13 +125,17 @@ impl Management {
     /// That of a private node.
     pub fn private(facts: &Facts) -> Result<Self, BrokerError> {
         let base = format!("http://127.0.0.1:{}", facts.management);
-        let tick = Duration::from_millis(TICK_MS);
-        Ok(Self { tick, ..Self::new(base, facts.user.clone(), facts.password.clone())? })
+        let new = Self::new(base, facts.user.clone(), facts.password.clone(), None)?;
+        Ok(Self { tick: TICK, ..new })
     }
 
-    /// That of an external broker: where `given` says, or on the same host at 15672. A user and
-    /// password in `given` go before those of the broker's address.
-    pub fn external(address: &Address, given: Option<&str>) -> Result<Self, BrokerError> {
+    /// That of an external broker: where `given` says, or on the same host at 15672 (15671 with
+    /// TLS). A user and password in `given` go before those of the broker's address.
+    pub fn external(
+        address: &Address,
+        given: Option<&str>,
+        tls: &Tls,
+    ) -> Result<Self, BrokerError> {
         let usual = address.usual_management();
         let malformed = |why: &str| {
             BrokerError::new(Kind::Usage, format!("the management address is malformed: {why}"))
@@ -100,18 +156,33 @@ impl Management {
         let _ = (url.set_username(""), url.set_password(None));
         url.set_query(None);
         url.set_fragment(None);
-        Self::new(url.as_str().trim_end_matches('/').to_owned(), user, password)
+        let trust = if url.scheme() == "https" { Some(Trust::new(tls)?) } else { None };
+        Self::new(url.as_str().trim_end_matches('/').to_owned(), user, password, trust)
     }
 
-    fn new(base: String, user: String, password: String) -> Result<Self, BrokerError> {
-        let client = Client::builder()
+    fn new(
+        base: String,
+        user: String,
+        password: String,
+        trust: Option<Trust>,
+    ) -> Result<Self, BrokerError> {
+        let builder = match &trust {
+            Some(trust) => Client::builder().use_preconfigured_tls((*trust.config).clone()),
+            None => Client::builder(),
+        };
+        let client = builder
             .timeout(PATIENCE)
             .connect_timeout(CONNECT_PATIENCE)
             // The broker is a neighbour: what stands for the way to the web is not asked.
             .no_proxy()
             .build()
             .map_err(|error| BrokerError::new(Kind::Management, error.to_string()))?;
-        Ok(Self { client, base, user, password, tick: USUAL_TICK })
+        Ok(Self { client, trust, base, user, password, tick: USUAL_TICK })
+    }
+
+    /// Whether it is asked under TLS.
+    pub fn is_secure(&self) -> bool {
+        self.trust.is_some()
     }
 
     /// Who the API takes us for.
@@ -122,7 +193,7 @@ impl Management {
         let doing = format!("asking the management API at {}", self.base);
         let request = self.request(Method::GET, "whoami");
         let answer = self.send(&doing, request).await?;
-        let me: WhoAmI = answer.json().await.map_err(|error| unreachable(&doing, error))?;
+        let me: WhoAmI = answer.json().await.map_err(|error| self.unreachable(&doing, error))?;
         let tags = me.tags.to_string();
         let mut words = tags.split(|letter: char| !letter.is_alphanumeric());
         Ok(Identity { administrator: words.any(|word| word == "administrator") })
@@ -135,7 +206,7 @@ impl Management {
         let doing = format!("asking the management API at {}", self.base);
         let request = self.request(Method::GET, "cluster-name");
         let answer = self.send(&doing, request).await?;
-        let it: ClusterName = answer.json().await.map_err(|error| unreachable(&doing, error))?;
+        let it: Named = answer.json().await.map_err(|error| self.unreachable(&doing, error))?;
         if it.name != cluster {
             return Err(BrokerError::new(
                 Kind::Management,
@@ -190,7 +261,7 @@ impl Management {
         let asked = Instant::now();
         let answer = self.send(&doing, self.request(Method::GET, &path)).await?;
         let queues: Vec<QueueTotals> =
-            answer.json().await.map_err(|error| unreachable(&doing, error))?;
+            answer.json().await.map_err(|error| self.unreachable(&doing, error))?;
         let took = asked.elapsed();
         let unacked = |queue: QueueTotals| {
             let (ticks, is_stream) = (queue.kind == "quorum", queue.kind == "stream");
@@ -218,12 +289,33 @@ impl Management {
         let doing = format!("asking for the {what} in the virtual host {vhost:?}");
         let path = format!("{what}/{}{query}", encoded(vhost));
         let answer = self.send(&doing, self.request(Method::GET, &path)).await?;
-        answer.json().await.map_err(|error| unreachable(&doing, error))
+        answer.json().await.map_err(|error| self.unreachable(&doing, error))
     }
 
     /// How old the numbers of a quorum queue or of a stream may be.
     pub fn tick(&self) -> Duration {
         self.tick
+    }
+
+    /// What is on the broker, and how much memory it has.
+    pub async fn contents(&self) -> Result<Contents, BrokerError> {
+        let overview: Overview = self.get("overview").await?;
+        let memory: Memory = self.get(&format!("nodes/{}/memory", overview.node)).await?;
+        let vhosts: Vec<Named> = self.get("vhosts?disable_stats=true").await?;
+        let names = vhosts.into_iter().map(|vhost| vhost.name);
+        Ok(Contents {
+            memory_bytes: memory.memory.total.rss,
+            vhosts: names.filter(|name| name.starts_with("rmq-scenario-")).collect(),
+            connections: overview.object_totals.connections,
+            queues: overview.object_totals.queues,
+            messages: overview.queue_totals.messages,
+        })
+    }
+
+    async fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T, BrokerError> {
+        let doing = format!("asking the management API at {} for its {path}", self.base);
+        let answer = self.send(&doing, self.request(Method::GET, path)).await?;
+        answer.json().await.map_err(|error| self.unreachable(&doing, error))
     }
 
     /// Whether a queue exists.
@@ -248,7 +340,7 @@ impl Management {
     }
 
     async fn ask(&self, doing: &str, request: RequestBuilder) -> Result<Response, BrokerError> {
-        request.send().await.map_err(|error| unreachable(doing, error))
+        request.send().await.map_err(|error| self.unreachable(doing, error))
     }
 
     /// The answer, if it is a yes.
@@ -270,6 +362,24 @@ impl Management {
             _ => failed,
         })
     }
+
+    /// No answer, or one that is not understood. The URL is left out: our sentence names the
+    /// place.
+    fn unreachable(&self, doing: &str, error: reqwest::Error) -> BrokerError {
+        let error = error.without_url();
+        if let Some((why, help)) = self.trust.as_ref().and_then(|trust| trust.explain(&error)) {
+            return BrokerError::new(Kind::Tls, format!("{doing} failed: {why}")).help(help);
+        }
+        // The innermost cause is the one that says something: `Connection refused`.
+        let mut cause: &dyn std::error::Error = &error;
+        while let Some(inner) = cause.source() {
+            cause = inner;
+        }
+        BrokerError::new(Kind::Management, format!("{doing} failed: {cause}")).help(
+            "is the broker still alive? If it is, enable the API with: rabbitmq-plugins enable \
+             rabbitmq_management; `--management http://host:15672` says where it is",
+        )
+    }
 }
 
 /// What the API says beside the status: `{"error":"not_authorised","reason":"Login failed"}`.
@@ -282,18 +392,4 @@ fn reason(body: &str) -> String {
         Ok(Said { reason: serde_json::Value::String(reason) }) => format!(" ({reason})"),
         _ => String::new(),
     }
-}
-
-/// No answer, or one that is not understood. The URL is left out: our sentence names the place.
-fn unreachable(doing: &str, error: reqwest::Error) -> BrokerError {
-    let error = error.without_url();
-    // The innermost cause is the one that says something: `Connection refused`.
-    let mut cause: &dyn std::error::Error = &error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    BrokerError::new(Kind::Management, format!("{doing} failed: {cause}")).help(
-        "is the broker still alive? If it is, enable the API with: rabbitmq-plugins enable \
-         rabbitmq_management; `--management http://host:15672` says where it is",
-    )
 }
