@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::address::{Address, decoded, encoded};
 use super::error::{BrokerError, Kind};
 use super::node::Facts;
+use super::tls::{Tls, Trust};
 
 /// Long enough for a broker under load, short enough for somebody waiting.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -18,6 +19,7 @@ const CONNECT_PATIENCE: Duration = Duration::from_secs(3);
 #[derive(Clone)]
 pub(crate) struct Management {
     client: Client,
+    trust: Option<Trust>,
     base: String,
     user: String,
     password: String,
@@ -44,15 +46,64 @@ pub struct Unacked {
     pub age_at_most: Duration,
 }
 
+/// What is on a broker, as its statistics say it: a few seconds old.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contents {
+    /// Of the node's process.
+    pub memory_bytes: u64,
+    /// Those that runs have made.
+    pub vhosts: Vec<String>,
+    pub connections: u64,
+    pub queues: u64,
+    pub messages: u64,
+}
+
+#[derive(Deserialize)]
+struct Overview {
+    node: String,
+    object_totals: ObjectTotals,
+    #[serde(default)]
+    queue_totals: MessageTotals,
+}
+
+#[derive(Deserialize)]
+struct ObjectTotals {
+    connections: u64,
+    queues: u64,
+}
+
+/// Absent while there is no queue.
+#[derive(Default, Deserialize)]
+struct MessageTotals {
+    #[serde(default)]
+    messages: u64,
+}
+
+/// Asked of the node at once, where its statistics need a while to come.
+#[derive(Deserialize)]
+struct Memory {
+    memory: MemoryParts,
+}
+
+#[derive(Deserialize)]
+struct MemoryParts {
+    total: MemoryTotals,
+}
+
+#[derive(Deserialize)]
+struct MemoryTotals {
+    rss: u64,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    name: String,
+}
+
 #[derive(Deserialize)]
 struct WhoAmI {
     /// A list, or in old versions words with commas between them.
     tags: serde_json::Value,
-}
-
-#[derive(Deserialize)]
-struct ClusterName {
-    name: String,
 }
 
 #[derive(Deserialize)]
@@ -65,12 +116,16 @@ impl Management {
     /// That of a private node.
     pub fn private(facts: &Facts) -> Result<Self, BrokerError> {
         let base = format!("http://127.0.0.1:{}", facts.management);
-        Self::new(base, facts.user.clone(), facts.password.clone())
+        Self::new(base, facts.user.clone(), facts.password.clone(), None)
     }
 
-    /// That of an external broker: where `given` says, or on the same host at 15672. A user and
-    /// password in `given` go before those of the broker's address.
-    pub fn external(address: &Address, given: Option<&str>) -> Result<Self, BrokerError> {
+    /// That of an external broker: where `given` says, or on the same host at 15672 (15671 with
+    /// TLS). A user and password in `given` go before those of the broker's address.
+    pub fn external(
+        address: &Address,
+        given: Option<&str>,
+        tls: &Tls,
+    ) -> Result<Self, BrokerError> {
         let usual = address.usual_management();
         let malformed = |why: &str| {
             BrokerError::new(Kind::Usage, format!("the management address is malformed: {why}"))
@@ -91,18 +146,33 @@ impl Management {
         let _ = (url.set_username(""), url.set_password(None));
         url.set_query(None);
         url.set_fragment(None);
-        Self::new(url.as_str().trim_end_matches('/').to_owned(), user, password)
+        let trust = if url.scheme() == "https" { Some(Trust::new(tls)?) } else { None };
+        Self::new(url.as_str().trim_end_matches('/').to_owned(), user, password, trust)
     }
 
-    fn new(base: String, user: String, password: String) -> Result<Self, BrokerError> {
-        let client = Client::builder()
+    fn new(
+        base: String,
+        user: String,
+        password: String,
+        trust: Option<Trust>,
+    ) -> Result<Self, BrokerError> {
+        let builder = match &trust {
+            Some(trust) => Client::builder().use_preconfigured_tls((*trust.config).clone()),
+            None => Client::builder(),
+        };
+        let client = builder
             .timeout(PATIENCE)
             .connect_timeout(CONNECT_PATIENCE)
             // The broker is a neighbour: what stands for the way to the web is not asked.
             .no_proxy()
             .build()
             .map_err(|error| BrokerError::new(Kind::Management, error.to_string()))?;
-        Ok(Self { client, base, user, password })
+        Ok(Self { client, trust, base, user, password })
+    }
+
+    /// Whether it is asked under TLS.
+    pub fn is_secure(&self) -> bool {
+        self.trust.is_some()
     }
 
     /// Who the API takes us for.
@@ -113,7 +183,7 @@ impl Management {
         let doing = format!("asking the management API at {}", self.base);
         let request = self.request(Method::GET, "whoami");
         let answer = self.send(&doing, request).await?;
-        let me: WhoAmI = answer.json().await.map_err(|error| unreachable(&doing, error))?;
+        let me: WhoAmI = answer.json().await.map_err(|error| self.unreachable(&doing, error))?;
         let tags = me.tags.to_string();
         let mut words = tags.split(|letter: char| !letter.is_alphanumeric());
         Ok(Identity { administrator: words.any(|word| word == "administrator") })
@@ -126,7 +196,7 @@ impl Management {
         let doing = format!("asking the management API at {}", self.base);
         let request = self.request(Method::GET, "cluster-name");
         let answer = self.send(&doing, request).await?;
-        let it: ClusterName = answer.json().await.map_err(|error| unreachable(&doing, error))?;
+        let it: Named = answer.json().await.map_err(|error| self.unreachable(&doing, error))?;
         if it.name != cluster {
             return Err(BrokerError::new(
                 Kind::Management,
@@ -180,7 +250,7 @@ impl Management {
         let asked = Instant::now();
         let answer = self.send(&doing, self.request(Method::GET, &path)).await?;
         let queues: Vec<QueueTotals> =
-            answer.json().await.map_err(|error| unreachable(&doing, error))?;
+            answer.json().await.map_err(|error| self.unreachable(&doing, error))?;
         let found = queues.into_iter().find(|found| found.name == queue);
         let found = found.ok_or_else(|| {
             BrokerError::new(Kind::Protocol, format!("{doing} failed: there is no such queue"))
@@ -190,6 +260,27 @@ impl Management {
                 .help("RabbitMQ 3.10 and later do")
         })?;
         Ok(Unacked { count, age_at_most: asked.elapsed() })
+    }
+
+    /// What is on the broker, and how much memory it has.
+    pub async fn contents(&self) -> Result<Contents, BrokerError> {
+        let overview: Overview = self.get("overview").await?;
+        let memory: Memory = self.get(&format!("nodes/{}/memory", overview.node)).await?;
+        let vhosts: Vec<Named> = self.get("vhosts?disable_stats=true").await?;
+        let names = vhosts.into_iter().map(|vhost| vhost.name);
+        Ok(Contents {
+            memory_bytes: memory.memory.total.rss,
+            vhosts: names.filter(|name| name.starts_with("rmq-scenario-")).collect(),
+            connections: overview.object_totals.connections,
+            queues: overview.object_totals.queues,
+            messages: overview.queue_totals.messages,
+        })
+    }
+
+    async fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T, BrokerError> {
+        let doing = format!("asking the management API at {} for its {path}", self.base);
+        let answer = self.send(&doing, self.request(Method::GET, path)).await?;
+        answer.json().await.map_err(|error| self.unreachable(&doing, error))
     }
 
     /// Whether a queue exists.
@@ -214,7 +305,7 @@ impl Management {
     }
 
     async fn ask(&self, doing: &str, request: RequestBuilder) -> Result<Response, BrokerError> {
-        request.send().await.map_err(|error| unreachable(doing, error))
+        request.send().await.map_err(|error| self.unreachable(doing, error))
     }
 
     /// The answer, if it is a yes.
@@ -236,6 +327,24 @@ impl Management {
             _ => failed,
         })
     }
+
+    /// No answer, or one that is not understood. The URL is left out: our sentence names the
+    /// place.
+    fn unreachable(&self, doing: &str, error: reqwest::Error) -> BrokerError {
+        let error = error.without_url();
+        if let Some((why, help)) = self.trust.as_ref().and_then(|trust| trust.explain(&error)) {
+            return BrokerError::new(Kind::Tls, format!("{doing} failed: {why}")).help(help);
+        }
+        // The innermost cause is the one that says something: `Connection refused`.
+        let mut cause: &dyn std::error::Error = &error;
+        while let Some(inner) = cause.source() {
+            cause = inner;
+        }
+        BrokerError::new(Kind::Management, format!("{doing} failed: {cause}")).help(
+            "is the broker still alive? If it is, enable the API with: rabbitmq-plugins enable \
+             rabbitmq_management; `--management http://host:15672` says where it is",
+        )
+    }
 }
 
 /// What the API says beside the status: `{"error":"not_authorised","reason":"Login failed"}`.
@@ -248,18 +357,4 @@ fn reason(body: &str) -> String {
         Ok(Said { reason: serde_json::Value::String(reason) }) => format!(" ({reason})"),
         _ => String::new(),
     }
-}
-
-/// No answer, or one that is not understood. The URL is left out: our sentence names the place.
-fn unreachable(doing: &str, error: reqwest::Error) -> BrokerError {
-    let error = error.without_url();
-    // The innermost cause is the one that says something: `Connection refused`.
-    let mut cause: &dyn std::error::Error = &error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    BrokerError::new(Kind::Management, format!("{doing} failed: {cause}")).help(
-        "is the broker still alive? If it is, enable the API with: rabbitmq-plugins enable \
-         rabbitmq_management; `--management http://host:15672` says where it is",
-    )
 }

@@ -12,8 +12,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
-use crate::broker::{Broker, BrokerError, Choice};
+use crate::broker::{Broker, BrokerError};
 use crate::cli::args::RunArgs;
+use crate::cli::opening;
 use crate::diagnostic::Diagnostic;
 use crate::ledger::facts::Cut;
 use crate::plan::model::{Scenario, Variant};
@@ -93,9 +94,10 @@ async fn whole(
     let mut interrupted = listen();
     let keeper = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("rmq-scenario"));
     let mut report = blank(args, scenarios);
-    console.announce(args);
+    console.warn(args);
+    let mut note = |said: &str| console.display.note(said);
     let opened = tokio::select! {
-        opened = Broker::open(choice(args), &keeper) => opened,
+        opened = opening::open(args, &keeper, &mut note) => opened,
         Ok(_) = interrupted.wait_for(|stop| *stop) => {
             console.display.note("interrupted; nothing was run");
             let ended = (Verdict::Inconclusive, NOT_RUN);
@@ -113,7 +115,7 @@ async fn whole(
         }
     };
     console.greet(&broker);
-    report.broker.version = broker.version().to_owned();
+    report.broker = BrokerInfo { version: broker.version().to_owned(), kind: broker.kind() };
     let session = Session { broker: &broker, interrupted: interrupted.clone() };
     let run = session.run_all(scenarios, &mut report, &mut sinks, console);
     // A panic is a bug of ours; what stands on the broker goes all the same.
@@ -165,13 +167,6 @@ fn nothing_ran(
             console.complain(&error);
             WORLD
         }
-    }
-}
-
-fn choice(args: &RunArgs) -> Choice {
-    match &args.broker {
-        Some(url) => Choice::External { url: url.clone(), management: args.management.clone() },
-        None => Choice::Private { server: args.server.as_ref().map(PathBuf::from) },
     }
 }
 
@@ -282,13 +277,15 @@ impl Session<'_> {
                 if played.facts.cut == Some(Cut::Interrupted) {
                     outcome.reason = Some("interrupted".to_owned());
                 }
-                match played.failure {
+                let failure = played.failure.map(|error| self.broker.explain(error));
+                match failure.or_else(|| self.broker.fallen()) {
                     Some(error) => broken(outcome, &error),
                     None => outcome,
                 }
             }
             Ok(None) => VariantReport::unknown(variant, Verdict::Inconclusive, NOT_RUN),
             Err(error) => {
+                let error = self.broker.explain(error);
                 broken(VariantReport::unknown(variant, Verdict::Error, &error.message), &error)
             }
         };
@@ -329,6 +326,10 @@ impl Session<'_> {
         }
         let closed = timeout(PATIENCE, space.close()).await;
         let result = result?;
+        if self.broker.has_fallen() {
+            // It took everything along; what is known of the run stands.
+            return Ok(result);
+        }
         closed.unwrap_or_else(|_| Err(BrokerError::silent("cleaning up")))?;
         Ok(result)
     }
@@ -444,10 +445,11 @@ impl Console {
         }
     }
 
-    /// A private node takes seconds to boot; silence would look like a hang.
-    fn announce(&mut self, args: &RunArgs) {
-        if args.broker.is_none() {
-            self.display.note("starting a private RabbitMQ …");
+    fn warn(&mut self, args: &RunArgs) {
+        if args.tls.insecure {
+            let warning = "the broker's certificate is not verified: whoever stands between can \
+                           read and change everything, the password too";
+            self.complain(&Diagnostic::warning(warning).help("`--tls-ca FILE` verifies it"));
         }
     }
 
@@ -457,7 +459,7 @@ impl Console {
             Some(took) => {
                 format!("private RabbitMQ {version}, ready in {:.1} s", took.as_secs_f64())
             }
-            None => format!("external RabbitMQ {version}"),
+            None => format!("{} RabbitMQ {version}", broker.kind()),
         });
     }
 

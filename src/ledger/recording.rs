@@ -200,6 +200,7 @@ impl Ledger {
             self.violation(None, what);
         }
         self.came_back(queue, back);
+        self.check_early(id, how);
     }
 
     /// From here on the broker sends nothing more to a life that is over.

@@ -14,7 +14,7 @@ use crate::broker::{BrokerError, Space};
 use crate::ledger::event::{ChangeId, LifeId};
 use crate::ledger::facts::{Effect, ErrorFact, FaultFact, ObservationFact};
 use crate::ledger::paths::Paths;
-use crate::plan::model::{KillHow, ProducerId, QueueId, Trigger, Variant, WorkerId};
+use crate::plan::model::{KillHow, ProducerId, QueueId, QueueKind, Trigger, Variant, WorkerId};
 use crate::plan::routing::Standing;
 use crate::run::asking::Asker;
 use crate::run::clock::Clock;
@@ -247,6 +247,19 @@ impl Stage {
     pub fn name_queue(&self, queue: QueueId, real: String) {
         lock(&self.names).insert(real.clone(), queue);
         *lock(&self.queues[queue.index()].real) = Some(real);
+    }
+
+    /// How many consumers the broker shows of a queue when it has given up all that are dead. Of
+    /// a quorum queue with a single active consumer it shows that one, and none that wait.
+    pub fn consumers_shown(&self, queue: QueueId) -> u64 {
+        let live = self.queues[queue.index()].consumers.load(Ordering::SeqCst);
+        if self.shows_waiting(queue) { live } else { live.min(1) }
+    }
+
+    /// Whether the broker counts every consumer of a queue.
+    pub fn shows_waiting(&self, queue: QueueId) -> bool {
+        let plan = &self.plan.topology.queues[queue.index()];
+        !(plan.single_active_consumer && plan.kind == QueueKind::Quorum)
     }
 
     /// The queue that has, or had, this name on the broker.
