@@ -81,12 +81,10 @@ impl Page {
         let mut rows = Vec::new();
         let mut wanted = None;
         for line in self.prose() {
-            let Some(line) = line.strip_prefix('|') else {
+            let Some(cells) = Self::cells(line) else {
                 wanted = None;
                 continue;
             };
-            let cells: Vec<String> =
-                line.trim_end_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
             match wanted {
                 None => wanted = Some(cells[0] == heading),
                 Some(true) if !cells[0].starts_with("---") => rows.push(cells),
@@ -95,6 +93,12 @@ impl Page {
         }
         assert!(!rows.is_empty(), "{} has no table of `{heading}`", self.path.display());
         rows
+    }
+
+    /// The cells of a line, where it is one of a table.
+    pub fn cells(line: &str) -> Option<Vec<String>> {
+        let cells = line.strip_prefix('|')?.trim_end_matches('|').split('|');
+        Some(cells.map(|cell| cell.trim().to_owned()).collect())
     }
 
     /// What stands in backticks in the first cells of those tables.
