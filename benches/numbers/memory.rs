@@ -23,7 +23,7 @@ pub fn per_copy() {
     let scenario = planned.unwrap_or_else(|mistakes| panic!("{}", mistakes[0].render(false)));
     let (producer, worker, life) = (ProducerId(0), WorkerId(0), LifeId(0));
     let before = resident();
-    let mut ledger = Ledger::new(Arc::new(scenario.variants[0].clone()));
+    let mut ledger = Ledger::new(Arc::new(scenario.variants[0].clone()), Arc::default(), "4.3.6");
     ledger.record(Event::LifeStarted { life, worker, at: 0 });
     ledger.record(Event::ProducerStarted { producer, at: 0 });
     for first in (1..=COPIES).step_by(BATCH as usize) {
@@ -34,7 +34,7 @@ pub fn per_copy() {
         ledger.record(Event::Answered { producer, answers, at });
         let mut events = Vec::new();
         for n in first..first + count {
-            let message = Some(MessageKey { producer, n });
+            let message = Some(MessageKey { producer, n }.into());
             let tag = u64::from(n);
             for what in [
                 WorkEvent::Read { tag, message, redelivered: false },

@@ -141,7 +141,8 @@ impl Broker {
             return Ok(self.shared_space(run));
         }
         let address = self.address.with_vhost(&format!("rmq-scenario-{run}"));
-        let space = Space::new(address, Home::Vhost, self.management.clone());
+        let (management, version) = (self.management.clone(), self.version.clone());
+        let space = Space::new(address, Home::Vhost, management, version);
         // Listed before anything is made: a failure half-way leaves nothing behind, either.
         self.list(&space);
         space.make(&self.address.user).await?;
@@ -151,7 +152,8 @@ impl Broker {
     /// The same in the virtual host of the broker's address, beside what is there already.
     pub fn shared_space(&self, run: &str) -> Space {
         let home = Home::Prefix(format!("rmq-scenario-{run}."));
-        let space = Space::new(self.address.clone(), home, self.management.clone());
+        let (management, version) = (self.management.clone(), self.version.clone());
+        let space = Space::new(self.address.clone(), home, management, version);
         self.list(&space);
         space
     }

@@ -24,6 +24,7 @@ struct Inner {
     address: Address,
     home: Home,
     management: Option<Management>,
+    version: String,
     /// What [`Space::close`] has to do; `None` once it is done.
     remains: Mutex<Option<Remains>>,
 }
@@ -37,9 +38,14 @@ pub(super) enum Home {
 }
 
 impl Space {
-    pub(super) fn new(address: Address, home: Home, management: Option<Management>) -> Self {
+    pub(super) fn new(
+        address: Address,
+        home: Home,
+        management: Option<Management>,
+        version: String,
+    ) -> Self {
         let remains = Mutex::new(Some(Remains::default()));
-        Self(Arc::new(Inner { address, home, management, remains }))
+        Self(Arc::new(Inner { address, home, management, version, remains }))
     }
 
     /// Makes the virtual host, if it is to have one, with all permissions for `user`.
@@ -61,6 +67,11 @@ impl Space {
         frame_max: Option<u32>,
     ) -> Result<Link, BrokerError> {
         link::connect(&self.0.address, client_name, frame_max).await
+    }
+
+    /// The broker's, as it says it: `4.3.6`.
+    pub fn version(&self) -> &str {
+        &self.0.version
     }
 
     /// The virtual host that it is in.

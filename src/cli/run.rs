@@ -52,6 +52,7 @@ pub fn main(args: &RunArgs) -> ExitCode {
         Err(error) => return console.stop(&error, WORLD),
     };
     console.report_to_stdout(sinks.use_stdout());
+    console.warnings(&scenarios);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -433,6 +434,14 @@ impl Console {
         let summary = format!("{count} {mistake} in {files} {file}; nothing was run\n");
         let _ = self.stderr.write(&summary);
         ExitCode::from(USAGE)
+    }
+
+    /// What the files allow and probably do not mean, before anything is started.
+    fn warnings(&mut self, scenarios: &[Scenario]) {
+        for warning in scenarios.iter().flat_map(|scenario| &scenario.warnings) {
+            self.complain(warning);
+            let _ = self.stderr.write("\n");
+        }
     }
 
     /// A private node takes seconds to boot; silence would look like a hang.

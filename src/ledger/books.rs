@@ -1,16 +1,19 @@
 //! The closed books: what became of every publish and every copy, and that it adds up.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::ledger::counts::Counts;
+use crate::ledger::dead_letters::Later;
 use crate::ledger::event::{LifeId, MessageKey, Micros};
+use crate::ledger::fates::{Cause, Fates, Found, doubled};
 use crate::ledger::history::Step;
 use crate::ledger::lives::Life;
 use crate::ledger::messages::{Copy, Routes, message_flag};
-use crate::ledger::{Ledger, ProducerBook, Violation};
+use crate::ledger::paths::{PathId, Reason};
+use crate::ledger::{Ledger, Move, ProducerBook, Violation};
 use crate::plan::count::{COPY_OUTCOMES, Count, PUBLISH_OUTCOMES};
-use crate::plan::model::{ProducerId, QueueId, Variant, WorkerId};
+use crate::plan::model::{ProducerId, QueueId, QueueKind, Variant, WorkerId};
 
 /// What one run comes to.
 pub struct Books {
@@ -22,7 +25,7 @@ pub struct Books {
     /// Time at work, by worker instance.
     pub busy: Vec<Micros>,
     /// From whom (who may never have looked at it) to whom redelivered copies went.
-    pub moves: HashMap<(Option<LifeId>, WorkerId), u64>,
+    pub moves: HashMap<Move, u64>,
     /// Deliveries that broke the order of a producer's numbers: examples, and how many.
     pub disorder: Vec<(MessageKey, WorkerId)>,
     pub disorder_count: u64,
@@ -33,6 +36,7 @@ pub struct Books {
     pub violation_count: u64,
     /// Queues whose drain did not see them empty.
     pub undrained: Vec<QueueId>,
+    fates: Fates,
     ledger: Ledger,
 }
 
@@ -41,6 +45,8 @@ pub struct Books {
 pub struct CopyView {
     pub message: MessageKey,
     pub queue: QueueId,
+    /// The way it came by.
+    pub path: PathId,
     pub copy: Copy,
     pub outcome: Count,
     /// Flags of its message.
@@ -67,6 +73,7 @@ impl Ledger {
             violations: Vec::new(),
             violation_count: 0,
             undrained: undrained(&self),
+            fates: Fates::of(&self),
             ledger: self,
         };
         books.count_publishes();
@@ -126,13 +133,19 @@ impl Books {
         let routed = ledger.producers.iter().enumerate().flat_map(move |(index, book)| {
             let producer = ProducerId::from_index(index);
             let each = book.messages.each(&ledger.routes);
-            each.map(move |(n, queue, copy)| (MessageKey { producer, n }, queue, copy))
+            each.map(move |(n, queue, copy)| {
+                let message = MessageKey { producer, n };
+                Later { message, queue, path: PathId::NONE, copy }
+            })
         });
-        let extras = ledger.extras.iter().map(|(&(message, queue), &copy)| (message, queue, copy));
-        routed
-            .chain(extras)
-            .filter(|(_, _, copy)| copy.is_expected())
-            .map(|(message, queue, copy)| self.view(message, queue, copy))
+        let extras = ledger.extras.iter().map(|(&(message, queue), &copy)| Later {
+            message,
+            queue,
+            path: PathId::NONE,
+            copy,
+        });
+        let all = routed.chain(extras).chain(ledger.laters.each().copied());
+        all.filter(|later| later.copy.is_expected()).map(|later| self.view(later))
     }
 
     /// The subscriptions, in the order of their beginnings.
@@ -150,9 +163,9 @@ impl Books {
         self.ledger.history.of(message)
     }
 
-    /// What had been published each time the queue was verified gone.
-    pub fn gone(&self, queue: QueueId) -> &[Vec<u32>] {
-        &self.ledger.queues[queue.index()].gone
+    /// Whether the queue was purged.
+    pub fn was_purged(&self, queue: QueueId) -> bool {
+        self.ledger.queues[queue.index()].gone.iter().any(|gone| gone.purged)
     }
 
     /// Channels of the producer that died with publishes on the way: first and last number.
@@ -175,21 +188,46 @@ impl Books {
         self.ledger.producers[message.producer.index()].channel_of(message.n)
     }
 
-    /// The highest number between the two whose message the broker was seen to have: answered,
-    /// returned, or seen by a worker or the drain. 0 is none.
-    pub fn highest_arrived(&self, producer: ProducerId, first: u32, last: u32) -> u32 {
-        use message_flag::{ACKED, NACKED, RETURNED, SEEN};
-        let messages = &self.ledger.producers[producer.index()].messages;
-        let arrived = |n: &u32| messages.flags(*n) & (ACKED | NACKED | RETURNED | SEEN) != 0;
-        (first..=last).rev().find(arrived).unwrap_or(0)
+    /// How many dead letters came to the queue in all.
+    pub fn arrived(&self, queue: QueueId) -> u64 {
+        self.ledger.queues[queue.index()].arrived
     }
 
-    fn view(&self, message: MessageKey, queue: QueueId, copy: Copy) -> CopyView {
+    /// How many copies queues gave up as dead letters, by queue and reason.
+    pub fn deaths(&self) -> BTreeMap<(QueueId, Reason), u64> {
+        self.ledger.laters.deaths().iter().map(|(&key, &count)| (key, count)).collect()
+    }
+
+    /// How long it took from the scheduled publish to the finish, in microseconds, at a
+    /// quantile; `None` where it was not measured, or nothing was finished.
+    pub fn latency(&self, quantile: f64) -> Option<Micros> {
+        let measured = self.ledger.producers.iter().filter_map(|book| book.schedule.latency());
+        let all = measured.cloned().reduce(|mut all, one| {
+            all.add(one).expect("all have the same digits, and grow");
+            all
+        });
+        all.filter(|all| !all.is_empty()).map(|all| all.value_at_quantile(quantile))
+    }
+
+    /// Why the copy has its outcome, and by whose end; nothing where that wants no cause.
+    pub fn causes(&self, view: &CopyView) -> Found {
+        self.ledger.causes(&self.fates, view)
+    }
+
+    /// Why the copy was finished more than once.
+    pub fn why_doubled(&self, view: &CopyView) -> Vec<Cause> {
+        doubled(view)
+    }
+
+    fn view(&self, later: Later) -> CopyView {
+        let Later { message, queue, path, copy } = later;
         let book = &self.ledger.producers[message.producer.index()];
         let message_flags = book.messages.flags(message.n);
+        let mut view = CopyView { message, queue, path, copy, outcome: Count::Lost, message_flags };
         let drained = self.ledger.queues[queue.index()].drain == Some(true);
-        let outcome = outcome(copy, message_flags, book.confirms, drained);
-        CopyView { message, queue, copy, outcome, message_flags }
+        let known = outcome(copy, message_flags, book.confirms, drained);
+        view.outcome = known.unwrap_or_else(|| self.ledger.fate(&self.fates, &view));
+        view
     }
 
     fn count_publishes(&mut self) {
@@ -202,6 +240,11 @@ impl Books {
                 let flags = book.messages.flags(n);
                 counts[publish_outcome(flags, book.confirms)] += 1;
                 counts[Count::Returned] += u64::from(flags & message_flag::RETURNED != 0);
+                if self.plan.producers[index].rpc.is_some() {
+                    let replied = flags & message_flag::REPLIED != 0;
+                    let count = if replied { Count::Replied } else { Count::Unanswered };
+                    counts[count] += 1;
+                }
                 let key = MessageKey { producer: ProducerId::from_index(index), n };
                 let nowhere = book.found_no_queue(n, &self.ledger.routes);
                 counts[Count::Unroutable] += u64::from(nowhere && !arrived.contains(&key));
@@ -241,7 +284,9 @@ impl Books {
             queue[view.outcome] += 1;
             let drained = view.copy.has(crate::ledger::messages::copy_flag::DRAINED);
             queue[Count::StillQueued] += u64::from(drained);
-            queue[Count::Duplicates] += u64::from(view.copy.finished() > 1);
+            if self.plan.topology.queues[view.queue.index()].kind != QueueKind::Stream {
+                queue[Count::Duplicates] += u64::from(view.copy.finished() > 1);
+            }
             let producer = &mut producers[view.message.producer.index()];
             producer[Count::Expected] += 1;
             producer[view.outcome] += 1;
@@ -260,8 +305,13 @@ impl Books {
             counts[Count::Repeats] = life.counts.repeats;
             self.queues[life.queue.index()].add(&counts);
             counts[Count::Acked] = life.counts.acked;
+            counts[Count::Rejected] = life.counts.rejected;
             self.workers[life.worker.index()].add(&counts);
             self.busy[life.worker.index()] += life.busy;
+        }
+        for (index, worker) in self.plan.workers.iter().enumerate() {
+            let doubled = self.ledger.readers.doubled(WorkerId::from_index(index));
+            self.queues[worker.queue.index()][Count::Duplicates] += doubled;
         }
     }
 
@@ -272,7 +322,8 @@ impl Books {
         for count in PUBLISH_OUTCOMES {
             self.totals[count] = self.producers.iter().map(|p| p[count]).sum();
         }
-        for count in [Count::Published, Count::Returned, Count::Unroutable] {
+        let beside = [Count::Returned, Count::Unroutable, Count::Replied, Count::Unanswered];
+        for count in [Count::Published].into_iter().chain(beside) {
             self.totals[count] = self.producers.iter().map(|p| p[count]).sum();
         }
         self.totals[Count::Acked] = self.workers.iter().map(|w| w[Count::Acked]).sum();
@@ -346,14 +397,18 @@ fn publish_outcome(flags: u8, confirms: bool) -> Count {
     }
 }
 
-/// The first that applies. Each needs its own evidence; `lost` is what is left for a copy
-/// that its publisher may believe safe.
-fn outcome(copy: Copy, message_flags: u8, confirms: bool, queue_drained: bool) -> Count {
-    use crate::ledger::messages::copy_flag::DRAINED;
+/// The first that applies; each needs its own evidence. `None` is a copy that is gone though its
+/// publisher may believe it safe.
+fn outcome(copy: Copy, message_flags: u8, confirms: bool, queue_drained: bool) -> Option<Count> {
+    use crate::ledger::messages::copy_flag::{DRAINED, LEFT, REJECTED};
     let unseen = !copy.was_seen();
     let unanswered = confirms && message_flags & message_flag::ACKED == 0;
-    if copy.finished() > 0 {
+    Some(if copy.finished() > 0 {
         Count::Delivered
+    } else if copy.has(LEFT) {
+        Count::DeadLettered
+    } else if copy.has(REJECTED) {
+        Count::Rejected
     } else if copy.has(DRAINED) {
         Count::Remaining
     } else if unseen && message_flags & message_flag::NACKED != 0 {
@@ -361,6 +416,6 @@ fn outcome(copy: Copy, message_flags: u8, confirms: bool, queue_drained: bool) -
     } else if (unseen && unanswered) || !queue_drained {
         Count::InDoubt
     } else {
-        Count::Lost
-    }
+        return None;
+    })
 }

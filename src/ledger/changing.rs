@@ -164,5 +164,6 @@ fn apply(standing: &mut Standing, plan: &Variant, change: Change) {
     match change.kind {
         ChangeKind::Comes => standing.add(&plan.topology, change.queue),
         ChangeKind::Goes => standing.remove(&plan.topology, change.queue),
+        ChangeKind::Purged => {}
     }
 }

@@ -4,6 +4,7 @@
 //! before it is written to a socket, a change of the topology before its request is sent, and
 //! whatever one worker or producer records keeps its order.
 
+use crate::ledger::paths::PathId;
 use crate::plan::model::{KillHow, ProducerId, QueueId, WorkerId};
 
 /// Microseconds since the run began; what comes before is 0.
@@ -14,6 +15,20 @@ pub type Micros = u64;
 pub struct MessageKey {
     pub producer: ProducerId,
     pub n: u32,
+}
+
+/// A message that was seen in a queue, and by which way it came there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Sighting {
+    pub message: MessageKey,
+    pub path: PathId,
+}
+
+impl From<MessageKey> for Sighting {
+    /// It came straight from its publish.
+    fn from(message: MessageKey) -> Self {
+        Self { message, path: PathId::NONE }
+    }
 }
 
 /// One subscription of a worker instance: from its consume to its end. A restart begins
@@ -42,6 +57,8 @@ pub enum Event {
     Answered { producer: ProducerId, answers: Vec<Answer>, at: Micros },
     /// A basic.return came.
     Returned { message: MessageKey, at: Micros },
+    /// The first answer to a request came.
+    Replied { message: MessageKey, at: Micros },
     /// The producer's channel is no more.
     ProducerEnded { producer: ProducerId, end: ProducerEnd, at: Micros },
     /// A worker's subscription was confirmed.
@@ -60,10 +77,10 @@ pub enum Event {
     /// Its answer was read, or the queue was verified gone.
     ChangeEnded { change: ChangeId, at: Micros },
     /// Found in the queue after the run, in the queue's order; `None` is no message of this run.
-    Drained { queue: QueueId, messages: Vec<Option<MessageKey>> },
+    Drained { queue: QueueId, messages: Vec<Option<Sighting>> },
     /// The drain of a queue is over. `complete` says that it was seen empty, `total` how many
     /// messages all its batches had.
-    DrainEnded { queue: QueueId, complete: bool, total: u64 },
+    DrainEnded { queue: QueueId, complete: bool, total: u64, at: Micros },
 }
 
 /// Answers to the messages `first` to `first + count - 1`.
@@ -96,11 +113,13 @@ pub struct Stamped {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WorkEvent {
     /// A basic.deliver reached the program; `None` is no message of this run.
-    Read { tag: u64, message: Option<MessageKey>, redelivered: bool },
+    Read { tag: u64, message: Option<Sighting>, redelivered: bool },
     /// Work on it began.
     Begun { tag: u64 },
     /// Its work ended.
     Finished { tag: u64 },
+    /// Its work ended, and it was refused: basic.nack or basic.reject was written.
+    Rejected { tag: u64, requeue: bool },
     /// An ack was written: of this tag alone, or with `multiple` of all up to it.
     Acked { tag: u64, multiple: bool },
 }
@@ -123,6 +142,7 @@ pub struct LifeTotals {
     pub read: u64,
     pub begun: u64,
     pub finished: u64,
+    pub rejected: u64,
     /// Acks written, each frame once.
     pub acks: u64,
 }
@@ -131,6 +151,8 @@ pub struct LifeTotals {
 pub enum ChangeKind {
     /// The queue is declared and bound.
     Comes,
-    /// The queue goes with its connection or with its last consumer.
+    /// The queue goes: with its connection, with its last consumer, unused, or deleted.
     Goes,
+    /// The queue stays and loses what is ready in it.
+    Purged,
 }

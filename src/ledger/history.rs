@@ -20,6 +20,8 @@ pub enum StepKind {
     Begun(LifeId),
     Finished(LifeId),
     Acked(LifeId),
+    Rejected { life: LifeId, requeue: bool },
+    Replied,
     Found(QueueId),
 }
 

@@ -4,6 +4,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use crate::ledger::event::{LifeEnd, LifeId, LifeTotals, MessageKey, Micros};
+use crate::ledger::paths::PathId;
 use crate::plan::model::{AckMode, ProducerId, QueueId, WorkerId};
 
 /// Where the copy of a delivery is kept.
@@ -13,6 +14,8 @@ pub enum CopyPlace {
     Routed(u32),
     /// Among those that a change of the topology made possible.
     Extra,
+    /// Among those that came as dead letters.
+    Later(u32),
     /// It should not exist.
     Unexpected,
 }
@@ -21,6 +24,8 @@ pub enum CopyPlace {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Held {
     pub message: Option<MessageKey>,
+    /// The way it came by.
+    pub path: PathId,
     pub place: CopyPlace,
     pub state: HeldState,
     pub acked: bool,
@@ -31,6 +36,7 @@ pub enum HeldState {
     Read,
     Begun,
     Finished,
+    Rejected,
 }
 
 /// How a life ended and what it left behind.
@@ -46,6 +52,8 @@ pub struct End {
     pub in_work: Option<MessageKey>,
     /// What each producer had published by then.
     pub published: Vec<u32>,
+    /// How many dead letters had come to its queue by then.
+    pub arrived: u64,
 }
 
 /// What a life did, counted from its events.
@@ -54,6 +62,8 @@ pub struct LifeCounts {
     pub read: u64,
     pub begun: u64,
     pub finished: u64,
+    /// Deliveries refused.
+    pub rejected: u64,
     pub redelivered: u64,
     pub repeats: u64,
     /// Copies covered by acks.
@@ -166,7 +176,12 @@ impl Life {
 
     /// Deliveries read and not finished.
     pub fn in_hand(&self) -> u64 {
-        self.counts.read - self.counts.finished
+        self.counts.read - self.counts.finished - self.counts.rejected
+    }
+
+    /// Deliveries that were neither acked nor refused.
+    pub fn unsettled(&self) -> u64 {
+        self.counts.read - self.counts.acked - self.counts.rejected
     }
 
     fn first_tag(&self) -> u64 {
@@ -210,14 +225,29 @@ impl Life {
 
     /// Work ended.
     pub fn finish(&mut self, tag: u64, at: Micros) -> Result<Held, String> {
+        let held = self.end_work(tag, at, HeldState::Finished)?;
+        self.counts.finished += 1;
+        Ok(held)
+    }
+
+    /// Work ended, and the delivery was refused.
+    pub fn reject(&mut self, tag: u64, at: Micros) -> Result<Held, String> {
+        if !matches!(self.ack, AckMode::Manual { .. } | AckMode::Never) {
+            return Err(format!("tag {tag} was rejected by a worker that had nothing to reject"));
+        }
+        let held = self.end_work(tag, at, HeldState::Rejected)?;
+        self.counts.rejected += 1;
+        Ok(held)
+    }
+
+    fn end_work(&mut self, tag: u64, at: Micros, state: HeldState) -> Result<Held, String> {
         let Some((_, began)) = self.work.filter(|(in_work, _)| *in_work == tag) else {
             return Err(format!("work on tag {tag} ended, which was not in work"));
         };
         self.work = None;
         self.busy += at.saturating_sub(began);
-        self.counts.finished += 1;
-        let held = self.held_mut(tag).ok_or("finished work is not held")?;
-        held.state = HeldState::Finished;
+        let held = self.held_mut(tag).ok_or("work ended that is not held")?;
+        held.state = state;
         let held = *held;
         self.drop_done();
         Ok(held)
@@ -238,6 +268,9 @@ impl Life {
             let Some(held) = self.held_mut(tag) else {
                 return Err(format!("tag {tag} was acked, which was not held"));
             };
+            if multiple && held.state == HeldState::Rejected {
+                continue;
+            }
             if held.acked || held.state != needs {
                 return Err(format!("tag {tag} was acked out of order"));
             }
@@ -257,7 +290,10 @@ impl Life {
     /// Forgets what can never be spoken of again.
     fn drop_done(&mut self) {
         let no_acks = matches!(self.ack, AckMode::Auto | AckMode::Never);
-        let done = |held: &Held| held.state == HeldState::Finished && (held.acked || no_acks);
+        let done = |held: &Held| {
+            held.state == HeldState::Rejected
+                || held.state == HeldState::Finished && (held.acked || no_acks)
+        };
         while self.held.front().is_some_and(done) {
             self.held.pop_front();
         }
@@ -270,6 +306,7 @@ impl Life {
         totals: LifeTotals,
         at: Micros,
         published: Vec<u32>,
+        arrived: u64,
     ) -> Result<(), String> {
         let in_work = self.work.take();
         if let Some((_, began)) = in_work {
@@ -280,16 +317,18 @@ impl Life {
         self.end = Some(End {
             how,
             at,
-            unworked: self.held.iter().filter(|h| h.state != HeldState::Finished).count() as u64,
-            unacked: if acks_due { self.counts.read - self.counts.acked } else { 0 },
+            unworked: self.in_hand(),
+            unacked: if acks_due { self.unsettled() } else { 0 },
             in_work,
             published,
+            arrived,
         });
         self.held = VecDeque::new();
         let seen = LifeTotals {
             read: self.counts.read,
             begun: self.counts.begun,
             finished: self.counts.finished,
+            rejected: self.counts.rejected,
             acks: self.counts.acks,
         };
         if seen != totals {

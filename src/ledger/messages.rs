@@ -22,20 +22,33 @@ pub mod message_flag {
     pub const READ: u8 = 16;
     /// The topology was changing while it was on its way.
     pub const UNCERTAIN: u8 = 32;
+    /// It was a request, and an answer came.
+    pub const REPLIED: u8 = 64;
 }
 
 /// What is known of a copy.
 pub mod copy_flag {
     /// Its absence is no loss.
-    pub const OPTIONAL: u8 = 1;
+    pub const OPTIONAL: u16 = 1;
     /// A worker read it.
-    pub const SEEN: u8 = 2;
+    pub const SEEN: u16 = 2;
     /// Its last delivery: work began, work finished, an ack was written.
-    pub const BEGUN: u8 = 4;
-    pub const FINISHED: u8 = 8;
-    pub const ACKED: u8 = 16;
+    pub const BEGUN: u16 = 4;
+    pub const FINISHED: u16 = 8;
+    pub const ACKED: u16 = 16;
     /// The final drain found it.
-    pub const DRAINED: u8 = 32;
+    pub const DRAINED: u16 = 32;
+    /// Its last delivery was refused, and is not to come back.
+    pub const REJECTED: u16 = 64;
+    /// Its last delivery was refused, and is to come back.
+    pub const RETURNED: u16 = 128;
+    /// It left its queue as a dead letter: where that came to, it was seen.
+    pub const LEFT: u16 = 256;
+    /// Some delivery of it was refused.
+    pub const REFUSED: u16 = 512;
+
+    /// What is said of the last delivery only.
+    pub const OF_A_DELIVERY: u16 = BEGUN | FINISHED | ACKED | REJECTED | RETURNED;
 }
 
 /// Why a copy may have been finished twice, collected when it is read again.
@@ -43,6 +56,8 @@ pub mod again {
     pub const FORGOTTEN: u8 = 1;
     pub const REQUEUED: u8 = 2;
     pub const ACK_LOST: u8 = 4;
+    /// A worker began a stream again.
+    pub const REREAD: u8 = 8;
 }
 
 /// No life has read the copy.
@@ -51,11 +66,11 @@ pub const NOBODY: u16 = u16::MAX;
 /// One stay of one message in one queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Copy {
-    /// The low half of the delivery tag it came with last.
-    pub tag: u32,
+    pub flags: u16,
     /// The life that read it last, or [`NOBODY`].
     pub holder: u16,
-    pub flags: u8,
+    /// How often it was read; 65535 stands for more too.
+    pub deliveries: u16,
     /// How often it was finished, up to 15, and above that the bits of [`again`].
     finished: u8,
 }
@@ -64,10 +79,10 @@ impl Copy {
     /// A copy that nobody has seen.
     pub fn new(optional: bool) -> Self {
         let flags = if optional { copy_flag::OPTIONAL } else { 0 };
-        Self { tag: 0, holder: NOBODY, flags, finished: 0 }
+        Self { flags, holder: NOBODY, deliveries: 0, finished: 0 }
     }
 
-    pub fn has(self, flag: u8) -> bool {
+    pub fn has(self, flag: u16) -> bool {
         self.flags & flag != 0
     }
 
@@ -93,9 +108,9 @@ impl Copy {
         !self.has(copy_flag::OPTIONAL) || self.was_seen()
     }
 
-    /// A worker or the drain saw it.
+    /// A worker or the drain saw it, or what it became as a dead letter.
     pub fn was_seen(self) -> bool {
-        self.has(copy_flag::SEEN | copy_flag::DRAINED)
+        self.has(copy_flag::SEEN | copy_flag::DRAINED | copy_flag::LEFT)
     }
 }
 

@@ -7,27 +7,41 @@
 pub mod books;
 mod changing;
 pub mod counts;
+mod crowding;
+pub mod dead_letters;
 pub mod event;
 pub mod facts;
+pub mod fates;
 pub mod history;
 pub mod lives;
 pub mod messages;
+pub mod paths;
 mod placing;
 pub mod progress;
 mod recording;
+pub mod rules;
+mod schedule;
+mod seeing;
 mod settled;
+mod streams;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::ledger::changing::Changing;
-use crate::ledger::event::{LifeId, MessageKey};
+use crate::ledger::crowding::Crowd;
+use crate::ledger::dead_letters::Laters;
+use crate::ledger::event::{LifeId, MessageKey, Micros};
 use crate::ledger::history::History;
 use crate::ledger::lives::Life;
 use crate::ledger::messages::{Copy, Messages, Routes};
+use crate::ledger::paths::Paths;
 use crate::ledger::progress::Progress;
+use crate::ledger::rules::Rules;
+use crate::ledger::schedule::Schedule;
+use crate::ledger::streams::Readers;
 use crate::plan::content::Content;
-use crate::plan::model::{Confirms, ProducerId, QueueId, Variant, WorkerId};
+use crate::plan::model::{Confirms, Expectation, Expected, ProducerId, QueueId, Variant, WorkerId};
 
 /// Something that cannot be: this program is wrong, or the broker is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +63,12 @@ pub struct Ledger {
     lives: Vec<Life>,
     /// Copies that a change of the topology made possible and that were seen.
     extras: BTreeMap<(MessageKey, QueueId), Copy>,
+    /// Copies that came as dead letters.
+    laters: Laters,
+    /// The ways by which they came.
+    paths: Arc<Paths>,
+    readers: Readers,
+    rules: Rules,
     /// Messages that were on their way when a queue was about to come.
     windows: Vec<Window>,
     /// Where a message was seen that must not be there.
@@ -59,7 +79,7 @@ pub struct Ledger {
     /// how many.
     suspects: BTreeMap<LifeId, (Vec<MessageKey>, u64)>,
     /// From whom to whom redelivered copies went.
-    moves: HashMap<(Option<LifeId>, WorkerId), u64>,
+    moves: HashMap<Move, u64>,
     /// Deliveries that broke the order of a producer's numbers.
     disorder: Vec<(MessageKey, WorkerId)>,
     disorder_count: u64,
@@ -67,6 +87,16 @@ pub struct Ledger {
     violation_count: u64,
     history: History,
     live: Progress,
+}
+
+/// From whom to whom a redelivered copy went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Move {
+    /// `None` is somebody who never read it.
+    pub from: Option<LifeId>,
+    /// That one refused it and wanted it to come back.
+    pub given_back: bool,
+    pub to: WorkerId,
 }
 
 /// One producer instance.
@@ -87,17 +117,32 @@ struct ProducerBook {
     up: bool,
     /// Channels that died with publishes on the way: their first and last number.
     broken: Vec<(u32, u32)>,
+    schedule: Schedule,
 }
 
 /// One queue.
 struct QueueBook {
-    /// What had been published when the queue was verified gone, each time.
-    gone: Vec<Vec<u32>>,
-    /// For each producer the last number that must have a copy here.
+    /// Each time that the queue was verified gone, or was purged.
+    gone: Vec<Gone>,
+    /// For each producer the last number that must have a copy here, and how many must.
     last: Vec<u32>,
+    routed: Vec<u32>,
+    /// How many dead letters came here.
+    arrived: u64,
+    crowd: Option<Crowd>,
     drained: u64,
     /// Whether the drain saw it empty; `None` before.
     drain: Option<bool>,
+    /// When that was.
+    drained_at: Micros,
+}
+
+/// A queue lost what was in it.
+struct Gone {
+    /// It stayed, and only what was ready went.
+    purged: bool,
+    /// What had been published by then.
+    published: Vec<u32>,
 }
 
 /// Messages that were on their way when a queue was about to come may have a copy there.
@@ -109,11 +154,21 @@ struct Window {
 }
 
 impl Ledger {
-    /// An empty ledger for a run of `plan`.
-    pub fn new(plan: Arc<Variant>) -> Self {
+    /// An empty ledger for a run of `plan` on a broker of this version. Whoever reads messages
+    /// tells their ways through `paths`.
+    pub fn new(plan: Arc<Variant>, paths: Arc<Paths>, version: &str) -> Self {
         let producers = plan.producers.len();
-        let queue =
-            || QueueBook { gone: Vec::new(), last: vec![0; producers], drained: 0, drain: None };
+        let queue = |(index, _)| QueueBook {
+            gone: Vec::new(),
+            last: vec![0; producers],
+            routed: vec![0; producers],
+            arrived: 0,
+            crowd: Crowd::of(&plan.topology, QueueId::from_index(index)),
+            drained: 0,
+            drain: None,
+            drained_at: 0,
+        };
+        let keeps = Keeps::of(&plan);
         let live = Progress {
             messages: plan.producers.iter().map(|producer| producer.messages).sum(),
             confirms: plan.producers.iter().any(|producer| producer.confirms != Confirms::Off),
@@ -122,10 +177,18 @@ impl Ledger {
         Self {
             changing: Changing::new(Arc::clone(&plan)),
             routes: Routes::default(),
-            producers: plan.producers.iter().map(|p| ProducerBook::new(p, plan.seed)).collect(),
-            queues: plan.topology.queues.iter().map(|_| queue()).collect(),
+            producers: plan
+                .producers
+                .iter()
+                .map(|producer| ProducerBook::new(producer, plan.seed, keeps))
+                .collect(),
+            queues: plan.topology.queues.iter().enumerate().map(queue).collect(),
             lives: Vec::new(),
             extras: BTreeMap::new(),
+            laters: Laters::default(),
+            paths,
+            readers: Readers::default(),
+            rules: Rules::of(version),
             windows: Vec::new(),
             unexpected: BTreeMap::new(),
             foreign: 0,
@@ -155,8 +218,26 @@ impl Ledger {
     }
 }
 
+/// Which times somebody will ask for.
+#[derive(Debug, Clone, Copy)]
+struct Keeps {
+    times: bool,
+    latency: bool,
+}
+
+impl Keeps {
+    fn of(plan: &Variant) -> Self {
+        let queues = plan.topology.queues.iter().any(|queue| queue.message_ttl.is_some());
+        let latency = |it: &Expectation| matches!(it.what, Expected::Latency { .. });
+        Self {
+            times: queues || plan.producers.iter().any(|producer| producer.ttl.is_some()),
+            latency: plan.expectations.iter().any(latency),
+        }
+    }
+}
+
 impl ProducerBook {
-    fn new(producer: &crate::plan::model::Producer, seed: u64) -> Self {
+    fn new(producer: &crate::plan::model::Producer, seed: u64, keeps: Keeps) -> Self {
         Self {
             content: Content::new(producer, seed),
             messages: Messages::with_capacity(producer.messages),
@@ -168,6 +249,7 @@ impl ProducerBook {
             channel_returned: 0,
             up: false,
             broken: Vec::new(),
+            schedule: Schedule::new(producer.rate, keeps.times, keeps.latency),
         }
     }
 

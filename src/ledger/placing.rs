@@ -1,10 +1,11 @@
 //! Where copies are kept, and which of them a change of the topology makes optional.
 
-use crate::ledger::event::{ChangeId, ChangeKind, MessageKey};
+use crate::ledger::event::{ChangeId, ChangeKind, MessageKey, Sighting};
 use crate::ledger::lives::CopyPlace;
 use crate::ledger::messages::{Copy, copy_flag, message_flag};
+use crate::ledger::paths::PathId;
 use crate::ledger::recording::{Broken, NOT_ANSWERED, NOT_READ};
-use crate::ledger::{Ledger, Window};
+use crate::ledger::{Gone, Ledger, Window};
 use crate::plan::model::{ProducerId, QueueId};
 
 impl Ledger {
@@ -17,7 +18,9 @@ impl Ledger {
                     self.windows.push(Window { queue, producer, spans: on_their_way.clone() });
                 }
                 ChangeKind::Comes => {}
-                ChangeKind::Goes => self.make_optional(producer, queue, &on_their_way),
+                ChangeKind::Goes | ChangeKind::Purged => {
+                    self.make_optional(producer, queue, &on_their_way);
+                }
             }
             let messages = &mut self.producers[index].messages;
             for n in on_their_way.into_iter().flat_map(|(first, last)| first..=last) {
@@ -29,9 +32,9 @@ impl Ledger {
 
     pub(super) fn change_ended(&mut self, change: ChangeId) {
         match self.changing.end(change) {
-            Some((queue, ChangeKind::Goes)) => {
-                let published = self.published_so_far();
-                self.queues[queue.index()].gone.push(published);
+            Some((queue, kind @ (ChangeKind::Goes | ChangeKind::Purged))) => {
+                let (purged, published) = (kind == ChangeKind::Purged, self.published_so_far());
+                self.queues[queue.index()].gone.push(Gone { purged, published });
             }
             Some(_) => {}
             None => self.violation(None, "a change of the topology ended that never began"),
@@ -68,17 +71,17 @@ impl Ledger {
     }
 
     /// Where the copy of a message in a queue is kept, if there may be one.
-    pub(super) fn place(
-        &mut self,
-        message: MessageKey,
-        queue: QueueId,
-    ) -> Result<CopyPlace, Broken> {
+    pub(super) fn place(&mut self, seen: Sighting, queue: QueueId) -> Result<CopyPlace, Broken> {
+        let message = seen.message;
         let MessageKey { producer, n } = message;
         let Some(book) = self.producers.get(producer.index()) else {
             return Err((None, format!("a message of an unknown producer {} came", producer.0)));
         };
         if n == 0 || n > book.messages.len() {
             return Err((Some(message), format!("message {n} came before it was published")));
+        }
+        if seen.path != PathId::NONE {
+            return Ok(self.place_later(seen, queue));
         }
         if let Some(index) = book.messages.find(n, queue, &self.routes) {
             return Ok(CopyPlace::Routed(u32::try_from(index).expect("under 4 billion copies")));
@@ -101,6 +104,7 @@ impl Ledger {
                 self.producers[message.producer.index()].messages.copy(index as usize)
             }
             CopyPlace::Extra => self.extras[&(message, queue)],
+            CopyPlace::Later(index) => self.laters.get(index).copy,
             CopyPlace::Unexpected => Copy::new(true),
         }
     }
@@ -115,11 +119,18 @@ impl Ledger {
             CopyPlace::Routed(index) => {
                 self.producers[message.producer.index()].messages.copy_mut(index as usize)
             }
+            CopyPlace::Later(index) => &mut self.laters.get_mut(index).copy,
             _ => self.extras.entry((message, queue)).or_insert_with(|| Copy::new(true)),
         }
     }
 
-    pub(super) fn mark(&mut self, message: MessageKey, queue: QueueId, place: CopyPlace, flag: u8) {
+    pub(super) fn mark(
+        &mut self,
+        message: MessageKey,
+        queue: QueueId,
+        place: CopyPlace,
+        flag: u16,
+    ) {
         if place != CopyPlace::Unexpected {
             self.copy_mut(message, queue, place).flags |= flag;
         }

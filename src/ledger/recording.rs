@@ -3,23 +3,20 @@
 
 use crate::ledger::Ledger;
 use crate::ledger::event::{
-    Answer, Event, LifeEnd, LifeId, LifeTotals, MessageKey, Micros, ProducerEnd, Stamped, WorkEvent,
+    Answer, Event, LifeEnd, LifeId, LifeTotals, MessageKey, Micros, ProducerEnd, Sighting, Stamped,
+    WorkEvent,
 };
 use crate::ledger::history::StepKind;
-use crate::ledger::lives::{CopyPlace, Held, HeldState, Life};
-use crate::ledger::messages::{Copy, NOBODY, again, copy_flag, message_flag};
-use crate::plan::model::{AckMode, ProducerId, QueueId, WorkerId};
-
-/// How many acked copies of each life that came again are kept as examples.
-const SUSPECTS: usize = 5;
-/// How many breaches of order are kept as examples.
-const DISORDER: usize = 5;
+use crate::ledger::lives::{CopyPlace, Life};
+use crate::ledger::messages::{copy_flag, message_flag};
+use crate::ledger::seeing::Delivery;
+use crate::plan::model::{ProducerId, WorkerId};
 
 impl Ledger {
     /// Takes one event in.
     pub fn record(&mut self, event: Event) {
         match event {
-            Event::ProducerStarted { producer, .. } => self.producer_started(producer),
+            Event::ProducerStarted { producer, at } => self.producer_started(producer, at),
             Event::Published { producer, first, count, at } => {
                 self.published(producer, first, count, at);
             }
@@ -29,6 +26,7 @@ impl Ledger {
                 }
             }
             Event::Returned { message, at } => self.returned(message, at),
+            Event::Replied { message, at } => self.replied(message, at),
             Event::ProducerEnded { producer, end, .. } => self.producer_ended(producer, end),
             Event::LifeStarted { life, worker, at } => self.life_started(life, worker, at),
             Event::Worked { life, events } => {
@@ -44,22 +42,18 @@ impl Ledger {
             }
             Event::ChangeEnded { change, .. } => self.change_ended(change),
             Event::Drained { queue, messages } => self.drained(queue, messages),
-            Event::DrainEnded { queue, complete, total } => {
-                self.queues[queue.index()].drain = Some(complete);
-                let seen = self.queues[queue.index()].drained;
-                if seen != total {
-                    let what = format!("the drain counted {total}, its events say {seen}");
-                    self.violation(None, what);
-                }
+            Event::DrainEnded { queue, complete, total, at } => {
+                self.drain_ended(queue, complete, total, at);
             }
         }
     }
 
-    fn producer_started(&mut self, producer: ProducerId) {
+    fn producer_started(&mut self, producer: ProducerId, at: Micros) {
         let book = &mut self.producers[producer.index()];
         let was_up = std::mem::replace(&mut book.up, true);
         book.channel_from = book.messages.len() + 1;
         book.channels.push(book.channel_from);
+        book.schedule.start(book.channel_from, at);
         book.channel_answered = 0;
         book.channel_returned = 0;
         if was_up {
@@ -73,19 +67,23 @@ impl Ledger {
         let possible = first == due && book.up;
         let unsettled = self.changing.is_unsettled();
         let flags = if unsettled { message_flag::UNCERTAIN } else { 0 };
+        book.schedule.published(due, at);
         for n in due..due + count {
             let index = self.changing.route(producer, &book.content, n, &mut self.routes);
             let route = self.routes.get(index);
             book.messages.push(index, route, flags);
             for (queue, optional) in route {
                 if !optional {
-                    self.queues[queue.index()].last[producer.index()] = n;
+                    let queue = &mut self.queues[queue.index()];
+                    queue.last[producer.index()] = n;
+                    queue.routed[producer.index()] += 1;
                     self.live.expected += 1;
                 }
             }
             self.history.add(MessageKey { producer, n }, at, StepKind::Published);
         }
         self.live.published += u64::from(count);
+        self.crowd(producer, due, count);
         if !possible {
             let message = Some(MessageKey { producer, n: first });
             self.violation(message, format!("message {first} was published where {due} was due"));
@@ -125,6 +123,18 @@ impl Ledger {
         book.messages.add_flags(message.n, message_flag::RETURNED);
         book.channel_returned += 1;
         self.history.add(message, at, StepKind::Returned);
+    }
+
+    fn replied(&mut self, message: MessageKey, at: Micros) {
+        let rpc = self.plan.producers[message.producer.index()].rpc.is_some();
+        let book = &mut self.producers[message.producer.index()];
+        let known = message.n > 0 && message.n <= book.messages.len();
+        if !known || !rpc || book.messages.flags(message.n) & message_flag::REPLIED != 0 {
+            let what = format!("request {} was answered, which cannot be", message.n);
+            return self.violation(Some(message), what);
+        }
+        book.messages.add_flags(message.n, message_flag::REPLIED);
+        self.history.add(message, at, StepKind::Replied);
     }
 
     fn producer_ended(&mut self, producer: ProducerId, end: ProducerEnd) {
@@ -178,9 +188,13 @@ impl Ledger {
         let Some(life) = self.lives.get_mut(id.index()).filter(|life| life.is_live()) else {
             return self.violation(None, "a worker ended that was not subscribed");
         };
-        if let Err(what) = life.finish_life(how, totals, at, published) {
+        let arrived = self.queues[life.queue.index()].arrived;
+        let ended = life.finish_life(how, totals, at, published, arrived);
+        let (queue, back) = (life.queue, life.end.as_ref().map_or(0, |end| end.unacked));
+        if let Err(what) = ended {
             self.violation(None, what);
         }
+        self.came_back(queue, back);
     }
 
     /// From here on the broker sends nothing more to a life that is over.
@@ -205,132 +219,17 @@ impl Ledger {
         let result = match event.what {
             WorkEvent::Read { tag, message, redelivered } => {
                 let queue = life.queue;
-                self.read(id, queue, tag, message, redelivered, event.at)
+                let delivery = Delivery { tag, redelivered, at: event.at };
+                self.read(id, queue, message, delivery)
             }
             WorkEvent::Begun { tag } => self.begun(id, tag, event.at),
             WorkEvent::Finished { tag } => self.finished(id, tag, event.at),
+            WorkEvent::Rejected { tag, requeue } => self.rejected(id, tag, requeue, event.at),
             WorkEvent::Acked { tag, multiple } => self.acked(id, tag, multiple, event.at),
         };
         if let Err((message, what)) = result {
             self.violation(message, what);
         }
-    }
-
-    fn read(
-        &mut self,
-        id: LifeId,
-        queue: QueueId,
-        tag: u64,
-        message: Option<MessageKey>,
-        redelivered: bool,
-        at: Micros,
-    ) -> Result<(), Broken> {
-        let place = match message {
-            Some(message) => self.place(message, queue)?,
-            None => CopyPlace::Unexpected,
-        };
-        let life = &mut self.lives[id.index()];
-        let held = Held { message, place, state: HeldState::Read, acked: false };
-        life.read(tag, held).map_err(|what| (message, what))?;
-        life.counts.redelivered += u64::from(redelivered);
-        let Some(message) = message else {
-            self.foreign += 1;
-            return Ok(());
-        };
-        self.history.add(message, at, StepKind::Read { life: id, redelivered });
-        self.check_order(id, message, redelivered);
-        self.producers[message.producer.index()].messages.add_flags(message.n, message_flag::SEEN);
-        if place == CopyPlace::Unexpected {
-            *self.unexpected.entry((message, queue)).or_default() += 1;
-            return Ok(());
-        }
-        let before = self.copy(message, queue, place);
-        if redelivered {
-            let from = (before.holder != NOBODY).then_some(LifeId(before.holder));
-            let worker = self.lives[id.index()].worker;
-            *self.moves.entry((from, worker)).or_default() += 1;
-            if let Some(from) = from {
-                let taken = self.lives[id.index()].taken_over.entry((from, message.producer));
-                let highest = taken.or_default();
-                *highest = message.n.max(*highest);
-            }
-        }
-        if before.has(copy_flag::SEEN) {
-            self.lives[id.index()].counts.repeats += 1;
-            self.check_repeat(before, message, redelivered, false)?;
-        }
-        let bits = self.why_again(before);
-        let copy = self.copy_mut(message, queue, place);
-        copy.add_again(bits);
-        copy.holder = id.0;
-        copy.tag = tag as u32;
-        copy.flags &= !(copy_flag::BEGUN | copy_flag::FINISHED | copy_flag::ACKED);
-        copy.flags |= copy_flag::SEEN;
-        Ok(())
-    }
-
-    /// What a finished copy that is read again says about its earlier finish.
-    fn why_again(&self, before: Copy) -> u8 {
-        if !before.has(copy_flag::FINISHED) || before.holder == NOBODY {
-            return 0;
-        }
-        match self.lives[usize::from(before.holder)].ack {
-            AckMode::Never => again::FORGOTTEN,
-            _ if before.has(copy_flag::ACKED) => again::ACK_LOST,
-            _ => again::REQUEUED,
-        }
-    }
-
-    /// A copy that was read before may come again, but not in every way.
-    fn check_repeat(
-        &mut self,
-        before: Copy,
-        message: MessageKey,
-        redelivered: bool,
-        draining: bool,
-    ) -> Result<(), Broken> {
-        let holder = &self.lives[usize::from(before.holder)];
-        let (id, auto) = (holder.id, holder.ack == AckMode::Auto);
-        if !redelivered {
-            return Err((Some(message), "it came again without the redelivered flag".to_owned()));
-        }
-        if auto {
-            let what = "it came again though it had been sent under automatic acknowledgement";
-            return Err((Some(message), what.to_owned()));
-        }
-        if holder.is_live() || (holder.holds_on() && !draining) {
-            let what = "it came again while another consumer holds it";
-            return Err((Some(message), what.to_owned()));
-        }
-        if before.has(copy_flag::ACKED) {
-            let (examples, count) = self.suspects.entry(id).or_default();
-            *count += 1;
-            if examples.len() < SUSPECTS {
-                examples.push(message);
-            }
-        }
-        Ok(())
-    }
-
-    fn check_order(&mut self, id: LifeId, message: MessageKey, redelivered: bool) {
-        if redelivered {
-            return;
-        }
-        let MessageKey { producer, n } = message;
-        let worker = self.lives[id.index()].worker;
-        let mut highest = self.lives[id.index()].highest(producer);
-        if highest == 0 {
-            let earlier = self.lives[..id.index()].iter().filter(|life| life.worker == worker);
-            highest = earlier.map(|life| life.highest(producer)).max().unwrap_or(0);
-        }
-        if n <= highest {
-            self.disorder_count += 1;
-            if self.disorder.len() < DISORDER {
-                self.disorder.push((message, worker));
-            }
-        }
-        let first = self.producers[producer.index()].channel_of(n);
-        self.lives[id.index()].came_first(producer, first, n);
     }
 
     fn begun(&mut self, id: LifeId, tag: u64, at: Micros) -> Result<(), Broken> {
@@ -346,16 +245,33 @@ impl Ledger {
 
     fn finished(&mut self, id: LifeId, tag: u64, at: Micros) -> Result<(), Broken> {
         let life = &mut self.lives[id.index()];
-        let queue = life.queue;
+        let (queue, worker) = (life.queue, life.worker);
         let held = life.finish(tag, at).map_err(|what| (None, what))?;
         let Some(message) = held.message else { return Ok(()) };
         self.history.add(message, at, StepKind::Finished(id));
         self.mark(message, queue, held.place, copy_flag::FINISHED);
-        if held.place != CopyPlace::Unexpected {
-            let copy = self.copy_mut(message, queue, held.place);
-            copy.count_finish();
-            let first = copy.finished() == 1;
-            self.live.delivered += u64::from(first);
+        self.producers[message.producer.index()].schedule.finished(message.n, at);
+        if held.place == CopyPlace::Unexpected || !self.counts_finish(worker, message) {
+            return Ok(());
+        }
+        let copy = self.copy_mut(message, queue, held.place);
+        copy.count_finish();
+        let first = copy.finished() == 1;
+        self.live.delivered += u64::from(first);
+        Ok(())
+    }
+
+    fn rejected(&mut self, id: LifeId, tag: u64, requeue: bool, at: Micros) -> Result<(), Broken> {
+        let life = &mut self.lives[id.index()];
+        let queue = life.queue;
+        let held = life.reject(tag, at).map_err(|what| (None, what))?;
+        let Some(message) = held.message else { return Ok(()) };
+        self.history.add(message, at, StepKind::Rejected { life: id, requeue });
+        let flag = if requeue { copy_flag::RETURNED } else { copy_flag::REJECTED };
+        self.mark(message, queue, held.place, flag | copy_flag::REFUSED);
+        match requeue {
+            true => self.came_back(queue, 1),
+            false => self.await_successor(Sighting { message, path: held.path }, queue, held.place),
         }
         Ok(())
     }
@@ -369,41 +285,6 @@ impl Ledger {
                 self.mark(message, queue, held.place, copy_flag::ACKED);
             }
         }
-        Ok(())
-    }
-
-    fn drained(&mut self, queue: QueueId, messages: Vec<Option<MessageKey>>) {
-        for message in messages {
-            self.queues[queue.index()].drained += 1;
-            let result = match message {
-                Some(message) => self.found(message, queue),
-                None => {
-                    self.foreign += 1;
-                    Ok(())
-                }
-            };
-            if let Err((message, what)) = result {
-                self.violation(message, what);
-            }
-        }
-    }
-
-    fn found(&mut self, message: MessageKey, queue: QueueId) -> Result<(), Broken> {
-        let place = self.place(message, queue)?;
-        self.history.add(message, Micros::MAX, StepKind::Found(queue));
-        self.producers[message.producer.index()].messages.add_flags(message.n, message_flag::SEEN);
-        if place == CopyPlace::Unexpected {
-            *self.unexpected.entry((message, queue)).or_default() += 1;
-            return Ok(());
-        }
-        let before = self.copy(message, queue, place);
-        if before.has(copy_flag::DRAINED) {
-            return Err((Some(message), "it was found twice in its queue".to_owned()));
-        }
-        if before.has(copy_flag::SEEN) {
-            self.check_repeat(before, message, true, true)?;
-        }
-        self.copy_mut(message, queue, place).flags |= copy_flag::DRAINED;
         Ok(())
     }
 }

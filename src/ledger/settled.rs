@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 
 use crate::ledger::Ledger;
-use crate::ledger::event::{LifeId, MessageKey};
+use crate::ledger::event::{LifeId, MessageKey, Sighting};
 use crate::ledger::lives::Life;
 use crate::ledger::messages::{Copy, NOBODY, copy_flag, message_flag};
-use crate::plan::model::{AckMode, ProducerId, QueueId};
+use crate::ledger::paths::PathId;
+use crate::plan::model::{AckMode, ProducerId, QueueId, QueueKind};
 
 impl Ledger {
     /// Whether no outcome can change any more as long as nothing new is published and nobody
@@ -21,24 +22,82 @@ impl Ledger {
         if busy || self.changing.is_unsettled() {
             return false;
         }
+        let scene = self.scene();
+        let topology = &self.plan.topology;
+        let expiring = topology.queues.iter().enumerate().any(|(index, queue)| {
+            let id = QueueId::from_index(index);
+            queue.expires.is_some() && self.changing.has(id) && !scene.consumed[index]
+        });
+        let windows = self.windows.iter();
+        let uncertain = windows.into_iter().any(|window| scene.consumed[window.queue.index()]);
+        let published = (0..self.producers.len()).map(ProducerId::from_index).all(|producer| {
+            let book = &self.producers[producer.index()];
+            self.hears_nothing_more(producer)
+                && book.messages.each(&self.routes).all(|(n, queue, copy)| {
+                    let seen = Sighting::from(MessageKey { producer, n });
+                    self.is_at_rest(seen, queue, copy, &scene)
+                })
+        });
+        !expiring
+            && !uncertain
+            && published
+            && self.laters.each().all(|later| {
+                let seen = Sighting { message: later.message, path: later.path };
+                self.is_at_rest(seen, later.queue, later.copy, &scene)
+            })
+    }
+
+    fn scene(&self) -> Scene {
         let mut consumed = vec![false; self.queues.len()];
         for life in self.lives.iter().filter(|life| life.is_live()) {
             consumed[life.queue.index()] = true;
         }
-        let untaken = self.untaken_acks();
-        (0..self.producers.len()).map(ProducerId::from_index).all(|producer| {
-            let book = &self.producers[producer.index()];
-            let windows = self.windows.iter().filter(|window| window.producer == producer);
-            let uncertain = windows.into_iter().any(|window| consumed[window.queue.index()]);
-            self.hears_nothing_more(producer)
-                && !uncertain
-                && book.messages.each(&self.routes).all(|(n, queue, copy)| {
-                    let message = MessageKey { producer, n };
-                    let consumed = consumed[queue.index()];
-                    !consumed && self.is_resting(message, queue, copy)
-                        || consumed && self.is_done_with(message, copy, &untaken)
-                })
-        })
+        let queues = (0..self.queues.len()).map(QueueId::from_index);
+        let read = queues.map(|queue| self.kind(queue) == QueueKind::Stream && self.is_read(queue));
+        let (read, restless) = (read.collect(), self.restless(&consumed));
+        Scene { consumed, restless, read, untaken: self.untaken_acks() }
+    }
+
+    /// Queues that may give something up to where it moves on: their messages expire, or they
+    /// send dead letters to a queue that somebody consumes from, or that is restless itself.
+    fn restless(&self, consumed: &[bool]) -> Vec<bool> {
+        let queues = &self.plan.topology.queues;
+        let mut restless: Vec<bool> =
+            queues.iter().map(|queue| queue.message_ttl.is_some()).collect();
+        let letters = queues.iter().any(|queue| queue.dead_letter.is_some());
+        // Where its dead letters go depends on their keys: any queue may be meant.
+        let moving = letters && (consumed.contains(&true) || restless.contains(&true));
+        for (restless, queue) in restless.iter_mut().zip(queues) {
+            *restless |= moving && queue.dead_letter.is_some();
+        }
+        restless
+    }
+
+    /// Whether a copy stays what it is.
+    fn is_at_rest(&self, seen: Sighting, queue: QueueId, copy: Copy, scene: &Scene) -> bool {
+        if copy.has(copy_flag::LEFT) {
+            // Where it went to several queues, it was perhaps seen in one of them only.
+            let restless = scene.restless[queue.index()];
+            return !restless || self.dead_letter_route(seen, queue).len() < 2;
+        }
+        if self.kind(queue) == QueueKind::Stream {
+            return !scene.consumed[queue.index()] || scene.read[queue.index()];
+        }
+        let holder = self.lives.get(usize::from(copy.holder));
+        let held = holder.is_some_and(|life| life.is_live() || life.holds_on());
+        let settled = copy.has(copy_flag::ACKED | copy_flag::REJECTED);
+        let rejected = copy.has(copy_flag::REJECTED);
+        let moves = scene.restless[queue.index()]
+            || (seen.path == PathId::NONE
+                && self.plan.producers[seen.message.producer.index()].ttl.is_some());
+        if moves && (rejected || !(settled || held && !copy.has(copy_flag::RETURNED))) {
+            let forgotten = holder.is_some_and(|life| life.ack == AckMode::Auto);
+            return forgotten && !rejected;
+        }
+        match scene.consumed[queue.index()] {
+            true => self.is_done_with(seen, copy, &scene.untaken),
+            false => self.is_resting(seen.message, queue, copy),
+        }
     }
 
     /// For each queue, whether some live worker can be sent another message: it has no limit,
@@ -47,7 +106,7 @@ impl Ledger {
         let mut able = vec![false; self.queues.len()];
         for life in self.lives.iter().filter(|life| life.is_live()) {
             let prefetch = u64::from(self.plan.workers[life.worker.index()].prefetch);
-            let unacked = life.counts.read - life.counts.acked;
+            let unacked = life.unsettled();
             let limited = prefetch > 0 && life.ack != AckMode::Auto;
             able[life.queue.index()] |= !limited || unacked < prefetch;
         }
@@ -72,13 +131,16 @@ impl Ledger {
 
     /// In a queue that somebody consumes from a copy may come again unless the broker has
     /// forgotten it, or somebody holds it and keeps it.
-    fn is_done_with(&self, message: MessageKey, copy: Copy, untaken: &Untaken) -> bool {
-        let MessageKey { producer, n } = message;
+    fn is_done_with(&self, seen: Sighting, copy: Copy, untaken: &Untaken) -> bool {
+        let MessageKey { producer, n } = seen.message;
         if copy.holder == NOBODY {
             let messages = &self.producers[producer.index()].messages;
             // Of several queues another one may have refused it.
             let alone = self.routes.get(messages.route(n)).len() == 1;
             return alone && messages.flags(n) & message_flag::NACKED != 0;
+        }
+        if copy.has(copy_flag::RETURNED) {
+            return false;
         }
         let holder = &self.lives[usize::from(copy.holder)];
         // What a live worker still has in hand was ruled out before. What it holds finished
@@ -88,7 +150,8 @@ impl Ledger {
             return true;
         }
         let taken = untaken.get(&holder.id).is_none_or(|taken| n < taken[producer.index()]);
-        copy.has(copy_flag::ACKED) && taken
+        let rejected = copy.has(copy_flag::REJECTED) && holder.read_by_broker;
+        rejected || (copy.has(copy_flag::ACKED) && taken && seen.path == PathId::NONE)
     }
 
     /// For each life whose acks the broker may not have read, the numbers below which it has:
@@ -113,6 +176,17 @@ impl Ledger {
         };
         self.lives.iter().filter(unsure).map(|life| (life.id, numbers(life))).collect()
     }
+}
+
+/// How the queues stand.
+struct Scene {
+    /// Somebody consumes from it.
+    consumed: Vec<bool>,
+    /// What is in it may move by itself.
+    restless: Vec<bool>,
+    /// A stream that everybody has read to its end.
+    read: Vec<bool>,
+    untaken: Untaken,
 }
 
 /// By life and producer.

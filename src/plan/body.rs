@@ -1,27 +1,75 @@
-//! The body of a producer's messages: its template, and whether it fits its size.
+//! The templates of bodies and answers, and whether a body fits its size.
 
 use crate::plan::context::Context;
 use crate::plan::pattern::Pattern;
 use crate::plan::template::{Part, Template};
-use crate::scenario::actors::Producer;
+use crate::scenario::actors::{Producer, Worker};
 use crate::scenario::collect::Collector;
 use crate::scenario::decode::Located;
 use crate::scenario::mistake::{Mistake, Whole, list, meant};
+use crate::scenario::node::At;
 
 /// A body longer than this is refused, as RabbitMQ would.
 const MAX_BYTES: u64 = 512 << 20;
 /// Patterns that repeat together within so many messages are looked at one by one.
 const MAX_PERIOD: u64 = 10_000;
 
-/// The template of a body with its variables filled in.
-pub fn template(
+/// The template of a producer's body, with the variables filled in.
+pub fn of_producer(
     producer: &Located<Producer>,
     context: &Context,
     found: &mut Collector,
 ) -> Option<Template> {
     let Some(body) = &producer.body else { return Some(Template::default()) };
+    let names = Names {
+        what: "the body",
+        owner: producer.at,
+        dots: producer.dots.is_some(),
+        no_dots: (
+            "the producer has no `dots`",
+            "add `dots: [1, 2, 3]`, how many dots each message has",
+        ),
+        context,
+    };
+    template(body, &names, found)
+}
+
+/// The template of a worker's answer: its names are those of the request.
+pub fn of_reply(
+    worker: &Located<Worker>,
+    context: &Context,
+    found: &mut Collector,
+) -> Option<Option<Template>> {
+    let Some(reply) = &worker.reply else { return Some(None) };
+    let producers = &context.file.producers;
+    let names = Names {
+        what: "the reply",
+        owner: worker.at,
+        dots: producers.iter().any(|producer| producer.dots.is_some()),
+        no_dots: (
+            "no producer has `dots`",
+            "give the producer of the requests `dots`, or leave `{dots}` out",
+        ),
+        context,
+    };
+    template(reply, &names, found).map(Some)
+}
+
+/// What a template may name.
+struct Names<'a, 'f> {
+    /// What the template is, in messages.
+    what: &'static str,
+    /// The entry that it belongs to.
+    owner: At,
+    /// Whether `{dots}` means something, and if not, why not and what to do.
+    dots: bool,
+    no_dots: (&'static str, &'static str),
+    context: &'a Context<'f>,
+}
+
+fn template(text: &Located<String>, names: &Names, found: &mut Collector) -> Option<Template> {
     let mut template = Template::default();
-    let mut rest = body.value.as_str();
+    let mut rest = text.value.as_str();
     let mut fine = true;
     while let Some(start) = rest.find(['{', '}']) {
         push_text(&mut template, &rest[..start]);
@@ -33,12 +81,12 @@ pub fn template(
         }
         let name = rest.strip_prefix('{').and_then(|rest| rest.split_once('}'));
         let Some((name, after)) = name.filter(|(name, _)| !name.contains('{')) else {
-            let text = format!("the body has a single `{}`", &rest[..1]);
+            let message = format!("{} has a single `{}`", names.what, &rest[..1]);
             let help = "write `{{` and `}}` for braces, and `{n}` for the number of the message";
-            found.push(Mistake::new(body.at, text).help(help));
+            found.push(Mistake::new(text.at, message).help(help));
             return None;
         };
-        match part(name, producer, context) {
+        match part(name, text.at, names) {
             Ok(Part::Text(text)) => push_text(&mut template, &text),
             Ok(part) => template.parts.push(part),
             Err(mistake) => {
@@ -60,21 +108,21 @@ fn push_text(template: &mut Template, text: &str) {
     }
 }
 
-fn part(name: &str, producer: &Located<Producer>, context: &Context) -> Result<Part, Box<Mistake>> {
-    let at = producer.body.as_ref().map_or(producer.at, |body| body.at);
+fn part(name: &str, at: At, names: &Names) -> Result<Part, Box<Mistake>> {
+    let (what, context) = (names.what, names.context);
     match name {
         "n" => Ok(Part::Number),
         "producer" => Ok(Part::Producer),
-        "dots" if producer.dots.is_some() => Ok(Part::Dots),
-        "dots" => Err(Box::new(
-            Mistake::new(at, "the body has `{dots}`, and the producer has no `dots`")
-                .needs(Whole::Node(producer.at))
-                .help("add `dots: [1, 2, 3]`, how many dots each message has"),
-        )),
+        "dots" if names.dots => Ok(Part::Dots),
+        "dots" => {
+            let (why, help) = names.no_dots;
+            let text = format!("{what} has `{{dots}}`, and {why}");
+            let mistake = Mistake::new(at, text).needs(Whole::Node(names.owner));
+            Err(Box::new(mistake.needs(Whole::All(&["producers"])).help(help)))
+        }
         _ => context.text_of(name).map(Part::Text).ok_or_else(|| {
-            let mistake =
-                Mistake::new(at, format!("the body has `{{{name}}}`, which is not known"))
-                    .needs(Whole::Names(&["vars"]));
+            let mistake = Mistake::new(at, format!("{what} has `{{{name}}}`, which is not known"))
+                .needs(Whole::Names(&["vars"]));
             let known =
                 || ["n", "dots", "producer"].into_iter().chain(context.cell.variables.names());
             Box::new(match meant(name, known()) {

@@ -17,6 +17,7 @@ pub struct Content {
     routing_key: Stream,
     dots: Stream,
     size: Stream,
+    ttl: Stream,
     headers: Vec<Stream>,
 }
 
@@ -29,6 +30,7 @@ impl Content {
             routing_key: stream("routing_key"),
             dots: stream("dots"),
             size: stream("size"),
+            ttl: stream("ttl"),
             headers: producer.headers.iter().map(|(name, _)| header(name)).collect(),
             producer: producer.clone(),
         }
@@ -55,6 +57,11 @@ impl Content {
             .map(|((name, pattern), stream)| (name.clone(), pattern.at(*stream, n)))
             .filter(|(_, value)| *value != Scalar::Null)
             .collect()
+    }
+
+    /// How long message `n` may wait in its first queue.
+    pub fn ttl(&self, n: u64) -> Option<Duration> {
+        value(self.producer.ttl.as_ref(), self.ttl, n)
     }
 
     /// Writes the body of message `n` over `out`.

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use crate::plan::model::{Group, Requires, Settle, Variant, Wishes};
+use crate::plan::model::{Group, Settle, Variant};
 use crate::plan::names::Names;
 use crate::plan::variants::Cell;
 use crate::plan::{
-    Options, expectations, faults, meaning, missing_name, producers, topology, triggers,
-    unsupported, workers,
+    Options, expectations, faults, meaning, missing_name, producers, requires, topology, triggers,
+    unsupported, wishes, workers,
 };
 use crate::scenario::collect::Collector;
-use crate::scenario::decode::{Decoder, Located};
+use crate::scenario::decode::Decoder;
 use crate::scenario::file::File;
 use crate::scenario::mistake::{Mistake, Whole};
 use crate::scenario::node::At;
@@ -49,7 +49,7 @@ pub fn variant(
     if !triggers::few_enough(&context, found) {
         return None;
     }
-    let requires = requires(file, found);
+    let requires = requires::plan(file, found);
     let settle = settle(file, found);
     let mut topology = topology::plan(&context, found);
     let (producers, producer_groups) = producers::plan(&context, found);
@@ -58,12 +58,12 @@ pub fn variant(
     let faults = faults::plan(&context, found);
     let (observations, expectations) = expectations::plan(&context, found);
     let vars = vars(&context);
-    Some(Variant {
+    let variant = Variant {
         name: cell.name.clone(),
         vars,
         seed: options.seed.or(file.seed).unwrap_or(1),
         requires,
-        broker: Wishes::default(),
+        broker: wishes::plan(file, found),
         topology,
         producers,
         producer_groups,
@@ -74,7 +74,8 @@ pub fn variant(
         probes: Vec::new(),
         settle,
         expectations,
-    })
+    };
+    Some(variant)
 }
 
 fn head(file: &File, found: &mut Collector) {
@@ -85,28 +86,6 @@ fn head(file: &File, found: &mut Collector) {
     if let Some(format) = file.format.filter(|format| format.value != 1) {
         let text = format!("this program reads format 1, not {}", format.value);
         found.push(Mistake::new(format.at, text).help("write `format: 1`, or use a newer version"));
-    }
-}
-
-fn requires(file: &File, found: &mut Collector) -> Requires {
-    let Some(requires) = &file.requires else { return Requires::default() };
-    Requires {
-        rabbitmq: requires.rabbitmq.as_ref().and_then(|version| version_of(version, found)),
-        nodes: requires.nodes.map(|nodes| nodes.0),
-        management: requires.management.unwrap_or(false),
-    }
-}
-
-fn version_of(text: &Located<String>, found: &mut Collector) -> Option<semver::VersionReq> {
-    match semver::VersionReq::parse(text) {
-        Ok(version) => Some(version),
-        Err(_) => {
-            let text_of = format!("`{}` is not a range of versions", text.value);
-            found.push(
-                Mistake::new(text.at, text_of).help("write it like \">=4.0\" or \">=3.10, <4.3\""),
-            );
-            None
-        }
     }
 }
 

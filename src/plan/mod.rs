@@ -8,11 +8,14 @@ mod overlay;
 mod context;
 mod names;
 mod unsupported;
+mod requires;
+mod wishes;
 mod topology;
 mod meaning;
 mod body;
 mod producers;
 mod workers;
+mod rejects;
 mod triggers;
 mod faults;
 mod expectations;
@@ -33,7 +36,7 @@ use crate::plan::model::Scenario;
 use crate::plan::variants::Cell;
 use crate::scenario::collect::Collector;
 use crate::scenario::file::{ExpectOnly, File};
-use crate::scenario::mistake::Mistake;
+use crate::scenario::mistake::{self, Mistake};
 use crate::scenario::node::{At, Node, Value};
 use crate::scenario::{Source, keys, yaml};
 
@@ -57,9 +60,20 @@ pub fn load(source: Source, options: &Options) -> Result<Scenario, Vec<Diagnosti
     let source = Arc::new(source);
     let scenario = scenario(&source, &tree, options, &mut found);
     match scenario {
-        Some(scenario) if found.is_empty() => Ok(scenario),
+        Some(scenario) if found.is_empty() => {
+            let warning = |words| mistake::warning(words, &source, |at| set(options, at));
+            let warnings = found.into_warnings().into_iter().map(warning).collect();
+            Ok(Scenario { warnings, ..scenario })
+        }
         _ => Err(diagnostics(&source, &root, options, found)),
     }
+}
+
+/// The argument of the command line that a node comes from.
+fn set(options: &Options, at: At) -> Option<String> {
+    let sets = options.sets.iter().enumerate();
+    let mut of = sets.filter(|(index, _)| At::command_line(*index).node == at.node);
+    of.next().map(|(_, (name, value))| format!("--set {name}={value}"))
 }
 
 fn diagnostics(
@@ -68,11 +82,7 @@ fn diagnostics(
     options: &Options,
     found: Collector,
 ) -> Vec<Diagnostic> {
-    let set = |at: At| {
-        let sets = options.sets.iter().enumerate();
-        let mut of = sets.filter(|(index, _)| At::command_line(*index).node == at.node);
-        of.next().map(|(_, (name, value))| format!("--set {name}={value}"))
-    };
+    let set = |at: At| set(options, at);
     let mistakes = found.finish(root);
     assert!(!mistakes.is_empty(), "a file that is refused has a mistake");
     mistakes.into_iter().map(|mistake| mistake.diagnostic(source, set)).collect()
@@ -103,6 +113,7 @@ fn scenario(
         tags: file.tags,
         seed: variants[0].seed,
         variants,
+        warnings: Vec::new(),
     })
 }
 

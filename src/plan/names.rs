@@ -213,6 +213,27 @@ impl Names {
         }
     }
 
+    /// An exchange that another entry sends to; RabbitMQ takes one that does not exist, and a
+    /// warning says what comes of it.
+    pub fn exchange_or_missing(
+        &self,
+        name: &Located<String>,
+        who: &str,
+        then: &str,
+        found: &mut Collector,
+    ) -> ExchangeRef {
+        if name.value.is_empty() {
+            return ExchangeRef::Declared(ExchangeId(0));
+        }
+        if let Some(Thing::Exchange(id)) = self.get(&name.value) {
+            return ExchangeRef::Declared(*id);
+        }
+        let mut warning = self.unknown(&name.value, name.at, who, Kind::Exchange);
+        warning.remark(then);
+        found.warn(warning);
+        ExchangeRef::Missing(name.value.clone())
+    }
+
     /// An exchange that must not be declared.
     pub fn missing(&self, name: &Located<String>, found: &mut Collector) -> Option<ExchangeRef> {
         if name.value.is_empty() || matches!(self.get(&name.value), Some(Thing::Exchange(_))) {

@@ -17,9 +17,12 @@ use crate::scenario::actors::{self as written, ConfirmSettings, Reconnect, To};
 use crate::scenario::collect::Collector;
 use crate::scenario::decode::Located;
 use crate::scenario::mistake::{Mistake, Whole};
+use crate::scenario::node::At;
 
 const IN_FLIGHT: u64 = 100;
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long an rpc producer waits for an answer.
+const RPC_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an instance waits before it connects again.
 pub const RECONNECT_AFTER: Duration = Duration::from_millis(200);
 
@@ -51,7 +54,11 @@ fn producer(
     let to = destination(entry, context, found);
     let start = start(&entry.start, context, found);
     let confirms = confirms(&entry.confirms, found);
-    let body: Option<Template> = body::template(entry, context, found);
+    let body: Option<Template> = body::of_producer(entry, context, found);
+    let ttl = entry.ttl.as_ref().map(|ttl| meaning::times(&ttl.value));
+    if let (Some(ttl), Some(written)) = (&ttl, &entry.ttl) {
+        whole_milliseconds(ttl, written.at, found);
+    }
     let dots = entry.dots.as_ref().map(|dots| meaning::numbers(&dots.value));
     let size = entry.size.as_ref().map(|size| meaning::sizes(&size.value));
     let (reconnect, unconfirmed) = reconnect(&entry.reconnect);
@@ -67,10 +74,10 @@ fn producer(
         body: body?,
         dots,
         size,
-        priority: None,
-        ttl: None,
+        priority: entry.priority.as_ref().map(|priority| meaning::numbers(&priority.value)),
+        ttl,
         headers: headers(entry),
-        rpc: None,
+        rpc: entry.rpc.as_ref().map(|rpc| rpc.timeout.map_or(RPC_TIMEOUT, |time| time.0)),
         reconnect,
         unconfirmed,
     })
@@ -85,6 +92,18 @@ pub fn start(
     match trigger {
         None => Some(None),
         Some(trigger) => triggers::plain(&trigger.value, trigger.at, context, found).map(Some),
+    }
+}
+
+/// AMQP counts how long a message lives in milliseconds.
+fn whole_milliseconds(ttl: &Pattern<Duration>, at: At, found: &mut Collector) {
+    let values = match ttl {
+        Pattern::Range(low, high) => vec![*low, *high],
+        ttl => ttl.values().unwrap_or_default(),
+    };
+    if values.iter().any(|time| !time.subsec_nanos().is_multiple_of(1_000_000)) {
+        let text = "`ttl` must be whole milliseconds";
+        found.push(Mistake::new(at, text).help("write it like 250ms or 1.5s"));
     }
 }
 

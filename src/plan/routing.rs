@@ -31,6 +31,15 @@ impl Standing {
         }
     }
 
+    /// All of it, whoever owns what.
+    pub fn whole(topology: &Topology) -> Self {
+        Self {
+            queues: vec![true; topology.queues.len()],
+            bindings: vec![true; topology.bindings.len()],
+            exchanges: vec![true; topology.exchanges.len()],
+        }
+    }
+
     /// Whether the queue exists.
     pub fn has(&self, queue: QueueId) -> bool {
         self.queues[queue.index()]

@@ -2,24 +2,24 @@
 //!
 //! Types are checked before; a value that asks for what is done anyway is no mistake.
 
-use crate::scenario::actors::{AckOn, Producer, Worker};
+use crate::scenario::actors::{Producer, Worker};
 use crate::scenario::collect::Collector;
 use crate::scenario::decode::Located;
 use crate::scenario::expect::Expect;
 use crate::scenario::file::File;
 use crate::scenario::mistake::Mistake;
 use crate::scenario::node::At;
-use crate::scenario::topology::{Binding, Exchange, Queue, QueueKind};
+use crate::scenario::topology::Queue;
+
+const ONE_NODE: &str = "leave it out; there is one node";
 
 /// Records everything in a file that is not supported yet.
 pub fn refuse(file: &File, found: &mut Collector) {
     let mut refusal = Refusal(found);
-    if let Some(broker) = file.broker.as_ref().filter(|broker| !broker.is_empty()) {
-        refusal.say(
-            broker.at,
-            "broker",
-            "leave it out; a private broker of one node is started, or use `--broker URL`",
-        );
+    let nodes = file.broker.as_ref().and_then(|broker| broker.nodes);
+    if let Some(nodes) = nodes.filter(|nodes| nodes.value.0 > 1) {
+        let instead = "use `nodes: 1`; a private broker has one node";
+        refusal.say(nodes.at, "nodes", instead);
     }
     if let Some(probes) = file.probes.as_ref().filter(|probes| !probes.is_empty()) {
         refusal.say(
@@ -29,8 +29,6 @@ pub fn refuse(file: &File, found: &mut Collector) {
         );
     }
     file.topology.queues.iter().for_each(|queue| refusal.queue(queue));
-    file.topology.exchanges.iter().for_each(|exchange| refusal.exchange(exchange));
-    file.topology.bindings.iter().for_each(|binding| refusal.binding(binding));
     let there = |condition: Option<bool>| condition != Some(false);
     for producer in file.producers.iter().filter(|producer| there(producer.condition)) {
         refusal.producer(producer);
@@ -59,90 +57,16 @@ impl Refusal<'_> {
         }
     }
 
-    fn flag(&mut self, what: &str, value: &Option<Located<bool>>, instead: &str) {
-        self.key(what, &value.filter(|value| value.value), instead);
-    }
-
     fn queue(&mut self, queue: &Queue) {
-        const LIMIT: &str = "leave it out; queues have no limits";
-        if let Some(kind) = queue.kind.filter(|kind| kind.value != QueueKind::Classic) {
-            let name = if kind.value == QueueKind::Quorum { "quorum" } else { "stream" };
-            self.say(kind.at, &format!("type: {name}"), "use `type: classic`, the default");
-        }
-        self.flag(
-            "predeclared",
-            &queue.predeclared,
-            "leave it out; the queue is declared for the run",
-        );
-        self.key("message_ttl", &queue.message_ttl, LIMIT);
-        self.key("expires", &queue.expires, LIMIT);
-        self.key("max_length", &queue.max_length, LIMIT);
-        self.key("max_length_bytes", &queue.max_length_bytes, LIMIT);
-        self.key("overflow", &queue.overflow, LIMIT);
-        self.key(
-            "dead_letter",
-            &queue.dead_letter,
-            "leave it out; rejected messages are not moved",
-        );
-        self.key("delivery_limit", &queue.delivery_limit, LIMIT);
-        self.key("max_priority", &queue.max_priority, "leave it out; messages come in their order");
-        let single = &queue.single_active_consumer;
-        self.flag(
-            "single_active_consumer",
-            single,
-            "use one worker, or several that share the queue",
-        );
-        self.key("node", &queue.node, "leave it out; there is one node");
-        let table = queue.arguments.as_ref().filter(|table| !table.0.is_empty());
-        if let Some(table) = table {
-            self.say(
-                table.at,
-                "arguments",
-                "leave them out; a queue is declared with its type alone",
-            );
-        }
-    }
-
-    fn exchange(&mut self, exchange: &Exchange) {
-        let alternate = &exchange.alternate_exchange;
-        self.key(
-            "alternate_exchange",
-            alternate,
-            "leave it out, or bind a queue for everything else",
-        );
-        self.flag(
-            "predeclared",
-            &exchange.predeclared,
-            "leave it out; the exchange is declared for the run",
-        );
-        let table = exchange.arguments.as_ref().filter(|table| !table.0.is_empty());
-        if let Some(table) = table {
-            self.say(table.at, "arguments", "leave them out");
-        }
-    }
-
-    fn binding(&mut self, binding: &Binding) {
-        self.key("to_exchange", &binding.to_exchange, "bind the queues to this exchange directly");
+        self.key("node", &queue.node, ONE_NODE);
     }
 
     fn producer(&mut self, producer: &Producer) {
-        self.key("priority", &producer.priority, "leave it out; messages come in their order");
-        self.key("ttl", &producer.ttl, "leave it out; messages do not expire");
-        self.key("rpc", &producer.rpc, "leave it out; nothing is answered");
-        self.key("node", &producer.node, "leave it out; there is one node");
+        self.key("node", &producer.node, ONE_NODE);
     }
 
     fn worker(&mut self, worker: &Worker) {
-        let other = worker.ack_on.filter(|on| on.value == AckOn::AnotherChannel);
-        self.key("ack_on: another_channel", &other, "use `ack_on: own_channel`, the default");
-        let reject = worker.reject.as_ref().filter(|reject| !reject.is_empty());
-        if let Some(reject) = reject {
-            self.say(reject.at, "reject", "leave it out; `ack: never` leaves messages unacked");
-        }
-        self.key("reply", &worker.reply, "leave it out; nothing is answered");
-        self.key("priority", &worker.priority, "leave it out; workers take turns");
-        self.key("offset", &worker.offset, "leave it out; it is for streams");
-        self.key("node", &worker.node, "leave it out; there is one node");
+        self.key("node", &worker.node, ONE_NODE);
     }
 
     fn expect(&mut self, expect: &Expect) {

@@ -5,13 +5,14 @@ use std::time::Duration;
 use crate::plan::context::{Context, group};
 use crate::plan::meaning;
 use crate::plan::model::{
-    AckMode, Binding, BoundTo, Group, Queue, QueueId, Topology, Work, Worker, WorkerId,
+    AckMode, Binding, BoundTo, Group, Offset, Queue, QueueId, QueueKind, Topology, Work, Worker,
+    WorkerId,
 };
 use crate::plan::names::{count, instances};
 use crate::plan::pattern::Pattern;
 use crate::plan::producers::{RECONNECT_AFTER, start};
-use crate::plan::topology;
-use crate::scenario::actors::{self as written, Ack, Reconnect, TemporaryQueue};
+use crate::plan::{body, rejects, topology};
+use crate::scenario::actors::{self as written, Ack, AckOn, Reconnect, TemporaryQueue};
 use crate::scenario::collect::Collector;
 use crate::scenario::decode::Located;
 use crate::scenario::mistake::{Mistake, Whole};
@@ -33,6 +34,7 @@ pub fn plan(
         let queues = queues(entry, &names, &ids, context, topology, found);
         let Some(first) = worker(entry, context, found) else { continue };
         let Some(queues) = queues else { continue };
+        only_of_streams(entry, &topology.queues[queues[0].index()], found);
         groups.push(group(&entry.name.value, ids));
         let instances = names.into_iter().zip(queues);
         all.extend(instances.map(|(name, queue)| Worker { name, queue, ..first.clone() }));
@@ -151,6 +153,8 @@ fn worker(
     found: &mut Collector,
 ) -> Option<Worker> {
     let ack = ack(entry, found);
+    let rejects = rejects::plan(entry, found);
+    let reply = body::of_reply(entry, context, found);
     let start_at = start(&entry.start, context, found);
     let stop = start(&entry.stop, context, found);
     Some(Worker {
@@ -161,12 +165,12 @@ fn worker(
             .prefetch
             .map_or(0, |prefetch| u16::try_from(prefetch.0).expect("a prefetch is at most 65535")),
         exclusive: entry.exclusive.unwrap_or(false),
-        priority: None,
-        offset: None,
-        acks_elsewhere: false,
+        priority: entry.priority.map(|priority| priority.value),
+        offset: entry.offset.map(|offset| meant(offset.value)),
+        acks_elsewhere: acks_elsewhere(entry, found),
         work: work(&entry.work),
-        rejects: Vec::new(),
-        reply: None,
+        rejects,
+        reply: reply?,
         start: start_at?,
         stop: stop?,
         reconnect: reconnect(entry, found),
@@ -187,6 +191,42 @@ fn ack(entry: &Located<written::Worker>, found: &mut Collector) -> Option<AckMod
         Ack::Early => AckMode::Early,
         Ack::Never => AckMode::Never,
     })
+}
+
+/// Whether it acks where RabbitMQ does not know its deliveries.
+fn acks_elsewhere(entry: &Located<written::Worker>, found: &mut Collector) -> bool {
+    let Some(on) = entry.ack_on.filter(|on| on.value == AckOn::AnotherChannel) else {
+        return false;
+    };
+    let mode = entry.ack.map_or(Ack::Manual, |ack| ack.value);
+    if matches!(mode, Ack::Auto | Ack::Never) {
+        let word = if mode == Ack::Auto { "auto" } else { "never" };
+        let text = format!("with `ack: {word}` nothing is acknowledged on any channel");
+        let mistake = Mistake::new(on.at, text).needs(Whole::Node(entry.at));
+        found.push(mistake.help("use `ack: manual` or `ack: early`, or leave `ack_on` out"));
+    }
+    true
+}
+
+/// Only a stream has places to begin at.
+fn only_of_streams(entry: &written::Worker, queue: &Queue, found: &mut Collector) {
+    if let Some(offset) = entry.offset.filter(|_| queue.kind != QueueKind::Stream) {
+        let text = match queue.temporary {
+            true => "`offset` is a place in a stream, and a temporary queue is none".to_owned(),
+            false => format!("`offset` is a place in a stream, and `{}` is none", queue.name),
+        };
+        let mistake = Mistake::new(offset.at, text).needs(Whole::All(&["topology", "queues"]));
+        found.push(mistake.help("give the queue `type: stream`, or leave `offset` out"));
+    }
+}
+
+fn meant(offset: written::Offset) -> Offset {
+    match offset {
+        written::Offset::First => Offset::First,
+        written::Offset::Last => Offset::Last,
+        written::Offset::Next => Offset::Next,
+        written::Offset::At(place) => Offset::At(place),
+    }
 }
 
 fn work(work: &Option<written::Work>) -> Work {

@@ -91,7 +91,7 @@ pub async fn arrive(
     let topology = &stage.plan.topology;
     let declared = match stage.space.declare_owned(channel, topology, queue).await {
         Ok(name) => {
-            *lock(&stage.queues[queue.index()].real) = Some(name.clone());
+            stage.name_queue(queue, name.clone());
             stage.queues[queue.index()].gone.store(false, Ordering::SeqCst);
             lock(&stage.standing).add(topology, queue);
             Ok(name)

@@ -13,7 +13,7 @@ use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Consumer};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::ledger::event::{Event, MessageKey};
+use crate::ledger::event::{Event, Sighting};
 use crate::plan::model::QueueId;
 use crate::run::asking::{Answer, ask_on};
 use crate::run::identity;
@@ -31,7 +31,7 @@ pub struct Drain {
     real: String,
     channel: Channel,
     consumer: Option<Consumer>,
-    batch: Vec<Option<MessageKey>>,
+    batch: Vec<Option<Sighting>>,
     total: u64,
     /// Without a subscription: nothing was ready when it was looked at last.
     seen_empty: bool,
@@ -79,7 +79,8 @@ impl Drain {
         self.write(stage).await;
         let (queue, total) = (self.queue, self.total);
         stage.queues[queue.index()].drained.store(true, Ordering::SeqCst);
-        stage.scribe.record(Event::DrainEnded { queue, complete, total }).await;
+        let at = stage.clock.now();
+        stage.scribe.record(Event::DrainEnded { queue, complete, total, at }).await;
     }
 
     async fn empty(&mut self, stage: &Stage, mut consumer: Consumer) -> bool {
@@ -111,8 +112,7 @@ impl Drain {
     }
 
     async fn keep(&mut self, stage: &Stage, properties: &BasicProperties) {
-        let id = properties.message_id().as_ref();
-        self.batch.push(id.and_then(|id| identity::read(&stage.run, id.as_str())));
+        self.batch.push(identity::sighting(stage, properties));
         self.total += 1;
         if self.batch.len() >= BATCH {
             self.write(stage).await;

@@ -1,9 +1,53 @@
-//! The `message_id` of every message: which run, which producer, which number.
+//! Which message a delivery is: its `message_id` says which run, which producer, which number,
+//! and its `x-death` by which way it came.
 
-use lapin::types::ShortString;
+use lapin::BasicProperties;
+use lapin::types::{AMQPValue, FieldTable, ShortString};
 
-use crate::ledger::event::MessageKey;
+use crate::ledger::event::{MessageKey, Sighting};
+use crate::ledger::paths::{Death, PathId, Reason};
 use crate::plan::model::ProducerId;
+use crate::run::stage::Stage;
+
+/// The message of this run that the properties name; `None` for anything else.
+pub fn sighting(stage: &Stage, properties: &BasicProperties) -> Option<Sighting> {
+    let id = properties.message_id().as_ref()?;
+    let message = read(&stage.run, id.as_str())?;
+    let headers = properties.headers().as_ref();
+    let died = headers.and_then(|headers| headers.inner().get("x-death"));
+    let path = match died {
+        None => PathId::NONE,
+        Some(AMQPValue::FieldArray(entries)) => {
+            let deaths = entries.as_slice().iter().map(|entry| death(stage, entry));
+            let deaths: Option<Vec<Death>> = deaths.collect();
+            deaths.map_or(PathId::STRANGE, |deaths| stage.paths.read(&deaths))
+        }
+        Some(_) => PathId::STRANGE,
+    };
+    Some(Sighting { message, path })
+}
+
+/// An entry of `x-death`, if its queue is one of the plan's.
+fn death(stage: &Stage, entry: &AMQPValue) -> Option<Death> {
+    let AMQPValue::FieldTable(entry) = entry else { return None };
+    let queue = stage.queue_called(&text(entry, "queue")?)?;
+    let reason = Reason::of(&text(entry, "reason")?)?;
+    let count = match entry.inner().get("count")? {
+        AMQPValue::LongLongInt(count) => u32::try_from(*count).ok()?,
+        AMQPValue::LongInt(count) => u32::try_from(*count).ok()?,
+        AMQPValue::LongUInt(count) => *count,
+        _ => return None,
+    };
+    Some(Death { queue, reason, count })
+}
+
+fn text(table: &FieldTable, name: &str) -> Option<String> {
+    match table.inner().get(name)? {
+        AMQPValue::LongString(text) => Some(text.to_string()),
+        AMQPValue::ShortString(text) => Some(text.to_string()),
+        _ => None,
+    }
+}
 
 /// `RUN-PRODUCER-NUMBER`, all but the run in decimal.
 pub fn write(run: &str, message: MessageKey) -> ShortString {

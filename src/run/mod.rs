@@ -31,9 +31,11 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, timeout};
 
 use crate::broker::{BrokerError, Space};
+use crate::ledger::Ledger;
 use crate::ledger::books::Books;
 use crate::ledger::event::Event;
 use crate::ledger::facts::{Cut, Facts};
+use crate::ledger::paths::Paths;
 use crate::ledger::progress::Progress;
 use crate::plan::model::{ProducerId, QueueId, Trigger, Variant, WorkerId};
 use crate::run::asking::Asker;
@@ -80,9 +82,11 @@ pub async fn run(
     space: Space,
     audience: Audience<'_>,
 ) -> Result<Option<Played>, BrokerError> {
-    let (scribe, ledger) = Scribe::start(Arc::clone(&plan));
+    let paths = Arc::new(Paths::default());
+    let (scribe, ledger) =
+        Scribe::start(Ledger::new(Arc::clone(&plan), Arc::clone(&paths), space.version()));
     let asker = Asker::new(space.connect("rmq-scenario", None).await?);
-    let stage = Arc::new(Stage::new(plan, id, space, scribe, asker, audience.notices));
+    let stage = Arc::new(Stage::new(plan, id, space, scribe, asker, paths, audience.notices));
     let mut interrupted = audience.interrupted.clone();
     let opened = tokio::select! {
         biased;
@@ -115,9 +119,9 @@ async fn declare(stage: &Arc<Stage>) -> Result<(), BrokerError> {
     let declared = stage.space.declare(&channel, &stage.plan.topology);
     let silent = |_| BrokerError::silent("declaring the topology");
     timeout(PATIENCE, declared).await.map_err(silent)??;
-    for (slot, queue) in stage.queues.iter().zip(&stage.plan.topology.queues) {
+    for (index, queue) in stage.plan.topology.queues.iter().enumerate() {
         if queue.owner.is_none() {
-            *lock(&slot.real) = Some(stage.space.queue_name(queue));
+            stage.name_queue(QueueId::from_index(index), stage.space.queue_name(queue));
         }
     }
     Ok(())
@@ -265,7 +269,8 @@ async fn drain_rest(stage: &Arc<Stage>) {
             _ => {
                 // Gone or never there is as good as empty; there and out of reach is not.
                 let complete = stage.real_name(queue).is_none();
-                let ended = Event::DrainEnded { queue, complete, total: 0 };
+                let at = stage.clock.now();
+                let ended = Event::DrainEnded { queue, complete, total: 0, at };
                 stage.scribe.record(ended).await;
             }
         }

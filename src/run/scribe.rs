@@ -3,7 +3,6 @@
 //! Events go through one queue. Whoever records an event before acting on the world knows
 //! that every event which that act causes is recorded after it.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot};
@@ -12,7 +11,6 @@ use tokio::task::JoinHandle;
 use crate::ledger::Ledger;
 use crate::ledger::event::{Event, Micros};
 use crate::ledger::progress::Progress;
-use crate::plan::model::Variant;
 
 /// How many batches may wait for the ledger before their senders do.
 const QUEUE: usize = 1024;
@@ -49,10 +47,10 @@ pub struct Written {
 }
 
 impl Scribe {
-    /// Starts the owner of the ledger for a run of `plan`.
-    pub fn start(plan: Arc<Variant>) -> (Self, JoinHandle<Written>) {
+    /// Starts the owner of the ledger.
+    pub fn start(ledger: Ledger) -> (Self, JoinHandle<Written>) {
         let (sender, receiver) = mpsc::channel(QUEUE);
-        (Self(sender), tokio::spawn(keep(Ledger::new(plan), receiver)))
+        (Self(sender), tokio::spawn(keep(ledger, receiver)))
     }
 
     /// Adds an event. When this returns, its place in the order is settled.
@@ -124,9 +122,10 @@ impl Owner {
 /// When something happened to a message; `None` for events about anything else.
 fn time_of(event: &Event) -> Option<Micros> {
     match event {
-        Event::Published { at, .. } | Event::Answered { at, .. } | Event::Returned { at, .. } => {
-            Some(*at)
-        }
+        Event::Published { at, .. }
+        | Event::Answered { at, .. }
+        | Event::Returned { at, .. }
+        | Event::Replied { at, .. } => Some(*at),
         Event::Worked { events, .. } => events.last().map(|event| event.at),
         _ => None,
     }

@@ -1,6 +1,7 @@
 //! What all parts of a run share: the plan, the broker's space, the clock, the ledger, and a
 //! place for each instance and queue.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,6 +13,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::broker::{BrokerError, Space};
 use crate::ledger::event::{ChangeId, LifeId};
 use crate::ledger::facts::{Effect, ErrorFact, FaultFact, ObservationFact};
+use crate::ledger::paths::Paths;
 use crate::plan::model::{KillHow, ProducerId, QueueId, Trigger, Variant, WorkerId};
 use crate::plan::routing::Standing;
 use crate::run::asking::Asker;
@@ -56,6 +58,10 @@ pub struct Stage {
     pub workers: Vec<WorkerSlot>,
     pub producers: Vec<ProducerSlot>,
     pub queues: Vec<QueueSlot>,
+    /// Every name that a queue has, or had, on the broker.
+    names: Mutex<HashMap<String, QueueId>>,
+    /// The ways of dead letters, as messages tell them.
+    pub paths: Arc<Paths>,
     /// What stands, for triggers on the publishes of one queue.
     pub standing: Mutex<Standing>,
     pub faults: Vec<FaultSlot>,
@@ -157,6 +163,7 @@ impl Stage {
         space: Space,
         scribe: Scribe,
         asker: Asker,
+        paths: Arc<Paths>,
         notices: mpsc::UnboundedSender<String>,
     ) -> Self {
         let fault = || FaultSlot { fact: Mutex::default(), over: watch::Sender::new(false) };
@@ -170,6 +177,8 @@ impl Stage {
             workers: plan.workers.iter().map(|_| WorkerSlot::default()).collect(),
             producers: plan.producers.iter().map(|_| ProducerSlot::default()).collect(),
             queues: plan.topology.queues.iter().map(|_| QueueSlot::default()).collect(),
+            names: Mutex::default(),
+            paths,
             standing: Mutex::new(Standing::declared(&plan.topology)),
             faults: plan.faults.iter().map(|_| fault()).collect(),
             errors: Mutex::default(),
@@ -227,6 +236,17 @@ impl Stage {
     /// The queue's name on the broker, if it exists.
     pub fn real_name(&self, queue: QueueId) -> Option<String> {
         lock(&self.queues[queue.index()].real).clone()
+    }
+
+    /// The queue is there, by this name on the broker.
+    pub fn name_queue(&self, queue: QueueId, real: String) {
+        lock(&self.names).insert(real.clone(), queue);
+        *lock(&self.queues[queue.index()].real) = Some(real);
+    }
+
+    /// The queue that has, or had, this name on the broker.
+    pub fn queue_called(&self, real: &str) -> Option<QueueId> {
+        lock(&self.names).get(real).copied()
     }
 
     /// Holds the run open until it is dropped.

@@ -170,7 +170,7 @@ pub struct Worker {
     pub ack_on: Option<Located<AckOn>>,
     pub prefetch: Option<Whole<0, 65_535>>,
     pub work: Option<Work>,
-    pub reject: Option<Located<Vec<Reject>>>,
+    pub reject: Option<Located<Vec<Located<Reject>>>>,
     pub reply: Option<Located<String>>,
     pub start: Option<Located<Trigger>>,
     pub stop: Option<Located<Trigger>>,
@@ -219,9 +219,9 @@ pub enum AckOn {
 #[derive(Debug, Clone, serde::Deserialize)]
 #[serde(deny_unknown_fields, rename = "an entry of `reject`")]
 pub struct Reject {
-    pub messages: Option<Vec<Positive>>,
-    pub every: Option<Positive>,
-    pub share: Option<Percent>,
+    pub messages: Option<Located<Vec<Positive>>>,
+    pub every: Option<Located<Positive>>,
+    pub share: Option<Located<Percent>>,
     pub requeue: Option<bool>,
     pub using: Option<Using>,
     pub times: Option<Positive>,
@@ -235,8 +235,13 @@ pub enum Using {
 }
 
 /// Where in a stream to begin.
-#[derive(Debug, Clone)]
-pub struct Offset;
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Offset {
+    First,
+    Last,
+    Next,
+    At(u64),
+}
 
 impl<'de> Deserialize<'de> for Offset {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -246,12 +251,17 @@ impl<'de> Deserialize<'de> for Offset {
             fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
                 f.write_str("`first`, `last`, `next` or a number")
             }
-            fn visit_u64<E: Error>(self, _: u64) -> Result<Offset, E> {
-                Ok(Offset)
+            fn visit_u64<E: Error>(self, n: u64) -> Result<Offset, E> {
+                match i64::try_from(n) {
+                    Ok(_) => Ok(Offset::At(n)),
+                    Err(_) => Err(E::invalid_value(serde::de::Unexpected::Unsigned(n), &self)),
+                }
             }
             fn visit_str<E: Error>(self, text: &str) -> Result<Offset, E> {
                 match text {
-                    "first" | "last" | "next" => Ok(Offset),
+                    "first" => Ok(Offset::First),
+                    "last" => Ok(Offset::Last),
+                    "next" => Ok(Offset::Next),
                     _ => Err(E::invalid_value(serde::de::Unexpected::Str(text), &self)),
                 }
             }

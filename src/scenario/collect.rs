@@ -20,6 +20,8 @@ pub struct Collector {
     /// How many mistakes are looked for.
     limit: usize,
     mistakes: Vec<Mistake>,
+    /// What is allowed and probably not meant.
+    warnings: Vec<Mistake>,
     /// Which mistakes are told already, by node and text: several variants find the same ones.
     told: HashSet<(u32, String)>,
     removed: Vec<Removed>,
@@ -42,7 +44,8 @@ impl Collector {
     /// A collector for a text of `length` bytes: of a long one fewer mistakes are told.
     pub fn new(length: usize) -> Self {
         let limit = (MAX_READ / length.max(1)).clamp(10, MAX_MISTAKES);
-        Self { limit, mistakes: Vec::new(), told: HashSet::new(), removed: Vec::new() }
+        let (mistakes, warnings, removed) = (Vec::new(), Vec::new(), Vec::new());
+        Self { limit, mistakes, warnings, told: HashSet::new(), removed }
     }
 
     pub fn push(&mut self, mistake: Mistake) {
@@ -51,6 +54,23 @@ impl Collector {
         }
     }
 
+    /// Records what is allowed and probably not meant.
+    pub fn warn(&mut self, warning: Mistake) {
+        if self.warnings.len() < self.limit
+            && self.told.insert((warning.at.node, warning.message.clone()))
+        {
+            self.warnings.push(warning);
+        }
+    }
+
+    /// The warnings about a file without mistakes, in its order.
+    pub fn into_warnings(self) -> Vec<Mistake> {
+        let mut warnings = self.warnings;
+        warnings.sort_by_key(|warning| warning.at.position());
+        warnings
+    }
+
+    /// Whether there is no mistake.
     pub fn is_empty(&self) -> bool {
         self.mistakes.is_empty()
     }

@@ -3,13 +3,16 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{
+    Deserialize, Deserializer, Error, IgnoredAny, IntoDeserializer, MapAccess, SeqAccess, Visitor,
+};
 
 use crate::scenario::actors::{Producer, Worker};
 use crate::scenario::decode::Located;
 use crate::scenario::expect::Expect;
 use crate::scenario::scalar::{Name, Positive, Scalar, Time, Title, Whole};
-use crate::scenario::topology::Topology;
+use crate::scenario::topology::{Table, Topology};
 use crate::scenario::trigger::{Fault, Observation, Trigger};
 
 /// A whole file. Variables are filled in; `vars`, `variants` and `matrix` have done their work.
@@ -27,7 +30,7 @@ pub struct File {
     pub vars: Option<IgnoredAny>,
     pub variants: Option<IgnoredAny>,
     pub matrix: Option<IgnoredAny>,
-    pub broker: Option<Located<Broker>>,
+    pub broker: Option<Broker>,
     #[serde(default)]
     pub topology: Topology,
     #[serde(default)]
@@ -114,17 +117,51 @@ pub struct Requires {
 #[derive(Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields, rename = "`broker`")]
 pub struct Broker {
-    pub nodes: Option<Whole<1, 64>>,
-    pub heartbeat: Option<Time>,
-    pub config: Option<AnyMap>,
-    pub advanced: Option<AnyMap>,
+    pub nodes: Option<Located<Whole<1, 64>>>,
+    pub heartbeat: Option<Located<Time>>,
+    pub config: Option<Table<Located<Scalar>>>,
+    pub advanced: Option<Table<Tree>>,
 }
 
-impl Broker {
-    /// Whether it asks for nothing.
-    pub fn is_empty(&self) -> bool {
-        let Self { nodes, heartbeat, config, advanced } = self;
-        nodes.is_none() && heartbeat.is_none() && config.is_none() && advanced.is_none()
+/// A value with others in it.
+#[derive(Debug, Clone)]
+pub enum Tree {
+    Scalar(Scalar),
+    List(Vec<Tree>),
+    Map(Table<Tree>),
+}
+
+impl<'de> Deserialize<'de> for Tree {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TreeVisitor)
+    }
+}
+
+struct TreeVisitor;
+
+/// Hands a scalar on to the visitor of scalars, which knows what is wrong with it.
+macro_rules! scalars {
+    ($($visit:ident: $type:ty),*) => {$(
+        fn $visit<E: Error>(self, value: $type) -> Result<Tree, E> {
+            Scalar::deserialize(value.into_deserializer()).map(Tree::Scalar)
+        }
+    )*};
+}
+
+impl<'de> Visitor<'de> for TreeVisitor {
+    type Value = Tree;
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a value, a list or a map")
+    }
+    scalars! { visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_f64: f64, visit_str: &str }
+    fn visit_unit<E: Error>(self) -> Result<Tree, E> {
+        Ok(Tree::Scalar(Scalar::Null))
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Tree, A::Error> {
+        Vec::deserialize(SeqAccessDeserializer::new(list)).map(Tree::List)
+    }
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Tree, A::Error> {
+        Table::deserialize(MapAccessDeserializer::new(map)).map(Tree::Map)
     }
 }
 

@@ -1,6 +1,6 @@
 //! A mistake in a file, by the numbers of nodes; it becomes a [`Diagnostic`] once all are known.
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::scenario::Source;
 use crate::scenario::node::At;
 
@@ -97,6 +97,11 @@ impl Mistake {
         diagnostic.help = self.help.map(line);
         diagnostic
     }
+}
+
+/// The warning that a mistake's words make when they are about something allowed.
+pub fn warning(words: Mistake, source: &Source, set: impl Fn(At) -> Option<String>) -> Diagnostic {
+    Diagnostic { severity: Severity::Warning, ..words.diagnostic(source, set) }
 }
 
 /// The known word that `word` was probably meant to be.

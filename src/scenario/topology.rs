@@ -1,10 +1,12 @@
 //! Exchanges, queues and bindings as they are written.
 
 use std::fmt;
+use std::marker::PhantomData;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 
 use crate::scenario::decode::Located;
+use crate::scenario::pattern::Number;
 use crate::scenario::scalar::{Name, Scalar, Time, Whole};
 
 #[derive(Debug, Clone, Default, serde::Deserialize)]
@@ -26,19 +28,19 @@ pub struct Queue {
     pub kind: Option<Located<QueueKind>>,
     pub durable: Option<bool>,
     pub auto_delete: Option<bool>,
-    pub exclusive: Option<bool>,
-    pub predeclared: Option<Located<bool>>,
+    pub exclusive: Option<Located<bool>>,
+    pub predeclared: Option<bool>,
     pub message_ttl: Option<Located<Time>>,
     pub expires: Option<Located<Time>>,
-    pub max_length: Option<Located<u64>>,
-    pub max_length_bytes: Option<Located<u64>>,
+    pub max_length: Option<Located<Number>>,
+    pub max_length_bytes: Option<Located<Number>>,
     pub overflow: Option<Located<Overflow>>,
     pub dead_letter: Option<Located<DeadLetter>>,
-    pub delivery_limit: Option<Located<u64>>,
+    pub delivery_limit: Option<Located<Limit>>,
     pub max_priority: Option<Located<Whole<1, 255>>>,
     pub single_active_consumer: Option<Located<bool>>,
     pub node: Option<Located<Whole<1, 64>>>,
-    pub arguments: Option<Located<Table>>,
+    pub arguments: Option<Arguments>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
@@ -60,9 +62,9 @@ pub enum Overflow {
 #[derive(Debug, Clone, serde::Deserialize)]
 #[serde(deny_unknown_fields, rename = "`dead_letter`")]
 pub struct DeadLetter {
-    pub exchange: String,
-    pub routing_key: Option<String>,
-    pub strategy: Option<Strategy>,
+    pub exchange: Located<String>,
+    pub routing_key: Option<Located<String>>,
+    pub strategy: Option<Located<Strategy>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
@@ -82,8 +84,8 @@ pub struct Exchange {
     pub auto_delete: Option<bool>,
     pub internal: Option<bool>,
     pub alternate_exchange: Option<Located<String>>,
-    pub predeclared: Option<Located<bool>>,
-    pub arguments: Option<Located<Table>>,
+    pub predeclared: Option<bool>,
+    pub arguments: Option<Arguments>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
@@ -114,19 +116,49 @@ pub enum Match {
     Any,
 }
 
-/// Values by name, in the order of the file.
-#[derive(Debug, Clone, Default)]
-pub struct Table(pub Vec<(String, Scalar)>);
+/// How often something may happen: a number, or -1 for no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limit(pub i64);
 
-impl<'de> Deserialize<'de> for Table {
+impl<'de> Deserialize<'de> for Limit {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct TableVisitor;
-        impl<'de> Visitor<'de> for TableVisitor {
-            type Value = Table;
+        deserializer.deserialize_any(LimitVisitor)
+    }
+}
+
+struct LimitVisitor;
+
+impl Visitor<'_> for LimitVisitor {
+    type Value = Limit;
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a whole number, at least 0, or -1 for no limit")
+    }
+    fn visit_u64<E: Error>(self, n: u64) -> Result<Limit, E> {
+        let limit = i64::try_from(n).map(Limit);
+        limit.map_err(|_| E::invalid_value(serde::de::Unexpected::Unsigned(n), &self))
+    }
+    fn visit_i64<E: Error>(self, n: i64) -> Result<Limit, E> {
+        let limit = Some(Limit(n)).filter(|limit| limit.0 >= -1);
+        limit.ok_or_else(|| E::invalid_value(serde::de::Unexpected::Signed(n), &self))
+    }
+}
+
+/// Values by name, in the order of the file.
+#[derive(Debug, Clone)]
+pub struct Table<V = Scalar>(pub Vec<(String, V)>);
+
+/// Further arguments of a declaration, each with its place.
+pub type Arguments = Table<Located<Scalar>>;
+
+impl<'de, V: Deserialize<'de>> Deserialize<'de> for Table<V> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TableVisitor<V>(PhantomData<V>);
+        impl<'de, V: Deserialize<'de>> Visitor<'de> for TableVisitor<V> {
+            type Value = Table<V>;
             fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
                 f.write_str("a map of names and values")
             }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Table, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Table<V>, A::Error> {
                 let mut entries = Vec::new();
                 while let Some(entry) = map.next_entry()? {
                     entries.push(entry);
@@ -134,6 +166,6 @@ impl<'de> Deserialize<'de> for Table {
                 Ok(Table(entries))
             }
         }
-        deserializer.deserialize_any(TableVisitor)
+        deserializer.deserialize_any(TableVisitor(PhantomData))
     }
 }

@@ -15,7 +15,7 @@ use crate::plan::model::{Expectation, Expected, ObservedNumber, Scope, WorkerId}
 use crate::verdict::causes::Causes;
 use crate::verdict::model::CauseRow;
 use crate::verdict::story;
-use crate::verdict::words::list;
+use crate::verdict::words::{self, list};
 
 /// How many example messages a failed expectation names, and of how many it tells the way.
 const NAMED: usize = 5;
@@ -57,6 +57,11 @@ pub fn find(
             let took = Duration::from_micros(facts.duration);
             let held = matcher.op.holds(&took, &matcher.bound);
             Some(Finding { actual: format!("{} ms", took.as_millis()).into(), held })
+        }
+        Expected::Latency { quantile, matcher } => {
+            let took = Duration::from_micros(books.latency(*quantile)?);
+            let held = matcher.op.holds(&took, &matcher.bound);
+            Some(Finding { actual: words::millis(books.latency(*quantile)?).into(), held })
         }
         Expected::Observed { observation, queue, number: which, matcher } => {
             let fact = facts.observations.iter().find(|fact| fact.observation == *observation)?;
@@ -155,6 +160,7 @@ fn came(expectation: &Expectation, actual: &str) -> String {
             )
         }
         Expected::Duration(_) => format!("the run took {actual}"),
+        Expected::Latency { .. } => format!("it was {actual}"),
         Expected::Observed { .. } => format!("it was {actual}"),
     }
 }

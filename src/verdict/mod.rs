@@ -3,6 +3,7 @@
 pub mod causes;
 mod expect;
 mod explain;
+mod notes;
 pub mod model;
 mod proof;
 mod story;
@@ -64,7 +65,7 @@ pub fn judge(
         observations: observation_rows(variant, facts),
         probes: Vec::new(),
         expectations,
-        notes: explain::notes(books),
+        notes: notes::notes(books),
         diagnostics: judgement.diagnostics,
         histories: story::all(books),
     }

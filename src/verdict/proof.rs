@@ -62,7 +62,8 @@ fn worker(books: &Books, id: LifeId) -> (String, bool) {
     let Some(end) = &life.end else { return ("it went on".to_owned(), false) };
     let later = (0..books.plan.producers.len())
         .map(ProducerId::from_index)
-        .any(|producer| books.last_for(life.queue, producer) > end.published[producer.index()]);
+        .any(|producer| books.last_for(life.queue, producer) > end.published[producer.index()])
+        || books.arrived(life.queue) > end.arrived;
     let mut parts = vec![format!("had read {}", life.counts.read)];
     parts.push(format!("finished {}", life.counts.finished));
     if end.unworked > 0 {

@@ -38,7 +38,8 @@ pub fn tell(books: &Books, message: MessageKey) -> String {
 }
 
 fn is_work(kind: StepKind) -> bool {
-    matches!(kind, StepKind::Read { .. } | StepKind::Begun(_) | StepKind::Finished(_))
+    use StepKind::{Begun, Finished, Read, Rejected};
+    matches!(kind, Read { .. } | Begun(_) | Finished(_) | Rejected { .. })
 }
 
 fn part(books: &Books, step: &Step) -> String {
@@ -56,6 +57,9 @@ fn part(books: &Books, step: &Step) -> String {
         StepKind::Begun(life) => format!("begun by {}", who(life)),
         StepKind::Finished(life) => format!("finished by {}", who(life)),
         StepKind::Acked(life) => format!("acked by {}", who(life)),
+        StepKind::Rejected { life, requeue: false } => format!("rejected by {}", who(life)),
+        StepKind::Rejected { life, requeue: true } => format!("given back by {}", who(life)),
+        StepKind::Replied => "answered".to_owned(),
         StepKind::Found(queue) => {
             let queue = &books.plan.topology.queues[queue.index()].name;
             return format!("found in {queue} at the end");
@@ -72,6 +76,8 @@ pub fn all(books: &Books) -> Vec<String> {
             || view.copy.has(copy_flag::DRAINED)
     };
     let mut messages: Vec<MessageKey> = books.copies().filter(odd).map(|v| v.message).collect();
+    // Dead letters come last, and are of messages that may have been told of.
+    messages.sort_unstable();
     messages.dedup();
     let more = messages.len().saturating_sub(STORIES);
     let mut lines: Vec<String> =

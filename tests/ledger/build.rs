@@ -27,6 +27,7 @@ pub fn scenario(variant: Variant) -> Scenario {
         tags: Vec::new(),
         seed: variant.seed,
         variants: vec![variant],
+        warnings: Vec::new(),
     }
 }
 

@@ -14,7 +14,7 @@ use crate::naive::{Naive, Numbers};
 use crate::simulated::broker::CopyKey;
 
 pub fn books(plan: &Arc<Variant>, events: &[Event]) -> Books {
-    let mut ledger = Ledger::new(Arc::clone(plan));
+    let mut ledger = Ledger::new(Arc::clone(plan), Arc::default(), "4.3.6");
     for event in events {
         ledger.record(event.clone());
     }

@@ -1,6 +1,8 @@
 //! Simulated runs in which nothing impossible happens: the ledger must count what the naive
 //! model counts, explain every loss with its true cause, and suspect nothing.
 
+use std::sync::Arc;
+
 use std::collections::BTreeSet;
 
 use rmq_scenario::ledger::Ledger;
@@ -81,7 +83,7 @@ fn a_run_that_is_called_final_sees_nothing_new() {
     let mut final_runs = 0;
     for seed in 1..=SEEDS / 2 {
         let run = run(seed);
-        let mut ledger = Ledger::new(run.plan.clone());
+        let mut ledger = Ledger::new(run.plan.clone(), Arc::default(), "4.3.6");
         let mut called = None;
         for (index, event) in run.events[..run.stops_from].iter().enumerate() {
             if called.is_some() && is_news(event) {

@@ -104,7 +104,7 @@ fn what_is_unexpected_fails_whatever_the_file_says() {
     let draft = with(vec![count(Count::Unexpected, Matcher::Exactly(1))]);
     let (mut script, _) = worked(&draft, 4, LifeEnd::Stopped);
     script.events.push(Event::Drained { queue: Q, messages: vec![None] });
-    script.events.push(Event::DrainEnded { queue: Q, complete: true, total: 1 });
+    script.events.push(Event::DrainEnded { queue: Q, complete: true, total: 1, at: 0 });
     let report = script.report(&Facts::default());
     assert_eq!((report.verdict, report.expectations[0].held), (Verdict::Fail, Some(true)));
 }
@@ -148,7 +148,7 @@ fn a_queue_that_was_not_drained_leaves_doubt_unless_that_is_expected() {
         (vec![count(Count::InDoubt, Matcher::Any)], Verdict::Inconclusive),
     ] {
         let (mut script, _) = worked(&with(expectations.clone()), 3, LifeEnd::Stopped);
-        script.events.push(Event::DrainEnded { queue: Q, complete: false, total: 0 });
+        script.events.push(Event::DrainEnded { queue: Q, complete: false, total: 0, at: 0 });
         let report = script.report(&Facts::default());
         assert_eq!(report.verdict, verdict, "{expectations:?}");
         let outcomes = [Count::Delivered, Count::InDoubt, Count::Lost];

@@ -97,7 +97,9 @@ fn actor(event: &Event) -> Actor {
         | Event::Published { producer, .. }
         | Event::Answered { producer, .. }
         | Event::ProducerEnded { producer, .. } => Actor::Producer(*producer),
-        Event::Returned { message, .. } => Actor::Producer(message.producer),
+        Event::Returned { message, .. } | Event::Replied { message, .. } => {
+            Actor::Producer(message.producer)
+        }
         Event::LifeStarted { life, .. }
         | Event::Worked { life, .. }
         | Event::LifeEnded { life, .. }

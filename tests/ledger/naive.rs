@@ -127,8 +127,10 @@ impl Counting<'_> {
             Event::ChangeEnded { change: ChangeId(id), .. } => {
                 self.line.changes.get_mut(id).expect("it began").3 = index;
             }
+            Event::Replied { .. } => unreachable!("nobody asks anything"),
             Event::Drained { queue, messages } => {
                 for message in messages.iter().flatten() {
+                    let message = &message.message;
                     self.line.first_seen.entry(*message).or_insert(index);
                     self.line.drained.insert((*message, *queue));
                 }
@@ -182,7 +184,8 @@ impl Counting<'_> {
             }
         };
         match what {
-            WorkEvent::Read { tag, message: Some(message), redelivered } => {
+            WorkEvent::Read { tag, message: Some(seen), redelivered } => {
+                let message = seen.message;
                 both(Count::Deliveries);
                 life.tags.insert(tag, message);
                 life.unacked.insert(tag);
@@ -199,6 +202,7 @@ impl Counting<'_> {
                 }
             }
             WorkEvent::Read { message: None, .. } => unreachable!("a run has no foreign messages"),
+            WorkEvent::Rejected { .. } => unreachable!("nobody rejects anything"),
             WorkEvent::Begun { .. } => {
                 both(Count::Begun);
                 (life.began, life.in_work) = (at, true);

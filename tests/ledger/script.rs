@@ -7,7 +7,7 @@ use rmq_scenario::ledger::Ledger;
 use rmq_scenario::ledger::books::Books;
 use rmq_scenario::ledger::event::{
     Answer, ChangeId, ChangeKind, Event, LifeEnd, LifeId, LifeTotals, MessageKey, Micros,
-    ProducerEnd, Stamped, WorkEvent,
+    ProducerEnd, Sighting, Stamped, WorkEvent,
 };
 use rmq_scenario::ledger::facts::Facts;
 use rmq_scenario::plan::model::{AckMode, KillHow, ProducerId, QueueId, Variant, WorkerId};
@@ -98,6 +98,7 @@ impl Script {
         let totals = &mut self.lives[life.index()].1;
         totals.read += 1;
         let tag = totals.read;
+        let message = message.map(Sighting::from);
         self.work(life, WorkEvent::Read { tag, message, redelivered });
     }
 
@@ -176,12 +177,12 @@ impl Script {
     }
 
     pub fn drain(&mut self, queue: QueueId, numbers: &[u32]) {
-        let messages: Vec<_> = numbers.iter().map(|n| Some(message(*n))).collect();
+        let messages: Vec<_> = numbers.iter().map(|n| Some(message(*n).into())).collect();
         let total = messages.len() as u64;
         if total > 0 {
             self.events.push(Event::Drained { queue, messages });
         }
-        self.events.push(Event::DrainEnded { queue, complete: true, total });
+        self.events.push(Event::DrainEnded { queue, complete: true, total, at: 0 });
     }
 
     /// Whether the run would be over now.
@@ -190,7 +191,7 @@ impl Script {
     }
 
     pub fn ledger(&self) -> Ledger {
-        let mut ledger = Ledger::new(Arc::clone(&self.plan));
+        let mut ledger = Ledger::new(Arc::clone(&self.plan), Arc::default(), "4.3.6");
         for event in &self.events {
             ledger.record(event.clone());
         }
@@ -204,7 +205,7 @@ impl Script {
             let queue = QueueId::from_index(index);
             let drained = |event: &Event| matches!(event, Event::DrainEnded { queue: done, .. } if *done == queue);
             if !self.events.iter().any(drained) {
-                ledger.record(Event::DrainEnded { queue, complete: true, total: 0 });
+                ledger.record(Event::DrainEnded { queue, complete: true, total: 0, at: 0 });
             }
         }
         ledger.close()

@@ -108,7 +108,8 @@ fn delivery_tags_have_no_gap_and_no_double() {
     for (tags, sound) in [(vec![1, 2, 3], true), (vec![1, 3], false), (vec![1, 1], false)] {
         let (mut script, life) = started(MANUAL);
         for (n, tag) in (1..).zip(&tags) {
-            let read = WorkEvent::Read { tag: *tag, message: Some(message(n)), redelivered: false };
+            let read =
+                WorkEvent::Read { tag: *tag, message: Some(message(n).into()), redelivered: false };
             script.work(life, read);
         }
         let totals = LifeTotals { read: tags.len() as u64, ..LifeTotals::default() };
@@ -349,7 +350,7 @@ fn a_producer_that_counted_otherwise_was_not_heard_in_full() {
 
 #[test]
 fn a_worker_that_counted_otherwise_was_not_heard_in_full() {
-    let right = LifeTotals { read: 1, begun: 1, finished: 1, acks: 1 };
+    let right = LifeTotals { read: 1, begun: 1, finished: 1, rejected: 0, acks: 1 };
     for (totals, sound) in [
         (right, true),
         (LifeTotals { read: 2, ..right }, false),
@@ -419,7 +420,7 @@ fn the_drain_finds_each_copy_once_and_counts_what_it_found() {
     let mut script = producer(WINDOW);
     script.publish_all(P, 1, true);
     script.drain(Q, &[1]);
-    script.events.push(Event::DrainEnded { queue: Q, complete: true, total: 2 });
+    script.events.push(Event::DrainEnded { queue: Q, complete: true, total: 2, at: 0 });
     says(&script, "the drain counted 2");
 }
 
@@ -430,7 +431,7 @@ fn foreign_messages_are_unexpected_and_no_violation() {
     script.complete(life);
     script.end_life(life, CRASH);
     script.events.push(Event::Drained { queue: Q, messages: vec![None] });
-    script.events.push(Event::DrainEnded { queue: Q, complete: true, total: 1 });
+    script.events.push(Event::DrainEnded { queue: Q, complete: true, total: 1, at: 0 });
     let books = script.sound_books();
     assert_eq!((books.totals[Count::Unexpected], books.foreign), (2, 2));
     assert_eq!((books.totals[Count::Acked], books.totals[Count::StillQueued]), (1, 0));

@@ -35,6 +35,11 @@ pub enum Expected {
     /// Per producer, queue and worker the numbers rise.
     Fifo,
     Duration(DurationMatcher),
+    /// From the scheduled publish to the finish, at this quantile: 0.99 is `p99`, 1 is `max`.
+    Latency {
+        quantile: f64,
+        matcher: DurationMatcher,
+    },
     Observed {
         observation: usize,
         queue: QueueId,

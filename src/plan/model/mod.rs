@@ -10,6 +10,7 @@ mod expect;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::diagnostic::Diagnostic;
 use crate::plan::pattern::Scalar;
 use crate::scenario::{At, Source};
 
@@ -56,6 +57,8 @@ pub struct Scenario {
     pub seed: u64,
     /// In the order of the file; at least one.
     pub variants: Vec<Variant>,
+    /// What is allowed and probably not meant, in the order of the file.
+    pub warnings: Vec<Diagnostic>,
 }
 
 /// One run of the scenario.

@@ -37,7 +37,7 @@ impl Life {
         let cancelled = self.channel.basic_cancel(tag, BasicCancelOptions::default());
         // A channel that is broken has no subscription any more.
         let _ = timeout(PATIENCE, cancelled).await;
-        self.read_ready();
+        self.read_all();
     }
 
     /// Whether it has left already, in the middle of its last work.

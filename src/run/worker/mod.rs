@@ -162,6 +162,13 @@ impl Life {
     }
 
     /// Takes every delivery that has arrived.
+    fn read_all(&mut self) {
+        while let (None, Some(next)) = (&self.ended, self.consumer.next().now_or_never()) {
+            self.take(next);
+        }
+    }
+
+    /// Takes what has arrived, and after many leaves the rest for later.
     fn read_ready(&mut self) {
         for _ in 0..READ {
             match self.consumer.next().now_or_never() {
@@ -180,11 +187,11 @@ impl Life {
     }
 
     fn read(&mut self, delivery: &Delivery) {
-        let id = delivery.properties.message_id().as_ref();
-        let message = id.and_then(|id| identity::read(&self.stage.run, id.as_str()));
+        let sighting = identity::sighting(&self.stage, &delivery.properties);
+        let message = sighting.map(|sighting| sighting.message);
         let tag = delivery.delivery_tag;
         let redelivered = delivery.redelivered;
-        self.note(WorkEvent::Read { tag, message, redelivered });
+        self.note(WorkEvent::Read { tag, message: sighting, redelivered });
         self.totals.read += 1;
         let dots = if self.time.counts_dots() { dots(&delivery.data) } else { 0 };
         self.backlog.push_back(Item { tag, message, dots });

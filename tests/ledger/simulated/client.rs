@@ -51,7 +51,7 @@ impl Client {
         let Some((tag, letter)) = broker.consumers[self.consumer].wire.pop_front() else { return };
         broker.note_read(self.consumer, tag, &letter);
         self.read.push(letter.message);
-        let message = Some(letter.message);
+        let message = Some(letter.message.into());
         self.note(at, WorkEvent::Read { tag, message, redelivered: letter.redelivered });
     }
 
@@ -136,7 +136,13 @@ impl Client {
 
     pub fn totals(&self) -> LifeTotals {
         let read = self.read.len() as u64;
-        LifeTotals { read, begun: self.begun, finished: self.finished, acks: self.acks }
+        LifeTotals {
+            read,
+            begun: self.begun,
+            finished: self.finished,
+            rejected: 0,
+            acks: self.acks,
+        }
     }
 
     /// Once the broker has read the last ack that it will ever read: what this program had

@@ -67,10 +67,10 @@ impl Sim<'_> {
         let total = found.len() as u64;
         while !found.is_empty() {
             let rest = found.split_off(found.len().min(1 + self.dice.below(4)));
-            let messages = found.into_iter().map(Some).collect();
+            let messages = found.into_iter().map(|message| Some(message.into())).collect();
             self.events.push(Event::Drained { queue, messages });
             found = rest;
         }
-        self.events.push(Event::DrainEnded { queue, complete, total });
+        self.events.push(Event::DrainEnded { queue, complete, total, at: 0 });
     }
 }

@@ -140,6 +140,12 @@ impl Sim<'_> {
             return;
         };
         if how == LifeEnd::Stopped {
+            // The answer to its cancel comes behind all that was sent to it.
+            self.broker.consumers[client.consumer].subscribed = false;
+            while !self.broker.consumers[client.consumer].wire.is_empty() {
+                let at = self.now();
+                client.read(&mut self.broker, at);
+            }
             while client.is_busy() {
                 let at = self.now();
                 client.step(&mut self.broker, at);

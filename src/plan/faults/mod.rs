@@ -1,8 +1,12 @@
 //! Faults as meant: one for each instance that an entry of the file names.
 
+mod options;
+mod queue;
+
 use std::collections::HashMap;
 
 use crate::plan::context::Context;
+use crate::plan::faults::queue::QueueAction;
 use crate::plan::model::{Fault, FaultAction, Instance, KillHow, WorkerId};
 use crate::plan::names::{Kind, Thing, count};
 use crate::plan::{triggers, unsupported};
@@ -76,26 +80,48 @@ fn report_cycle(entries: &[&Located<Written>], chain: &[usize], found: &mut Coll
 fn faults(entry: &Located<Written>, context: &Context, found: &mut Collector) -> Vec<Fault> {
     let trigger = entry.trigger();
     let meant = triggers::meaning(&trigger, entry.at, context, found);
-    let Some(target) = action(entry, found) else { return Vec::new() };
-    beside_kill(entry, found);
-    let Some(targets) = targets(target, context, found) else { return Vec::new() };
-    moments(entry, &trigger, &targets, context, found);
-    let how = how(entry, &targets, found);
-    let (Some(meant), Some(how)) = (meant, how) else { return Vec::new() };
-    let fault = |(name, target): (String, Instance)| Fault {
+    let acts = match action(entry, found) {
+        None => return Vec::new(),
+        Some(Action::Kill(target)) => kill(entry, target, &trigger, context, found),
+        Some(Action::Queue(queue)) => queue.acts(entry, &trigger, context, found),
+    };
+    let (Some(meant), Some(acts)) = (meant, acts) else { return Vec::new() };
+    let fault = |(label, action): (String, FaultAction)| Fault {
         name: entry.name.as_ref().map(|name| name.value.0.clone()),
-        label: format!("kill {name}"),
-        action: FaultAction::Kill {
-            target,
-            how,
-            restart_after: entry.restart_after.map(|time| time.value.0),
-        },
+        label,
+        action,
         trigger: meant.clone(),
         trigger_text: triggers::text(&trigger),
         may_miss: entry.may_miss.unwrap_or(false),
         at: entry.at,
     };
-    targets.into_iter().map(fault).collect()
+    acts.into_iter().map(fault).collect()
+}
+
+/// What the faults of an entry do, each with what reports call it.
+type Acts = Option<Vec<(String, FaultAction)>>;
+
+fn kill(
+    entry: &Located<Written>,
+    target: &Located<Name>,
+    trigger: &Trigger,
+    context: &Context,
+    found: &mut Collector,
+) -> Acts {
+    options::check(entry, "kill", &["how", "restart_after"], found);
+    let targets = targets(target, context, found)?;
+    moments(entry, trigger, &targets, context, found);
+    let how = how(entry, &targets, found)?;
+    let restart_after = entry.restart_after.map(|time| time.value.0);
+    let act =
+        |(name, target)| (format!("kill {name}"), FaultAction::Kill { target, how, restart_after });
+    Some(targets.into_iter().map(act).collect())
+}
+
+/// What this version can do to whom.
+enum Action<'f> {
+    Kill(&'f Located<Name>),
+    Queue(QueueAction<'f>),
 }
 
 /// Every action of an entry: its word and place.
@@ -125,8 +151,8 @@ fn actions(entry: &Written) -> Vec<(&'static str, At)> {
     actions
 }
 
-/// The target of a kill, the one action of this version.
-fn action<'f>(entry: &'f Located<Written>, found: &mut Collector) -> Option<&'f Located<Name>> {
+/// The one action of an entry.
+fn action<'f>(entry: &'f Located<Written>, found: &mut Collector) -> Option<Action<'f>> {
     match actions(entry).as_slice() {
         [] => {
             found.push(
@@ -136,33 +162,19 @@ fn action<'f>(entry: &'f Located<Written>, found: &mut Collector) -> Option<&'f 
             );
             None
         }
-        [_] if entry.kill.is_some() => entry.kill.as_ref(),
-        [(word, at)] => {
-            let instead = "`kill` a worker or a producer instead: `kill: NAME`";
-            found.push(unsupported::mistake(*at, word, instead));
-            None
-        }
+        [(word, at)] => match (&entry.kill, QueueAction::of(entry)) {
+            (Some(target), _) => Some(Action::Kill(target)),
+            (None, Some(queue)) => Some(Action::Queue(queue)),
+            (None, None) => {
+                let instead = "`kill` a worker or a producer instead: `kill: NAME`";
+                found.push(unsupported::mistake(*at, word, instead));
+                None
+            }
+        },
         [_, (word, at), ..] => {
             let text = format!("a fault has one action, and `{word}` is a second one");
             found.push(Mistake::new(*at, text).help("make it an entry of its own"));
             None
-        }
-    }
-}
-
-/// Options of other actions mean nothing beside a kill.
-fn beside_kill(entry: &Written, found: &mut Collector) {
-    let options = [
-        ("for", entry.lasts.map(|option| option.at)),
-        ("latency", entry.latency.map(|option| option.at)),
-        ("down_for", entry.down_for.map(|option| option.at)),
-        ("alarm", entry.alarm.map(|option| option.at)),
-        ("node", entry.node.map(|option| option.at)),
-    ];
-    for (word, at) in options {
-        if let Some(at) = at {
-            let help = "leave it out; the options of `kill` are `how` and `restart_after`";
-            found.push(Mistake::new(at, format!("`{word}` is no option of `kill`")).help(help));
         }
     }
 }

@@ -1,10 +1,15 @@
 //! Exchanges, queues and bindings as meant, and who owns an exclusive queue.
 
+mod exchanges;
+mod queues;
+mod arguments;
+mod kinds;
+
 use std::collections::HashSet;
 
 use crate::plan::context::Context;
 use crate::plan::meaning;
-use crate::plan::model::{Binding, BoundTo, Exchange, ExchangeId, ExchangeKind, Queue, Topology};
+use crate::plan::model::{Binding, BoundTo, Exchange, ExchangeId, ExchangeKind, Topology};
 use crate::plan::pattern::Scalar;
 use crate::scenario::collect::Collector;
 use crate::scenario::decode::Located;
@@ -14,40 +19,13 @@ use crate::scenario::topology::{self as written, Match, Table};
 /// The topology of the file; temporary queues come with their workers.
 pub fn plan(context: &Context, found: &mut Collector) -> Topology {
     let written = &context.file.topology;
-    let mut exchanges = vec![default_exchange()];
-    exchanges.extend(written.exchanges.iter().map(exchange));
-    let queues = written.queues.iter().map(queue).collect();
+    let mut exchanges = vec![Exchange::named("", ExchangeKind::Direct)];
+    let declared = written.exchanges.iter();
+    exchanges.extend(declared.map(|entry| exchanges::plan(entry, context, found)));
+    let queues = written.queues.iter().map(|entry| queues::plan(entry, context, found)).collect();
     let bindings =
         written.bindings.iter().filter_map(|entry| binding(entry, context, found)).collect();
     Topology { exchanges, queues, bindings }
-}
-
-fn default_exchange() -> Exchange {
-    Exchange::named("", ExchangeKind::Direct)
-}
-
-fn exchange(exchange: &Located<written::Exchange>) -> Exchange {
-    let kind = match exchange.kind {
-        written::ExchangeKind::Direct => ExchangeKind::Direct,
-        written::ExchangeKind::Fanout => ExchangeKind::Fanout,
-        written::ExchangeKind::Topic => ExchangeKind::Topic,
-        written::ExchangeKind::Headers => ExchangeKind::Headers,
-    };
-    Exchange {
-        durable: exchange.durable.unwrap_or(true),
-        auto_delete: exchange.auto_delete.unwrap_or(false),
-        internal: exchange.internal.unwrap_or(false),
-        ..Exchange::named(&exchange.name.value.0, kind)
-    }
-}
-
-fn queue(queue: &Located<written::Queue>) -> Queue {
-    Queue {
-        durable: queue.durable.unwrap_or(true),
-        auto_delete: queue.auto_delete.unwrap_or(false),
-        exclusive: queue.exclusive.unwrap_or(false),
-        ..Queue::named(&queue.name.value.0)
-    }
 }
 
 fn binding(
@@ -56,26 +34,44 @@ fn binding(
     found: &mut Collector,
 ) -> Option<Binding> {
     let from = source(&binding.from, context, found);
-    if binding.to_exchange.is_some() {
-        return None;
-    }
-    let Some(to) = &binding.to else {
-        found.push(
-            Mistake::new(binding.at, "a binding needs the key `to`, the queue it leads to")
-                .needs(Whole::Node(binding.at)),
-        );
-        return None;
-    };
-    let to = context.names.queue(to, "a binding leads to", found);
+    let to = far_end(binding, context, found);
     let arguments = arguments(&binding.headers, binding.matching, found);
     let routing_key = binding.routing_key.clone().unwrap_or_default();
     Some(Binding {
         from: from?,
-        to: BoundTo::Queue(to?),
+        to: to?,
         routing_key,
         headers: arguments.0,
         match_any: arguments.1,
     })
+}
+
+fn far_end(
+    binding: &Located<written::Binding>,
+    context: &Context,
+    found: &mut Collector,
+) -> Option<BoundTo> {
+    const WHO: &str = "a binding leads to";
+    match (&binding.to, &binding.to_exchange) {
+        (Some(queue), None) => context.names.queue(queue, WHO, found).map(BoundTo::Queue),
+        (None, Some(exchange)) => {
+            let name = Located { at: exchange.at, value: exchange.value.0.clone() };
+            context.names.exchange(&name, WHO, found).map(BoundTo::Exchange)
+        }
+        (Some(_), Some(exchange)) => {
+            let text = "a binding has both `to` and `to_exchange`";
+            let help = "keep one of them; a second binding can lead to the other";
+            found.push(Mistake::new(exchange.at, text).help(help));
+            None
+        }
+        (None, None) => {
+            let text = "a binding needs the key `to`, the queue it leads to";
+            let help = "write `to: QUEUE`, or `to_exchange: EXCHANGE`";
+            let mistake = Mistake::new(binding.at, text).needs(Whole::Node(binding.at));
+            found.push(mistake.help(help));
+            None
+        }
+    }
 }
 
 /// The exchange of a binding; the default one has all its bindings by itself.

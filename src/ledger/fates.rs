@@ -1,0 +1,282 @@
+//! Why copies are gone or were finished twice: decided from what was observed, never from what
+//! the scenario was meant to show.
+
+use std::collections::HashMap;
+
+use crate::ledger::Ledger;
+use crate::ledger::books::CopyView;
+use crate::ledger::event::{LifeEnd, LifeId, MessageKey, Micros};
+use crate::ledger::lives::Life;
+use crate::ledger::messages::{NOBODY, again, copy_flag, message_flag};
+use crate::plan::count::Count;
+use crate::plan::model::{AckMode, Confirms, ProducerId, QueueId, QueueKind};
+
+/// A reason, by its name in files and reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Cause {
+    AutoAck,
+    EarlyAck,
+    QueueGone,
+    NotSent,
+    WorkerRejected,
+    DeliveryLimit,
+    Ttl,
+    MaxLength,
+    ForgottenAck,
+    Requeued,
+    AckLost,
+    Reread,
+    Unexplained,
+}
+
+impl Cause {
+    pub fn name(self) -> &'static str {
+        match self {
+            Cause::AutoAck => "auto_ack",
+            Cause::EarlyAck => "early_ack",
+            Cause::QueueGone => "queue_gone",
+            Cause::NotSent => "not_sent",
+            Cause::WorkerRejected => "worker_rejected",
+            Cause::DeliveryLimit => "delivery_limit",
+            Cause::Ttl => "ttl",
+            Cause::MaxLength => "max_length",
+            Cause::ForgottenAck => "forgotten_ack",
+            Cause::Requeued => "requeued",
+            Cause::AckLost => "ack_lost",
+            Cause::Reread => "reread",
+            Cause::Unexplained => "unexplained",
+        }
+    }
+}
+
+/// What is asked again and again when the books are closed.
+#[derive(Debug, Default)]
+pub(super) struct Fates {
+    /// Ended subscriptions under automatic acks, by queue.
+    forgetful: Vec<Vec<LifeId>>,
+    /// By queue, when a consumer whose deliveries come back ended first.
+    first_return: Vec<Option<Micros>>,
+    /// For each producer's broken channels: first and last number, and the highest that arrived.
+    broken: Vec<Vec<(u32, u32, u32)>>,
+    /// By queue, producer and channel the first number that stood in the queue all the time.
+    standing: HashMap<(QueueId, ProducerId, u32), u32>,
+}
+
+impl Fates {
+    pub fn of(ledger: &Ledger) -> Self {
+        let mut forgetful = vec![Vec::new(); ledger.queues.len()];
+        let mut first_return: Vec<Option<Micros>> = vec![None; forgetful.len()];
+        for life in &ledger.lives {
+            let Some(end) = &life.end else { continue };
+            let queue = life.queue.index();
+            // One that stopped in good order had read all that was sent to it.
+            let in_order = end.how == LifeEnd::Stopped && life.read_by_broker;
+            if life.ack == AckMode::Auto {
+                if !in_order {
+                    forgetful[queue].push(life.id);
+                }
+            } else if !life.holds_on() {
+                let earlier = first_return[queue].map_or(end.at, |at| at.min(end.at));
+                first_return[queue] = Some(earlier);
+            }
+        }
+        let broken = ledger.producers.iter().map(|book| {
+            let arrived =
+                |(first, last): &(u32, u32)| (*first, *last, highest_arrived(book, *first, *last));
+            book.broken.iter().map(arrived).collect()
+        });
+        let standing = standing(ledger);
+        Self { forgetful, first_return, broken: broken.collect(), standing }
+    }
+
+    /// The first number of the message's channel that stood in the queue all the time.
+    pub fn standing(&self, queue: QueueId, producer: ProducerId, channel: u32) -> Option<u32> {
+        self.standing.get(&(queue, producer, channel)).copied()
+    }
+}
+
+/// Never handed out and still there at the end. Asked only where publishers let messages expire.
+fn standing(ledger: &Ledger) -> HashMap<(QueueId, ProducerId, u32), u32> {
+    let mut standing = HashMap::new();
+    for (index, book) in ledger.producers.iter().enumerate() {
+        let producer = ProducerId::from_index(index);
+        if ledger.plan.producers[index].ttl.is_none() {
+            continue;
+        }
+        for (n, queue, copy) in book.messages.each(&ledger.routes) {
+            if copy.has(copy_flag::DRAINED) && !copy.has(copy_flag::SEEN) {
+                standing.entry((queue, producer, book.channel_of(n))).or_insert(n);
+            }
+        }
+    }
+    standing
+}
+
+/// The highest number between the two whose message the broker was seen to have: answered,
+/// returned, or seen by a worker or the drain. 0 is none.
+fn highest_arrived(book: &crate::ledger::ProducerBook, first: u32, last: u32) -> u32 {
+    use message_flag::{ACKED, NACKED, RETURNED, SEEN};
+    let arrived = |n: &u32| book.messages.flags(*n) & (ACKED | NACKED | RETURNED | SEEN) != 0;
+    (first..=last).rev().find(arrived).unwrap_or(0)
+}
+
+/// Causes, and the subscriptions by whose end they came about.
+pub type Found = (Vec<Cause>, Vec<LifeId>);
+
+impl Ledger {
+    /// What became of a copy that is gone and that nobody finished, rejected or turned away.
+    pub(super) fn fate(&self, fates: &Fates, view: &CopyView) -> Count {
+        let rules = self.rules_for(fates, view);
+        let Some(first) = rules.first() else { return Count::Lost };
+        if !self.faults_for(fates, view).0.is_empty() {
+            return Count::Lost;
+        }
+        match first {
+            Cause::DeliveryLimit => Count::OverLimit,
+            Cause::Ttl => Count::Expired,
+            _ => Count::Dropped,
+        }
+    }
+
+    /// Why a copy has the outcome that it has, where that wants a cause.
+    pub(super) fn causes(&self, fates: &Fates, view: &CopyView) -> Found {
+        let refused = view.copy.has(copy_flag::REFUSED);
+        let (mut causes, lives) = match view.outcome {
+            Count::Lost => {
+                let (mut faults, lives) = self.faults_for(fates, view);
+                faults.extend(self.rules_for(fates, view));
+                (faults, lives)
+            }
+            Count::Rejected => (vec![Cause::WorkerRejected], self.holder_of(view)),
+            Count::OverLimit if refused => {
+                (vec![Cause::WorkerRejected, Cause::DeliveryLimit], self.holder_of(view))
+            }
+            Count::OverLimit => (vec![Cause::DeliveryLimit], self.holder_of(view)),
+            Count::Expired => (vec![Cause::Ttl], Vec::new()),
+            Count::Dropped => (vec![Cause::MaxLength], Vec::new()),
+            _ => return (Vec::new(), Vec::new()),
+        };
+        if causes.is_empty() {
+            causes.push(Cause::Unexplained);
+        }
+        (causes, lives)
+    }
+
+    fn holder_of(&self, view: &CopyView) -> Vec<LifeId> {
+        self.lives.get(usize::from(view.copy.holder)).map(|life| life.id).into_iter().collect()
+    }
+
+    /// The faults that can have taken a copy which is gone.
+    fn faults_for(&self, fates: &Fates, view: &CopyView) -> Found {
+        let mut found = (Vec::new(), Vec::new());
+        if view.copy.holder == NOBODY {
+            self.unseen(fates, view, &mut found);
+        } else {
+            self.seen(fates, view, &mut found);
+        }
+        found
+    }
+
+    /// A worker read it, and it was not finished.
+    fn seen(&self, fates: &Fates, view: &CopyView, found: &mut Found) {
+        let holder = &self.lives[usize::from(view.copy.holder)];
+        if holder.end.is_none() {
+            return;
+        }
+        match holder.ack {
+            AckMode::Auto => {
+                found.0.push(Cause::AutoAck);
+                found.1.push(holder.id);
+            }
+            AckMode::Early if view.copy.has(copy_flag::ACKED) => {
+                found.0.push(Cause::EarlyAck);
+                found.1.push(holder.id);
+                // Where the broker may never have read the ack, it may as well have put the
+                // copy back.
+                if !holder.read_by_broker && !holder.holds_on() {
+                    self.requeued(fates, view, holder, found);
+                }
+            }
+            // It was never acked, so it went back to its queue: what became of it there is
+            // asked as of one that nobody read.
+            _ => self.requeued(fates, view, holder, found),
+        }
+    }
+
+    fn requeued(&self, fates: &Fates, view: &CopyView, holder: &Life, found: &mut Found) {
+        let ended = holder.end.as_ref().map_or(0, |end| end.at);
+        // What was given back returned some time before that.
+        let returned_at = if view.copy.has(copy_flag::RETURNED) { holder.started } else { ended };
+        for id in &fates.forgetful[view.queue.index()] {
+            if !self.lives[id.index()].is_noticed(returned_at) {
+                found.0.push(Cause::AutoAck);
+                found.1.push(*id);
+            }
+        }
+        found.0.dedup();
+        self.queue_gone(view, &mut found.0);
+    }
+
+    /// Nobody read it.
+    fn unseen(&self, fates: &Fates, view: &CopyView, found: &mut Found) {
+        let MessageKey { producer, n } = view.message;
+        for id in &fates.forgetful[view.queue.index()] {
+            let life = &self.lives[id.index()];
+            if self.may_have_been_sent(fates, view, life) {
+                found.0.push(Cause::AutoAck);
+                found.1.push(*id);
+            }
+        }
+        found.0.dedup();
+        self.queue_gone(view, &mut found.0);
+        let unchecked = self.plan.producers[producer.index()].confirms == Confirms::Off;
+        let mut broken = fates.broken[producer.index()].iter();
+        let under =
+            |&(first, last, arrived): &(u32, u32, u32)| (first..=last).contains(&n) && n > arrived;
+        if unchecked && broken.any(under) {
+            found.0.push(Cause::NotSent);
+        }
+    }
+
+    /// It may have been on its way to a consumer that ended, unless that consumer had read a
+    /// later one: a channel keeps the order of the queue. But a copy that came back from another
+    /// consumer, who never read it, may have been sent after later ones.
+    fn may_have_been_sent(&self, fates: &Fates, view: &CopyView, life: &Life) -> bool {
+        let MessageKey { producer, n } = view.message;
+        let channel = self.producers[producer.index()].channel_of(n);
+        let in_time = life.sent_until.as_ref().is_none_or(|until| n <= until[producer.index()]);
+        let later = n > life.highest_of_channel(producer, channel);
+        let came_back =
+            fates.first_return[life.queue.index()].is_some_and(|at| !life.is_noticed(at));
+        in_time && (later || came_back || !self.keeps_order(view.queue, producer))
+    }
+
+    /// Whether what a channel of the producer publishes leaves the queue in that order.
+    pub(super) fn keeps_order(&self, queue: QueueId, producer: ProducerId) -> bool {
+        let queue = &self.plan.topology.queues[queue.index()];
+        let mixed = self.plan.producers[producer.index()].priority.is_some();
+        !(mixed && (queue.max_priority.is_some() || queue.kind == QueueKind::Quorum))
+    }
+
+    fn queue_gone(&self, view: &CopyView, causes: &mut Vec<Cause>) {
+        let MessageKey { producer, n } = view.message;
+        let mut gone = self.queues[view.queue.index()].gone.iter();
+        if gone.any(|gone| n <= gone.published[producer.index()]) {
+            causes.push(Cause::QueueGone);
+        }
+    }
+}
+
+/// Collected whenever a finished copy was read again.
+pub(super) fn doubled(view: &CopyView) -> Vec<Cause> {
+    let bits = view.copy.again();
+    let known = [
+        (again::FORGOTTEN, Cause::ForgottenAck),
+        (again::REQUEUED, Cause::Requeued),
+        (again::ACK_LOST, Cause::AckLost),
+        (again::REREAD, Cause::Reread),
+    ];
+    let found: Vec<Cause> =
+        known.into_iter().filter(|(bit, _)| bits & bit != 0).map(|(_, cause)| cause).collect();
+    if found.is_empty() { vec![Cause::Unexplained] } else { found }
+}

@@ -1,0 +1,151 @@
+//! Rules by which a broker removes a message, and whether one of them can have removed a copy.
+
+use crate::ledger::Ledger;
+use crate::ledger::books::CopyView;
+use crate::ledger::event::Micros;
+use crate::ledger::fates::{Cause, Fates};
+use crate::ledger::messages::copy_flag;
+use crate::ledger::paths::PathId;
+use crate::plan::model::{Confirms, Overflow, Queue, QueueKind};
+
+/// What differs between brokers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rules {
+    /// How often a message of a quorum queue without a limit of its own may come back.
+    default_limit: Option<u64>,
+    /// A negative limit is none.
+    negative_is_none: bool,
+}
+
+impl Rules {
+    /// Those of a version: `4.3.6`. (Measured: 3.10 has no default limit and takes a negative one
+    /// for 0; from 4.0 on the default is 20.)
+    pub fn of(version: &str) -> Self {
+        let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
+        let modern = major.is_none_or(|major| major >= 4);
+        Self { default_limit: modern.then_some(20), negative_is_none: modern }
+    }
+
+    /// How often a message of the queue may come back.
+    pub fn delivery_limit(self, queue: &Queue) -> Option<u64> {
+        if queue.kind != QueueKind::Quorum {
+            return None;
+        }
+        match queue.delivery_limit {
+            None => self.default_limit,
+            Some(limit) if limit < 0 && self.negative_is_none => None,
+            Some(limit) => Some(u64::try_from(limit).unwrap_or(0)),
+        }
+    }
+}
+
+impl Ledger {
+    /// The rules that can have removed a copy which is gone.
+    pub(super) fn rules_for(&self, fates: &Fates, view: &CopyView) -> Vec<Cause> {
+        let taken = copy_flag::ACKED | copy_flag::REJECTED | copy_flag::LEFT;
+        let held_for_good = view.copy.has(copy_flag::SEEN) && self.was_sent_for_good(view);
+        if view.copy.has(taken) || held_for_good {
+            return Vec::new();
+        }
+        let queue = &self.plan.topology.queues[view.queue.index()];
+        let mut rules = Vec::new();
+        if self.may_be_over_limit(view, queue) {
+            rules.push(Cause::DeliveryLimit);
+        }
+        if self.may_have_expired(fates, view, queue) {
+            rules.push(Cause::Ttl);
+        }
+        if self.may_have_been_dropped(view, queue) {
+            rules.push(Cause::MaxLength);
+        }
+        rules
+    }
+
+    /// Under automatic acknowledgement the broker forgets what it sends.
+    fn was_sent_for_good(&self, view: &CopyView) -> bool {
+        use crate::plan::model::AckMode;
+        self.lives.get(usize::from(view.copy.holder)).is_some_and(|life| life.ack == AckMode::Auto)
+    }
+
+    fn may_be_over_limit(&self, view: &CopyView, queue: &Queue) -> bool {
+        let limit = self.rules.delivery_limit(queue);
+        limit.is_some_and(|limit| u64::from(view.copy.deliveries) > limit)
+    }
+
+    fn may_have_expired(&self, fates: &Fates, view: &CopyView, queue: &Queue) -> bool {
+        let Some(ttl) = self.ttl_of(view, queue) else { return false };
+        let came =
+            self.producers[view.message.producer.index()].schedule.published_at(view.message.n);
+        came + ttl <= self.queues[view.queue.index()].drained_at
+            && self.may_come_to_head(fates, view)
+    }
+
+    /// The time that a copy had; a dead letter has lost what its publisher gave it.
+    fn ttl_of(&self, view: &CopyView, queue: &Queue) -> Option<Micros> {
+        let own = (view.path == PathId::NONE)
+            .then(|| {
+                self.producers[view.message.producer.index()].content.ttl(view.message.n.into())
+            })
+            .flatten();
+        let ttl = match (own, queue.message_ttl) {
+            (Some(own), Some(queue)) => own.min(queue),
+            (own, queue) => own.or(queue)?,
+        };
+        Some(Micros::try_from(ttl.as_micros()).unwrap_or(Micros::MAX))
+    }
+
+    /// A message expires at the head of its queue: not behind an earlier one of its channel that
+    /// was never handed out and is still there at the end.
+    fn may_come_to_head(&self, fates: &Fates, view: &CopyView) -> bool {
+        let queue = &self.plan.topology.queues[view.queue.index()];
+        if queue.message_ttl.is_some()
+            || view.path != PathId::NONE
+            || view.copy.has(copy_flag::SEEN)
+        {
+            return true;
+        }
+        let producer = view.message.producer;
+        if !self.keeps_order(view.queue, producer) {
+            return true;
+        }
+        let n = view.message.n;
+        let channel = self.producers[producer.index()].channel_of(n);
+        fates.standing(view.queue, producer, channel).is_none_or(|standing| n < standing)
+    }
+
+    fn may_have_been_dropped(&self, view: &CopyView, queue: &Queue) -> bool {
+        let producer = view.message.producer;
+        let unchecked = self.plan.producers[producer.index()].confirms == Confirms::Off;
+        let drops = match (queue.overflow, queue.kind) {
+            (Overflow::DropHead, _) | (Overflow::RejectPublishDlx, QueueKind::Quorum) => true,
+            // The publisher is told, if it listens.
+            (Overflow::RejectPublish | Overflow::RejectPublishDlx, _) => {
+                unchecked || view.path != PathId::NONE
+            }
+        };
+        drops && self.was_crowded(view.queue, producer, view.message.n)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_delivery_limit_depends_on_the_version() {
+        let queue =
+            |limit| Queue { kind: QueueKind::Quorum, delivery_limit: limit, ..Queue::named("q") };
+        for (version, limit, expected) in [
+            ("3.10.8", None, None),
+            ("3.10.8", Some(-1), Some(0)),
+            ("3.10.8", Some(2), Some(2)),
+            ("4.0.5", None, Some(20)),
+            ("4.3.6", Some(-1), None),
+            ("4.3.6", Some(0), Some(0)),
+        ] {
+            let found = Rules::of(version).delivery_limit(&queue(limit));
+            assert_eq!(found, expected, "{version} {limit:?}");
+        }
+        assert_eq!(Rules::of("4.3.6").delivery_limit(&Queue::named("q")), None);
+    }
+}

@@ -1,0 +1,228 @@
+//! Seeing messages: in the hands of workers, and in the queues at the end.
+
+use crate::ledger::event::{LifeId, MessageKey, Micros, Sighting};
+use crate::ledger::history::StepKind;
+use crate::ledger::lives::{CopyPlace, Held, HeldState};
+use crate::ledger::messages::{Copy, NOBODY, again, copy_flag, message_flag};
+use crate::ledger::paths::PathId;
+use crate::ledger::recording::Broken;
+use crate::ledger::{Ledger, Move};
+use crate::plan::model::{AckMode, QueueId, QueueKind};
+
+/// How many copies of each life that came again are kept as examples.
+const SUSPECTS: usize = 5;
+/// How many breaches of order are kept as examples.
+const DISORDER: usize = 5;
+
+/// A basic.deliver.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Delivery {
+    pub tag: u64,
+    pub redelivered: bool,
+    pub at: Micros,
+}
+
+impl Ledger {
+    pub(super) fn read(
+        &mut self,
+        id: LifeId,
+        queue: QueueId,
+        seen: Option<Sighting>,
+        delivery: Delivery,
+    ) -> Result<(), Broken> {
+        let Delivery { tag, redelivered, at } = delivery;
+        let place = match seen {
+            Some(seen) => self.place(seen, queue)?,
+            None => CopyPlace::Unexpected,
+        };
+        let message = seen.map(|seen| seen.message);
+        let path = seen.map_or(PathId::NONE, |seen| seen.path);
+        let life = &mut self.lives[id.index()];
+        let held = Held { message, path, place, state: HeldState::Read, acked: false };
+        life.read(tag, held).map_err(|what| (message, what))?;
+        life.counts.redelivered += u64::from(redelivered);
+        self.went_out(queue);
+        let Some(seen) = seen else {
+            self.foreign += 1;
+            return Ok(());
+        };
+        self.history.add(seen.message, at, StepKind::Read { life: id, redelivered });
+        self.check_order(id, seen, redelivered);
+        self.note_seen(seen.message);
+        if place == CopyPlace::Unexpected {
+            *self.unexpected.entry((seen.message, queue)).or_default() += 1;
+            return Ok(());
+        }
+        let before = self.copy(seen.message, queue, place);
+        if self.kind(queue) == QueueKind::Stream {
+            self.read_of_stream(id, seen.message);
+        } else {
+            self.note_move(id, seen, redelivered, before);
+            if before.has(copy_flag::SEEN) {
+                self.lives[id.index()].counts.repeats += 1;
+                self.check_repeat(before, seen.message, redelivered, false)?;
+            }
+            self.came_again(seen, queue, before);
+        }
+        let bits = self.why_again(before);
+        let copy = self.copy_mut(seen.message, queue, place);
+        copy.add_again(bits);
+        copy.holder = id.0;
+        copy.deliveries = copy.deliveries.saturating_add(1);
+        copy.flags &= !copy_flag::OF_A_DELIVERY;
+        copy.flags |= copy_flag::SEEN;
+        Ok(())
+    }
+
+    fn note_seen(&mut self, message: MessageKey) {
+        self.producers[message.producer.index()].messages.add_flags(message.n, message_flag::SEEN);
+    }
+
+    /// From whom to whom a redelivered copy went.
+    fn note_move(&mut self, id: LifeId, seen: Sighting, redelivered: bool, before: Copy) {
+        if !redelivered {
+            return;
+        }
+        let from = (before.holder != NOBODY).then_some(LifeId(before.holder));
+        let given_back = before.has(copy_flag::RETURNED);
+        // A message that just came as a dead letter may bear the flag: nobody had it here.
+        if from.is_none() && seen.path != PathId::NONE {
+            return;
+        }
+        let worker = self.lives[id.index()].worker;
+        *self.moves.entry(Move { from, given_back, to: worker }).or_default() += 1;
+        if let Some(from) = from.filter(|_| !given_back && seen.path == PathId::NONE) {
+            let taken = self.lives[id.index()].taken_over.entry((from, seen.message.producer));
+            let highest = taken.or_default();
+            *highest = seen.message.n.max(*highest);
+        }
+    }
+
+    /// What a finished copy that is read again says about its earlier finish.
+    fn why_again(&self, before: Copy) -> u8 {
+        if !before.has(copy_flag::FINISHED) || before.holder == NOBODY {
+            return 0;
+        }
+        let life = &self.lives[usize::from(before.holder)];
+        if self.kind(life.queue) == QueueKind::Stream {
+            return again::REREAD;
+        }
+        match life.ack {
+            AckMode::Never => again::FORGOTTEN,
+            _ if before.has(copy_flag::ACKED) => again::ACK_LOST,
+            _ => again::REQUEUED,
+        }
+    }
+
+    /// A copy that was read before may come again, but not in every way.
+    fn check_repeat(
+        &mut self,
+        before: Copy,
+        message: MessageKey,
+        redelivered: bool,
+        draining: bool,
+    ) -> Result<(), Broken> {
+        let holder = &self.lives[usize::from(before.holder)];
+        let (id, auto) = (holder.id, holder.ack == AckMode::Auto);
+        if !redelivered {
+            return Err((Some(message), "it came again without the redelivered flag".to_owned()));
+        }
+        if auto {
+            let what = "it came again though it had been sent under automatic acknowledgement";
+            return Err((Some(message), what.to_owned()));
+        }
+        let returned = before.has(copy_flag::RETURNED);
+        if !returned && (holder.is_live() || (holder.holds_on() && !draining)) {
+            let what = "it came again while another consumer holds it";
+            return Err((Some(message), what.to_owned()));
+        }
+        if before.has(copy_flag::ACKED | copy_flag::REJECTED) {
+            let (examples, count) = self.suspects.entry(id).or_default();
+            *count += 1;
+            if examples.len() < SUSPECTS {
+                examples.push(message);
+            }
+        }
+        Ok(())
+    }
+
+    /// Per producer, queue and worker the numbers rise, but for what is redelivered. What came
+    /// as a dead letter says nothing about the order of a channel.
+    fn check_order(&mut self, id: LifeId, seen: Sighting, redelivered: bool) {
+        if redelivered {
+            return;
+        }
+        let MessageKey { producer, n } = seen.message;
+        let worker = self.lives[id.index()].worker;
+        let mut highest = self.lives[id.index()].highest(producer);
+        if highest == 0 {
+            let earlier = self.lives[..id.index()].iter().filter(|life| life.worker == worker);
+            highest = earlier.map(|life| life.highest(producer)).max().unwrap_or(0);
+        }
+        if n <= highest {
+            self.disorder_count += 1;
+            if self.disorder.len() < DISORDER {
+                self.disorder.push((seen.message, worker));
+            }
+        }
+        let first = match seen.path {
+            PathId::NONE => self.producers[producer.index()].channel_of(n),
+            _ => 0,
+        };
+        self.lives[id.index()].came_first(producer, first, n);
+    }
+
+    pub(super) fn drained(&mut self, queue: QueueId, messages: Vec<Option<Sighting>>) {
+        for seen in messages {
+            self.queues[queue.index()].drained += 1;
+            let result = match seen {
+                Some(seen) => self.found(seen, queue),
+                None => {
+                    self.foreign += 1;
+                    Ok(())
+                }
+            };
+            if let Err((message, what)) = result {
+                self.violation(message, what);
+            }
+        }
+    }
+
+    fn found(&mut self, seen: Sighting, queue: QueueId) -> Result<(), Broken> {
+        let place = self.place(seen, queue)?;
+        let message = seen.message;
+        self.history.add(message, Micros::MAX, StepKind::Found(queue));
+        self.note_seen(message);
+        if place == CopyPlace::Unexpected {
+            *self.unexpected.entry((message, queue)).or_default() += 1;
+            return Ok(());
+        }
+        let before = self.copy(message, queue, place);
+        if before.has(copy_flag::DRAINED) {
+            return Err((Some(message), "it was found twice in its queue".to_owned()));
+        }
+        if self.kind(queue) != QueueKind::Stream {
+            if before.has(copy_flag::SEEN) {
+                self.check_repeat(before, message, true, true)?;
+            }
+            self.came_again(seen, queue, before);
+        }
+        self.copy_mut(message, queue, place).flags |= copy_flag::DRAINED;
+        Ok(())
+    }
+
+    pub(super) fn drain_ended(&mut self, queue: QueueId, complete: bool, total: u64, at: Micros) {
+        let book = &mut self.queues[queue.index()];
+        book.drain = Some(complete);
+        book.drained_at = at;
+        let seen = book.drained;
+        if seen != total {
+            let what = format!("the drain counted {total}, its events say {seen}");
+            self.violation(None, what);
+        }
+    }
+
+    pub(super) fn kind(&self, queue: QueueId) -> QueueKind {
+        self.plan.topology.queues[queue.index()].kind
+    }
+}
