@@ -192,6 +192,17 @@ impl Management {
         Ok(Unacked { count, age_at_most: asked.elapsed() })
     }
 
+    /// Whether a queue exists.
+    pub async fn has_queue(&self, vhost: &str, queue: &str) -> Result<bool, BrokerError> {
+        let doing = format!("looking for queue {queue:?}");
+        let path = format!("queues/{}/{}?disable_stats=true", encoded(vhost), encoded(queue));
+        let found = self.ask(&doing, self.request(Method::GET, &path)).await?;
+        if found.status() == StatusCode::NOT_FOUND {
+            return Ok(false);
+        }
+        self.checked(&doing, found).await.map(|_| true)
+    }
+
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let url = format!("{}/api/{path}", self.base);
         self.client.request(method, url).basic_auth(&self.user, Some(&self.password))

@@ -193,6 +193,22 @@ impl Space {
         bind(channel, name, binding, names).await
     }
 
+    /// Whether a queue (by its name on the broker) exists, asked without using it.
+    ///
+    /// # Errors
+    /// When there is no management API, or it does not answer.
+    pub async fn has_queue(&self, queue: &str) -> Result<bool, BrokerError> {
+        let management = self.0.management.as_ref().ok_or_else(|| {
+            BrokerError::new(
+                Kind::Management,
+                "watching a queue with `expires` needs the management API, which this broker \
+                 does not offer",
+            )
+            .help("enable it with: rabbitmq-plugins enable rabbitmq_management")
+        })?;
+        management.has_queue(self.vhost(), queue).await
+    }
+
     /// Messages of a queue (by its name on the broker) that consumers hold, asked just now.
     ///
     /// # Errors

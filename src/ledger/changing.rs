@@ -82,6 +82,14 @@ impl Changing {
         Some((change.queue, change.kind))
     }
 
+    /// The change did not happen after all. Whether it had begun.
+    pub fn drop_pending(&mut self, id: ChangeId) -> bool {
+        let before = self.pending.len();
+        self.pending.retain(|change| change.id != id);
+        self.forget_routes();
+        self.pending.len() < before
+    }
+
     fn forget_routes(&mut self) {
         self.known.clear();
         self.uniform.fill(None);

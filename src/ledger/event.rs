@@ -76,6 +76,8 @@ pub enum Event {
     ChangeBegun { change: ChangeId, queue: QueueId, kind: ChangeKind, at: Micros },
     /// Its answer was read, or the queue was verified gone.
     ChangeEnded { change: ChangeId, at: Micros },
+    /// It did not happen: the queue is what it was.
+    ChangeDropped { change: ChangeId, at: Micros },
     /// Found in the queue after the run, in the queue's order; `None` is no message of this run.
     Drained { queue: QueueId, messages: Vec<Option<Sighting>> },
     /// The drain of a queue is over. `complete` says that it was seen empty, `total` how many
@@ -118,7 +120,8 @@ pub enum WorkEvent {
     Begun { tag: u64 },
     /// Its work ended.
     Finished { tag: u64 },
-    /// Its work ended, and it was refused: basic.nack or basic.reject was written.
+    /// Its work ended, and it is refused: basic.nack or basic.reject is about to be written.
+    /// Told first, because what that sets off may be read elsewhere at once.
     Rejected { tag: u64, requeue: bool },
     /// An ack was written: of this tag alone, or with `multiple` of all up to it.
     Acked { tag: u64, multiple: bool },

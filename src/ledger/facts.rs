@@ -43,6 +43,12 @@ pub enum Effect {
     Nothing,
     /// This subscription ended.
     Worker(LifeId),
+    /// A queue lost so many, or went with them.
+    Queue {
+        ready: u64,
+        /// With consumers at that moment, as far as that is known.
+        unacked: u64,
+    },
     /// The producer ended.
     Producer {
         published: u32,

@@ -41,6 +41,11 @@ impl Ledger {
                 self.change_begun(change, queue, kind);
             }
             Event::ChangeEnded { change, .. } => self.change_ended(change),
+            Event::ChangeDropped { change, .. } => {
+                if !self.changing.drop_pending(change) {
+                    self.violation(None, "a change of the topology was dropped that never began");
+                }
+            }
             Event::Drained { queue, messages } => self.drained(queue, messages),
             Event::DrainEnded { queue, complete, total, at } => {
                 self.drain_ended(queue, complete, total, at);

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::ledger::Ledger;
-use crate::ledger::event::{LifeId, MessageKey, Sighting};
+use crate::ledger::event::{LifeId, MessageKey, Micros, Sighting};
 use crate::ledger::lives::Life;
 use crate::ledger::messages::{Copy, NOBODY, copy_flag, message_flag};
 use crate::ledger::paths::PathId;
@@ -98,6 +98,42 @@ impl Ledger {
             true => self.is_done_with(seen, copy, &scene.untaken),
             false => self.is_resting(seen.message, queue, copy),
         }
+    }
+
+    /// Whether some copy must still show up: a dead letter that is on its way, or one that was
+    /// published without an answer. Takes time in proportion to the copies.
+    pub fn is_outstanding(&self) -> bool {
+        use message_flag::{ACKED, NACKED};
+        if self.awaits_dead_letters() {
+            return true;
+        }
+        self.producers.iter().any(|book| {
+            let mut copies = book.messages.each(&self.routes);
+            copies.any(|(n, queue, copy)| {
+                let required = !copy.has(copy_flag::OPTIONAL) && !copy.was_seen();
+                let answered = book.messages.flags(n) & (ACKED | NACKED) != 0;
+                required && !answered && self.changing.has(queue)
+            })
+        })
+    }
+
+    /// When the last message expires that its publisher lets expire and that nobody has finished;
+    /// 0 is none.
+    pub fn last_expiry(&self) -> Micros {
+        let mut last = 0;
+        for (book, plan) in self.producers.iter().zip(&self.plan.producers) {
+            if plan.ttl.is_none() {
+                continue;
+            }
+            for (n, _, copy) in book.messages.each(&self.routes) {
+                let ttl = book.content.ttl(u64::from(n)).unwrap_or_default();
+                let until = book.schedule.published_at(n) + ttl.as_micros() as Micros;
+                if copy.finished() == 0 && !copy.has(copy_flag::LEFT) {
+                    last = last.max(until);
+                }
+            }
+        }
+        last
     }
 
     /// For each queue, whether some live worker can be sent another message: it has no limit,

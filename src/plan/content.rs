@@ -6,9 +6,10 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use crate::plan::model::{Producer, Variant, Work, Worker, WorkerId};
+use crate::plan::model::{Producer, ProducerId, Reject, Variant, Which, Work, Worker, WorkerId};
 use crate::plan::pattern::{Pattern, PatternValue, Scalar};
 use crate::plan::random::Stream;
+use crate::plan::template::Template;
 
 /// The messages of one producer instance.
 #[derive(Debug, Clone)]
@@ -17,6 +18,7 @@ pub struct Content {
     routing_key: Stream,
     dots: Stream,
     size: Stream,
+    priority: Stream,
     ttl: Stream,
     headers: Vec<Stream>,
 }
@@ -30,6 +32,7 @@ impl Content {
             routing_key: stream("routing_key"),
             dots: stream("dots"),
             size: stream("size"),
+            priority: stream("priority"),
             ttl: stream("ttl"),
             headers: producer.headers.iter().map(|(name, _)| header(name)).collect(),
             producer: producer.clone(),
@@ -59,16 +62,30 @@ impl Content {
             .collect()
     }
 
-    /// How long message `n` may wait in its first queue.
+    /// The priority of message `n`, if it has one.
+    ///
+    /// # Panics
+    /// When it is above 255; the plan refuses such a file.
+    pub fn priority(&self, n: u64) -> Option<u8> {
+        let priority = value(self.producer.priority.as_ref(), self.priority, n)?;
+        Some(u8::try_from(priority).expect("a priority is at most 255"))
+    }
+
+    /// How long message `n` may wait in its first queue. The protocol counts in milliseconds:
+    /// anything finer is rounded down.
     pub fn ttl(&self, n: u64) -> Option<Duration> {
         value(self.producer.ttl.as_ref(), self.ttl, n)
     }
 
+    /// How many dots message `n` has where its body says so; 0 without `dots`.
+    pub fn dots(&self, n: u64) -> u64 {
+        value(self.producer.dots.as_ref(), self.dots, n).unwrap_or(0)
+    }
+
     /// Writes the body of message `n` over `out`.
     pub fn body(&self, n: u64, out: &mut Vec<u8>) {
-        let dots = value(self.producer.dots.as_ref(), self.dots, n).unwrap_or(0);
         let size = value(self.producer.size.as_ref(), self.size, n);
-        self.producer.body.render(n, dots, &self.producer.name, size, out);
+        self.producer.body.render(n, self.dots(n), &self.producer.name, size, out);
     }
 }
 
@@ -106,5 +123,73 @@ impl WorkTime {
     /// Whether the body must be read for its dots.
     pub fn counts_dots(&self) -> bool {
         matches!(self.work, Work::PerDot(_))
+    }
+}
+
+/// Which messages a worker refuses after its work.
+#[derive(Debug, Clone)]
+pub struct Rejections {
+    /// In the order of the file. Lists of numbers are sorted.
+    rules: Vec<Reject>,
+    /// For the messages of each producer. They belong to no worker and to no rule, so that a
+    /// message is drawn or not drawn whoever works on it.
+    chances: Vec<Stream>,
+}
+
+impl Rejections {
+    /// What the worker refuses; `None` when it refuses nothing.
+    pub fn new(variant: &Variant, id: WorkerId) -> Option<Self> {
+        let mut rules = variant.workers[id.index()].rejects.clone();
+        for rule in &mut rules {
+            if let Which::Messages(numbers) = &mut rule.which {
+                numbers.sort_unstable();
+            }
+        }
+        let chance = |p: &Producer| Stream::new(variant.seed, &format!("{}/reject", p.name));
+        let chances = variant.producers.iter().map(chance).collect();
+        (!rules.is_empty()).then_some(Self { rules, chances })
+    }
+
+    /// Whether message `n` is refused as long as nobody has done so before.
+    pub fn concern(&self, producer: ProducerId, n: u64) -> bool {
+        self.rules.iter().any(|rule| self.is_meant(rule, producer, n))
+    }
+
+    /// The first rule by which message `n`, which was refused `before` times in this queue, is
+    /// refused now.
+    pub fn rule(&self, producer: ProducerId, n: u64, before: u64) -> Option<&Reject> {
+        let due = |rule: &&Reject| rule.times.is_none_or(|times| before < times);
+        self.rules.iter().filter(due).find(|rule| self.is_meant(rule, producer, n))
+    }
+
+    fn is_meant(&self, rule: &Reject, producer: ProducerId, n: u64) -> bool {
+        match &rule.which {
+            Which::Messages(numbers) => numbers.binary_search(&n).is_ok(),
+            Which::Every(every) => n.is_multiple_of(*every),
+            Which::Share(share) => self.chances[producer.index()].below(n, 10_000) < share.0,
+        }
+    }
+}
+
+/// What a worker answers to requests.
+#[derive(Debug, Clone)]
+pub struct Replies {
+    template: Template,
+    /// What the template's names mean depends on who asks.
+    askers: Vec<Content>,
+}
+
+impl Replies {
+    /// What the worker answers; `None` when it answers nothing.
+    pub fn new(variant: &Variant, id: WorkerId) -> Option<Self> {
+        let template = variant.workers[id.index()].reply.clone()?;
+        let askers = variant.producers.iter().map(|p| Content::new(p, variant.seed)).collect();
+        Some(Self { template, askers })
+    }
+
+    /// Writes the answer to message `n` of `producer` over `out`.
+    pub fn body(&self, producer: ProducerId, n: u64, out: &mut Vec<u8>) {
+        let asker = &self.askers[producer.index()];
+        self.template.render(n, asker.dots(n), &asker.producer.name, None, out);
     }
 }

@@ -13,7 +13,7 @@ use crate::plan::model::{FaultAction, FaultId, Instance, QueueId, WorkerId};
 use crate::run::asking::Answer;
 use crate::run::stage::{Command, Numbers, Stage, lock};
 use crate::run::tally::Action;
-use crate::run::{producer, staff};
+use crate::run::{producer, queue_faults, staff};
 
 /// Does them one after another. The future is boxed because a start may set off further
 /// actions.
@@ -51,7 +51,17 @@ async fn act(stage: &Arc<Stage>, action: Action) {
 /// Kills, and sees to the restart.
 async fn kill(stage: &Arc<Stage>, id: FaultId) {
     let fault = &stage.plan.faults[id.index()];
-    let FaultAction::Kill { target, how, restart_after } = fault.action else { return };
+    let (target, how, restart_after) = match fault.action {
+        FaultAction::Kill { target, how, restart_after } => (target, how, restart_after),
+        FaultAction::Purge(queue) => {
+            let effect = queue_faults::purge(stage, &fault.label, queue).await;
+            return acted(stage, id, effect);
+        }
+        FaultAction::Delete(queue) => {
+            let effect = queue_faults::delete(stage, &fault.label, queue).await;
+            return acted(stage, id, effect);
+        }
+    };
     let control = match target {
         Instance::Worker(worker) => stage.worker_control(worker),
         Instance::Producer(producer) => stage.producer_control(producer),
@@ -101,6 +111,14 @@ async fn restart(stage: &Arc<Stage>, id: FaultId, target: Instance) {
     if works {
         lock(&stage.faults[id.index()].fact).restarted = Some(stage.clock.now());
     }
+    over(stage, id);
+}
+
+/// A fault that is over as soon as it has acted.
+fn acted(stage: &Arc<Stage>, id: FaultId, effect: Effect) {
+    let at = stage.clock.now();
+    *lock(&stage.faults[id.index()].fact) = FaultFact { at: Some(at), effect, restarted: None };
+    stage.notice(format!("{} at {} ms", stage.plan.faults[id.index()].label, at / 1000));
     over(stage, id);
 }
 

@@ -54,6 +54,16 @@ pub fn write(run: &str, message: MessageKey) -> ShortString {
     format!("{run}-{}-{}", message.producer.0, message.n).into()
 }
 
+/// The id of a mark that is no message.
+pub fn mark(run: &str, number: u32) -> String {
+    format!("{run}-mark-{number}")
+}
+
+/// Whether it is the id of a mark of this run.
+pub fn is_mark(run: &str, id: &str) -> bool {
+    id.strip_prefix(run).is_some_and(|rest| rest.starts_with("-mark-"))
+}
+
 /// The message of this run that the id names; `None` for anything else.
 pub fn read(run: &str, id: &str) -> Option<MessageKey> {
     let rest = id.strip_prefix(run)?.strip_prefix('-')?;

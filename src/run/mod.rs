@@ -9,8 +9,10 @@ mod asking;
 mod clock;
 mod departure;
 mod drain;
+mod expiry;
 mod identity;
 mod producer;
+mod queue_faults;
 mod scribe;
 mod settle;
 mod staff;
@@ -39,7 +41,7 @@ use crate::ledger::paths::Paths;
 use crate::ledger::progress::Progress;
 use crate::plan::model::{ProducerId, QueueId, Trigger, Variant, WorkerId};
 use crate::run::asking::Asker;
-use crate::run::drain::Drain;
+use crate::run::drain::{Drain, drain_all};
 use crate::run::scribe::{Scribe, Written};
 use crate::run::settle::{Over, settle};
 use crate::run::stage::{Command, Stage, lock, surface};
@@ -130,6 +132,7 @@ async fn declare(stage: &Arc<Stage>) -> Result<(), BrokerError> {
 /// Workers subscribe one after another, the run begins, and producers are let go together.
 async fn open(stage: &Arc<Stage>) -> Result<JoinSet<()>, BrokerError> {
     declare(stage).await?;
+    expiry::watch_all(stage);
     let workers = stage.plan.workers.iter().enumerate();
     let at_once = workers.filter(|(_, worker)| worker.start.is_none());
     let connections = at_once.map(|(index, _)| staff::connect(stage, WorkerId::from_index(index)));
@@ -224,8 +227,7 @@ async fn close(stage: &Arc<Stage>, over: Over) {
     stage.curtain.send_replace(true);
     let lingering = std::mem::take(&mut *lock(&stage.lingering));
     wait_for(stage, lingering, "a worker").await;
-    join_all(kept.into_iter().map(|drain| drain.complete(stage))).await;
-    drain_rest(stage).await;
+    drain_rest(stage, kept).await;
 }
 
 /// An auto-delete queue goes with its last consumer: the drain subscribes before the workers
@@ -253,19 +255,21 @@ async fn keep_auto_delete(stage: &Arc<Stage>, cut: bool) -> Vec<Drain> {
 async fn start_drain(stage: &Arc<Stage>, queue: QueueId) -> Option<Drain> {
     let real = stage.real_name(queue)?;
     let channel = stage.asker.open().await.ok()?;
-    Some(Drain::start(queue, real, channel).await)
+    Some(Drain::start(stage, queue, real, channel).await)
 }
 
 /// What is not drained by now: queues that nobody owns, and those that are gone.
-async fn drain_rest(stage: &Arc<Stage>) {
+async fn drain_rest(stage: &Arc<Stage>, kept: Vec<Drain>) {
+    let mut drains = kept;
     for index in 0..stage.queues.len() {
         let queue = QueueId::from_index(index);
-        if stage.queues[index].drained.load(Ordering::SeqCst) {
+        let begun = drains.iter().any(|drain| drain.queue() == queue);
+        if begun || stage.queues[index].drained.load(Ordering::SeqCst) {
             continue;
         }
         let unowned = stage.plan.topology.queues[index].owner.is_none();
         match start_drain(stage, queue).await {
-            Some(drain) if unowned => drain.complete(stage).await,
+            Some(drain) if unowned => drains.push(drain),
             _ => {
                 // Gone or never there is as good as empty; there and out of reach is not.
                 let complete = stage.real_name(queue).is_none();
@@ -275,6 +279,7 @@ async fn drain_rest(stage: &Arc<Stage>) {
             }
         }
     }
+    drain_all(stage, drains).await;
 }
 
 async fn wait_for(stage: &Arc<Stage>, tasks: Vec<JoinHandle<()>>, who: &str) {

@@ -33,6 +33,8 @@ enum Request {
     Event(Event),
     Pulse(oneshot::Sender<Pulse>),
     IsFinal(oneshot::Sender<bool>),
+    IsOutstanding(oneshot::Sender<bool>),
+    LastExpiry(oneshot::Sender<Micros>),
 }
 
 /// A way to the ledger; cheap to clone.
@@ -62,15 +64,28 @@ impl Scribe {
 
     /// How the run stands after everything recorded so far.
     pub async fn pulse(&self) -> Option<Pulse> {
-        let (reply, answer) = oneshot::channel();
-        self.0.send(Request::Pulse(reply)).await.ok()?;
-        answer.await.ok()
+        self.ask(Request::Pulse).await
     }
 
     /// Whether no outcome can change any more.
     pub async fn is_final(&self) -> bool {
+        self.ask(Request::IsFinal).await.unwrap_or(false)
+    }
+
+    /// Whether a copy must still show up in some queue.
+    pub async fn is_outstanding(&self) -> bool {
+        self.ask(Request::IsOutstanding).await.unwrap_or(false)
+    }
+
+    /// When the last message expires that its publisher lets expire.
+    pub async fn last_expiry(&self) -> Micros {
+        self.ask(Request::LastExpiry).await.unwrap_or(0)
+    }
+
+    async fn ask<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> Option<T> {
         let (reply, answer) = oneshot::channel();
-        self.0.send(Request::IsFinal(reply)).await.is_ok() && answer.await.unwrap_or(false)
+        self.0.send(request(reply)).await.ok()?;
+        answer.await.ok()
     }
 }
 
@@ -106,6 +121,8 @@ impl Owner {
             // Whoever asked may have been cut off meanwhile.
             Request::Pulse(reply) => drop(reply.send(self.pulse())),
             Request::IsFinal(reply) => drop(reply.send(self.ledger.is_final())),
+            Request::IsOutstanding(reply) => drop(reply.send(self.ledger.is_outstanding())),
+            Request::LastExpiry(reply) => drop(reply.send(self.ledger.last_expiry())),
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use lapin::options::{BasicConsumeOptions, BasicQosOptions};
-use lapin::types::FieldTable;
+use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, Consumer, Error};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout};
@@ -13,9 +13,9 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::broker::{BrokerError, Link};
 use crate::ledger::event::{Event, LifeEnd};
 use crate::ledger::facts::{Effect, ErrorFact};
-use crate::plan::model::{AckMode, CountEvent, Instance, KillHow, Queue, WorkerId};
+use crate::plan::model::{AckMode, CountEvent, Instance, KillHow, Offset, Queue, Worker, WorkerId};
 use crate::run::departure::{Departure, arrive};
-use crate::run::drain::Drain;
+use crate::run::drain::{Drain, drain_all};
 use crate::run::stage::{Command, Stage, lock};
 use crate::run::trouble::{self, Listener};
 use crate::run::worker::{Ending, Life, PATIENCE, Parts};
@@ -35,6 +35,7 @@ pub struct Ready {
     worker: WorkerId,
     link: Link,
     channel: Channel,
+    acks_on: Option<Channel>,
     listener: Listener,
     /// Nobody is told of it before somebody listens: whoever acts upon a worker waits for it.
     sender: mpsc::Sender<Command>,
@@ -46,11 +47,8 @@ pub async fn connect(stage: &Arc<Stage>, worker: WorkerId) -> Result<Ready, Brok
     let plan = &stage.plan.workers[worker.index()];
     let (sender, control) = mpsc::channel(COMMANDS);
     let link = stage.space.connect(&plan.name, None).await?;
-    let doing = format!("opening a channel for {}", plan.name);
-    let channel = timeout(PATIENCE, link.connection.create_channel())
-        .await
-        .map_err(|_| BrokerError::silent(&doing))?
-        .map_err(|error| BrokerError::amqp(&doing, &error))?;
+    let channel = open(&link, &plan.name).await?;
+    let acks_on = if plan.acks_elsewhere { Some(open(&link, &plan.name).await?) } else { None };
     if plan.prefetch > 0 {
         let qos = channel.basic_qos(plan.prefetch, BasicQosOptions::default());
         let doing = format!("setting the prefetch of {}", plan.name);
@@ -58,7 +56,14 @@ pub async fn connect(stage: &Arc<Stage>, worker: WorkerId) -> Result<Ready, Brok
         set.map_err(|error| BrokerError::amqp(&doing, &error))?;
     }
     let listener = Listener::new(&link.connection);
-    Ok(Ready { worker, link, channel, listener, sender, control })
+    Ok(Ready { worker, link, channel, acks_on, listener, sender, control })
+}
+
+async fn open(link: &Link, name: &str) -> Result<Channel, BrokerError> {
+    let doing = format!("opening a channel for {name}");
+    let opened = timeout(PATIENCE, link.connection.create_channel()).await;
+    let opened = opened.map_err(|_| BrokerError::silent(&doing))?;
+    opened.map_err(|error| BrokerError::amqp(&doing, &error))
 }
 
 /// Subscribes. When this returns the worker is consuming (`true`), or it was refused and has
@@ -108,20 +113,48 @@ async fn consume(
         exclusive: plan.exclusive,
         ..BasicConsumeOptions::default()
     };
-    let asked = ready.channel.basic_consume(real.into(), "".into(), options, FieldTable::default());
+    let asked = ready.channel.basic_consume(real.into(), "".into(), options, arguments(plan));
     let doing = format!("subscribing {}", plan.name);
     timeout(PATIENCE, asked).await.map_err(|_| BrokerError::silent(&doing))
 }
 
+/// What a subscription asks for beside its options.
+fn arguments(plan: &Worker) -> FieldTable {
+    let mut table = FieldTable::default();
+    if let Some(priority) = plan.priority {
+        table.insert("x-priority".into(), AMQPValue::LongInt(priority));
+    }
+    if let Some(offset) = plan.offset {
+        let offset = match offset {
+            Offset::First => AMQPValue::LongString("first".into()),
+            Offset::Last => AMQPValue::LongString("last".into()),
+            Offset::Next => AMQPValue::LongString("next".into()),
+            // The protocol has only signed ones; no stream comes near the end of them.
+            Offset::At(n) => AMQPValue::LongLongInt(i64::try_from(n).unwrap_or(i64::MAX)),
+        };
+        table.insert("x-stream-offset".into(), offset);
+    }
+    table
+}
+
 async fn begin(stage: &Arc<Stage>, ready: Ready, consumer: Consumer) {
-    let Ready { worker, link, channel, listener, sender, control } = ready;
+    let Ready { worker, link, channel, acks_on, listener, sender, control } = ready;
     let queue = stage.plan.workers[worker.index()].queue;
     let id = stage.next_life();
     stage.queues[queue.index()].consumers.fetch_add(1, Ordering::SeqCst);
     let at = stage.clock.now();
     stage.scribe.record(Event::LifeStarted { life: id, worker, at }).await;
-    let parts =
-        Parts { stage: Arc::clone(stage), worker, id, link, channel, listener, control, consumer };
+    let parts = Parts {
+        stage: Arc::clone(stage),
+        worker,
+        id,
+        link,
+        channel,
+        listener,
+        control,
+        consumer,
+        acks_on,
+    };
     let task = tokio::spawn(run(Life::new(parts)));
     let slot = &stage.workers[worker.index()];
     lock(&slot.task).push(task);
@@ -240,8 +273,10 @@ async fn killed(mut life: Life, how: KillHow, done: oneshot::Sender<Effect>) {
     }
 }
 
-/// The broker was seen to have given up the consumer, and to have `read` all that was written.
+/// The broker was seen to have given up the consumer, and to have `read` all that was written
+/// on its channel. Acks that went to another one it never took for what they were.
 async fn tell_noticed(life: &Life, read: bool) {
+    let read = read && !life.acks_in_vain();
     let (life_id, at) = (life.id, life.stage.clock.now());
     life.stage
         .scribe
@@ -328,6 +363,7 @@ async fn stopped(mut life: Life) {
         life.cancel().await;
     }
     let due = life.ack_rest().await;
+    note_complaint(&mut life).await;
     end(&mut life, LifeEnd::Stopped).await;
     unreachable_from_now(&life);
     acting::act_all(&life.stage, due).await;
@@ -349,6 +385,7 @@ async fn finished(mut life: Life, cut: bool, left: oneshot::Sender<()>) {
     };
     life.cancel().await;
     life.ack_rest().await;
+    note_complaint(&mut life).await;
     end(&mut life, if cut { LifeEnd::Cut } else { LifeEnd::Stopped }).await;
     // What it holds must come to nobody, so its channel stays until nobody is subscribed.
     drop(left);
@@ -358,11 +395,20 @@ async fn finished(mut life: Life, cut: bool, left: oneshot::Sender<()>) {
         tell_noticed(&life, true).await;
     }
     match early {
-        Some(drain) => drain.complete(&life.stage).await,
+        Some(drain) => drain_all(&life.stage, vec![drain]).await,
         None if owns(&life) => drain_own(&life).await,
         None => {}
     }
     close(&life.link).await;
+}
+
+/// The last acks of a worker that acks on another channel are refused when it is leaving.
+async fn note_complaint(life: &mut Life) {
+    if let Some(error) = life.complaint().await {
+        let error = life.listener.reason(&error).await;
+        let name = &life.stage.plan.workers[life.worker.index()].name;
+        life.stage.note_error(trouble::fact(name, &error));
+    }
 }
 
 /// An error ends the program for good.
@@ -399,14 +445,14 @@ async fn start_own_drain(life: &Life) -> Option<Drain> {
     let queue = life.stage.plan.workers[life.worker.index()].queue;
     let real = life.stage.real_name(queue)?;
     let channel = timeout(PATIENCE, life.link.connection.create_channel()).await.ok()?.ok()?;
-    Some(Drain::start(queue, real, channel).await)
+    Some(Drain::start(&life.stage, queue, real, channel).await)
 }
 
 async fn drain_own(life: &Life) {
     // Without a name it is gone, and without a channel nobody sees it empty: the end of the
     // run writes down either.
     if let Some(drain) = start_own_drain(life).await {
-        drain.complete(&life.stage).await;
+        drain_all(&life.stage, vec![drain]).await;
     }
 }
 

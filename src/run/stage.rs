@@ -20,6 +20,7 @@ use crate::run::asking::Asker;
 use crate::run::clock::Clock;
 use crate::run::scribe::Scribe;
 use crate::run::tally::{Action, Tallies, actions};
+use crate::run::worker::refusing::Refusals;
 
 /// What an instance is told while it runs.
 pub enum Command {
@@ -67,6 +68,7 @@ pub struct Stage {
     pub faults: Vec<FaultSlot>,
     pub errors: Mutex<Vec<ErrorFact>>,
     pub refused: Mutex<Vec<WorkerId>>,
+    pub refusals: Refusals,
     pub observations: Mutex<Vec<ObservationFact>>,
     /// Actions that will happen by themselves: timers not yet due, acts under way, restarts.
     pub coming: AtomicUsize,
@@ -131,6 +133,8 @@ pub struct ProducerSlot {
     pub published: AtomicU32,
     /// Nothing more will come from it as things stand.
     pub done: AtomicBool,
+    /// It has asked for something and may still be answered.
+    pub asks: AtomicBool,
 }
 
 /// One queue.
@@ -183,6 +187,7 @@ impl Stage {
             faults: plan.faults.iter().map(|_| fault()).collect(),
             errors: Mutex::default(),
             refused: Mutex::default(),
+            refusals: Refusals::new(&plan),
             observations: Mutex::default(),
             coming: AtomicUsize::new(0),
             actions: planned(&plan),
@@ -272,6 +277,11 @@ impl Stage {
             sleep(Duration::from_millis(1)).await;
         }
         self.entries.load(Ordering::SeqCst) == 0
+    }
+
+    /// Whether the run is over, for whoever waits for something.
+    pub fn is_closing(&self) -> bool {
+        *self.closing.borrow()
     }
 
     /// Waits for a moment. `false` when the run is closing before it comes.

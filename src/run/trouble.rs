@@ -25,21 +25,24 @@ impl Listener {
         Self(Mutex::new(Box::pin(connection.events_listener())))
     }
 
+    /// The next error of the connection or of any of its channels.
+    pub async fn error(&mut self) -> Error {
+        let events = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
+        while let Some(event) = events.next().await {
+            if let Event::Error(error) = event {
+                return error;
+            }
+        }
+        // The connection is gone, and whoever uses it learns that from it.
+        std::future::pending().await
+    }
+
     /// What the broker said, given what an operation failed with.
     pub async fn reason(&mut self, met: &Error) -> Error {
         if matches!(met.kind(), ErrorKind::ProtocolError(_)) {
             return met.clone();
         }
-        let events = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let said = async {
-            while let Some(event) = events.next().await {
-                if let Event::Error(error) = event {
-                    return Some(error);
-                }
-            }
-            None
-        };
-        timeout(REASON, said).await.ok().flatten().unwrap_or_else(|| met.clone())
+        timeout(REASON, self.error()).await.unwrap_or_else(|_| met.clone())
     }
 }
 

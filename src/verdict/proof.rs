@@ -14,10 +14,13 @@ use crate::verdict::words::{millis, number, plural};
 pub fn row(books: &Books, fault: &Fault, fact: &FaultFact) -> FaultRow {
     let (effect, bit) = match (fact.at, fact.effect) {
         (None, _) => (format!("never fired: {}", short_of(books, fault)), false),
-        (Some(_), Effect::Nothing) => (format!("{} was not running", target(books, fault)), false),
+        (Some(_), Effect::Nothing) => (idle(books, fault), false),
         (Some(_), Effect::Worker(life)) => worker(books, life),
         (Some(_), Effect::Producer { published, unanswered, left }) => {
             producer(published, unanswered, left)
+        }
+        (Some(_), Effect::Queue { ready, unacked }) => {
+            (format!("it held {ready} ready and {unacked} unacked"), ready + unacked > 0)
         }
     };
     let restarted = fact.restarted.map(|at| format!("; back at {}", millis(at)));
@@ -98,6 +101,15 @@ fn target(books: &Books, fault: &Fault) -> String {
         }
         FaultAction::Purge(id) | FaultAction::Delete(id) => queue(id),
     }
+}
+
+/// Why it found nothing to act upon.
+fn idle(books: &Books, fault: &Fault) -> String {
+    let what = match fault.action {
+        FaultAction::Kill { .. } => "was not running",
+        FaultAction::Purge(_) | FaultAction::Delete(_) => "was not there, or was refused",
+    };
+    format!("{} {what}", target(books, fault))
 }
 
 /// How far the count that it waited for had come.

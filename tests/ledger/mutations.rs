@@ -107,6 +107,7 @@ fn actor(event: &Event) -> Actor {
         | Event::LifeNoticed { life, .. } => Actor::Life(life.0),
         Event::ChangeBegun { .. }
         | Event::ChangeEnded { .. }
+        | Event::ChangeDropped { .. }
         | Event::Drained { .. }
         | Event::DrainEnded { .. } => Actor::Engine,
     }

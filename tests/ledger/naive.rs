@@ -128,6 +128,7 @@ impl Counting<'_> {
                 self.line.changes.get_mut(id).expect("it began").3 = index;
             }
             Event::Replied { .. } => unreachable!("nobody asks anything"),
+            Event::ChangeDropped { .. } => unreachable!("every change happens"),
             Event::Drained { queue, messages } => {
                 for message in messages.iter().flatten() {
                     let message = &message.message;

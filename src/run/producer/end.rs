@@ -2,12 +2,14 @@
 
 use std::sync::atomic::Ordering;
 
+use futures_util::FutureExt;
 use lapin::options::BasicQosOptions;
 use tokio::time::timeout;
 
 use crate::ledger::event::{Event, ProducerEnd};
 use crate::ledger::facts::Effect;
 use crate::plan::model::{Confirms, KillHow};
+use crate::run::producer::answers::{Answers, answers};
 use crate::run::producer::{Ending, Life};
 use crate::run::stage::lock;
 use crate::run::trouble;
@@ -32,6 +34,7 @@ impl Life {
                 (closed, Some(done))
             }
             Ending::Failed(error) => {
+                self.hear_last_answers().await;
                 let error = self.listener.reason(&error).await;
                 self.stage.note_error(trouble::fact(&plan.name, &error));
                 (false, None)
@@ -44,6 +47,7 @@ impl Life {
         self.stage.scribe.record(Event::ProducerEnded { producer, end, at }).await;
         let slot = &self.stage.producers[self.id.index()];
         lock(&slot.control).take();
+        slot.asks.store(false, Ordering::SeqCst);
         // Before anybody hears of it: a restart says that there is more to come.
         slot.done.store(true, Ordering::SeqCst);
         if let Some(done) = done {
@@ -58,11 +62,20 @@ impl Life {
         let _ = self.close_connection().await;
     }
 
+    /// What the broker had answered before it closed the channel was read before the close was.
+    async fn hear_last_answers(&mut self) {
+        if let Some(answers) = answers(&mut self.waiting, &mut self.late).now_or_never() {
+            // Nothing that they set off can end it a second time.
+            let _ = self.hear(Answers { error: None, ..answers }).await;
+        }
+    }
+
     /// With confirms off, close-ok says that the broker has read every publish; the returns
     /// that it sent come before it.
     ///
     /// A producer without confirms may learn only now that the broker refused its publishes.
     async fn close_in_order(&mut self, name: &str) -> bool {
+        self.hear_last_replies().await;
         let unchecked = self.plan().confirms == Confirms::Off;
         let closed = async {
             if unchecked {

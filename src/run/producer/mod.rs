@@ -5,6 +5,7 @@
 //! ends where a trigger counts. Each is recorded before it is written.
 
 mod answers;
+mod asking;
 mod end;
 mod publish;
 
@@ -28,6 +29,7 @@ use crate::plan::model::{
     Confirms, CountEvent, ExchangeId, ExchangeRef, Instance, KillHow, Producer, ProducerId,
 };
 use crate::run::producer::answers::{Answers, Waiting, answers};
+use crate::run::producer::asking::{Requests, reply};
 use crate::run::stage::{Command, Stage, lock, surface};
 use crate::run::tally::{Action, Watch};
 use crate::run::trouble::Listener;
@@ -68,6 +70,8 @@ struct Life {
     /// No longer waited for; their answers still count.
     late: Vec<Waiting>,
     in_batch: u64,
+    /// Of one that asks: whose answers it waits for.
+    requests: Option<Requests>,
     answered: u32,
     returned: u32,
     bodies: Vec<Vec<u8>>,
@@ -123,6 +127,10 @@ async fn prepare(stage: &Arc<Stage>, id: ProducerId) -> Result<Life, BrokerError
         let selected = selected.await.map_err(|_| BrokerError::silent(&doing))?;
         selected.map_err(|error| BrokerError::amqp(&doing, &error))?;
     }
+    let requests = match plan.rpc {
+        Some(patience) => Some(Requests::open(&channel, &plan.name, patience).await?),
+        None => None,
+    };
     let who = Instance::Producer(id);
     let first = slot.published.load(Ordering::SeqCst) + 1;
     Ok(Life {
@@ -142,6 +150,7 @@ async fn prepare(stage: &Arc<Stage>, id: ProducerId) -> Result<Life, BrokerError
         waiting: VecDeque::new(),
         late: Vec::new(),
         in_batch: 0,
+        requests,
         answered: 0,
         returned: 0,
         bodies: vec![Vec::new(); usize::try_from(CHUNK).expect("it is small")],
@@ -192,7 +201,7 @@ impl Life {
             let count = self.room();
             let result = if count > 0 {
                 self.publish(u32::try_from(count).expect("a chunk is small")).await
-            } else if self.left() == 0 && self.waiting.is_empty() {
+            } else if self.left() == 0 && self.waiting.is_empty() && !self.awaits_reply() {
                 return self.linger().await;
             } else {
                 self.wait().await
@@ -226,7 +235,11 @@ impl Life {
             }
         };
         let trigger = self.stage.tallies.room(&self.published);
-        window.min(self.left()).min(self.due()).min(CHUNK).min(trigger)
+        let requests = match &self.requests {
+            Some(requests) => u64::from(!requests.is_waiting()),
+            None => u64::MAX,
+        };
+        window.min(self.left()).min(self.due()).min(CHUNK).min(trigger).min(requests)
     }
 
     /// How many the schedule says should be out by now. The schedule is absolute: what a
@@ -246,15 +259,13 @@ impl Life {
 
     /// Waits for an answer, for the next moment of the schedule, or for a command.
     async fn wait(&mut self) -> Result<(), Ending> {
-        let due = self.next_due();
-        let patience = self.waiting.front().map(|waiting| waiting.until);
-        // In a batch and in a full window nothing but answers helps.
-        let blocked = self.is_window_full();
-        let wake = match (due.filter(|_| !blocked), patience) {
-            (Some(due), Some(patience)) => due.min(patience),
-            (Some(only), None) | (None, Some(only)) => only,
-            (None, None) => Instant::now() + PATIENCE,
-        };
+        let confirm = self.waiting.front().map(|waiting| waiting.until);
+        let request = self.requests.as_ref().and_then(Requests::until);
+        // In a batch, in a full window and after a request nothing but answers helps.
+        let blocked = self.is_window_full() || request.is_some();
+        let due = self.next_due().filter(|_| !blocked);
+        let wake = [due, confirm, request].into_iter().flatten().min();
+        let wake = wake.unwrap_or_else(|| Instant::now() + PATIENCE);
         let answers = tokio::select! {
             biased;
             command = self.control.recv() => match command {
@@ -262,6 +273,7 @@ impl Life {
                 None => return Err(Ending::Finished),
             },
             answers = answers(&mut self.waiting, &mut self.late) => answers,
+            came = reply(&mut self.requests) => return self.hear_reply(came).await,
             () = sleep_until(wake) => {
                 self.give_up_waiting();
                 return Ok(());
@@ -284,6 +296,9 @@ impl Life {
         let now = Instant::now();
         while self.waiting.front().is_some_and(|waiting| waiting.until <= now) {
             self.late.extend(self.waiting.pop_front());
+        }
+        if let Some(requests) = &mut self.requests {
+            requests.give_up_waiting(now);
         }
     }
 
@@ -368,25 +383,19 @@ impl Life {
     /// Nothing is left to publish. Late answers still count, so as long as one is missing the
     /// channel stays open.
     async fn linger(&mut self) -> Ending {
-        while !self.late.is_empty() {
+        while !self.late.is_empty() || self.requests.as_ref().is_some_and(Requests::lack_some) {
             self.stage.producers[self.id.index()].done.store(true, Ordering::SeqCst);
             let heard = tokio::select! {
                 biased;
-                command = self.control.recv() => Err(command),
-                answers = answers(&mut self.waiting, &mut self.late) => Ok(answers),
+                command = self.control.recv() => match command {
+                    Some(command) => self.obey(command).map_or(Ok(()), Err),
+                    None => Err(Ending::Finished),
+                },
+                answers = answers(&mut self.waiting, &mut self.late) => self.hear(answers).await,
+                came = reply(&mut self.requests) => self.hear_reply(came).await,
             };
-            match heard {
-                Ok(answers) => {
-                    if let Err(ending) = self.hear(answers).await {
-                        return ending;
-                    }
-                }
-                Err(Some(command)) => {
-                    if let Some(ending) = self.obey(command) {
-                        return ending;
-                    }
-                }
-                Err(None) => return Ending::Finished,
+            if let Err(ending) = heard {
+                return ending;
             }
         }
         Ending::Done

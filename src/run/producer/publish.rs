@@ -16,16 +16,23 @@ use crate::plan::model::{Confirms, ExchangeId, ExchangeRef, KillHow};
 use crate::plan::routing::{Envelope, route};
 use crate::run::identity;
 use crate::run::producer::answers::Waiting;
+use crate::run::producer::asking::REPLY_TO;
 use crate::run::producer::{Ending, Life};
 use crate::run::stage::{Command, lock};
 use crate::run::tally::{Action, Watch};
 use crate::run::worker::PATIENCE;
 
+/// A chunk ends when its bodies have so many bytes together: they are copied into frames, and
+/// wait in memory until the socket takes them.
+const CHUNK_BYTES: usize = 1 << 20;
+
 impl Life {
-    /// Publishes the next `count` messages.
+    /// Publishes the next `count` messages, or as many of them as have room in a chunk.
     pub async fn publish(&mut self, count: u32) -> Result<(), Ending> {
-        let (first, at) = (self.next, self.stage.clock.now());
-        let producer = self.id;
+        let first = self.next;
+        let count = self.render(first, count);
+        let (producer, at) = (self.id, self.stage.clock.now());
+        self.ask(first);
         self.stage.scribe.record(Event::Published { producer, first, count, at }).await;
         let confirms = self.write(first, count).await?;
         let sent = Instant::now();
@@ -48,12 +55,32 @@ impl Life {
         self.fire(due).await
     }
 
+    /// Makes the bodies of the next chunk: at least one and at most `count`, and no more once
+    /// they are large. How many there are.
+    fn render(&mut self, first: u32, count: u32) -> u32 {
+        let mut bytes = 0;
+        for (n, body) in (first..first + count).zip(&mut self.bodies) {
+            self.content.body(u64::from(n), body);
+            bytes += body.len();
+            if bytes >= CHUNK_BYTES {
+                return n + 1 - first;
+            }
+        }
+        count
+    }
+
+    /// What one large body took is not kept for the next.
+    fn tidy_up(&mut self) {
+        for body in self.bodies.iter_mut().filter(|body| body.capacity() > CHUNK_BYTES) {
+            *body = Vec::new();
+        }
+    }
+
     /// Writes a chunk; the first poll of each publish queues its frames, so the order holds.
     async fn write(&mut self, first: u32, count: u32) -> Result<Vec<PublisherConfirm>, Ending> {
-        let mut bodies = std::mem::take(&mut self.bodies);
+        let bodies = std::mem::take(&mut self.bodies);
         let mut publishes = Vec::with_capacity(bodies.len());
-        for (n, body) in (first..first + count).zip(&mut bodies) {
-            self.content.body(u64::from(n), body);
+        for (n, body) in (first..first + count).zip(&bodies) {
             publishes.push(self.channel.basic_publish(
                 self.exchange.clone(),
                 self.routing_key(n),
@@ -78,6 +105,7 @@ impl Life {
             }
         };
         self.bodies = bodies;
+        self.tidy_up();
         match written {
             Ok(written) => {
                 let confirms: Result<Vec<_>, Error> = written.into_iter().collect();
@@ -115,9 +143,19 @@ impl Life {
 
     fn properties(&self, n: u32) -> BasicProperties {
         let message = MessageKey { producer: self.id, n };
-        let properties = BasicProperties::default()
+        let id = identity::write(&self.stage.run, message);
+        let mut properties = BasicProperties::default()
             .with_delivery_mode(if self.plan().persistent { 2 } else { 1 })
-            .with_message_id(identity::write(&self.stage.run, message));
+            .with_message_id(id.clone());
+        if let Some(priority) = self.content.priority(u64::from(n)) {
+            properties = properties.with_priority(priority);
+        }
+        if let Some(ttl) = self.content.ttl(u64::from(n)) {
+            properties = properties.with_expiration(ttl.as_millis().to_string().into());
+        }
+        if self.requests.is_some() {
+            properties = properties.with_reply_to(REPLY_TO.into()).with_correlation_id(id);
+        }
         if self.plan().headers.is_empty() {
             return properties;
         }

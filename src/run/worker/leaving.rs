@@ -1,6 +1,7 @@
 //! A worker's ways out of its subscription, and what it does before: reading all that was sent
 //! to it, acking what it has finished.
 
+use lapin::Error;
 use lapin::options::{BasicCancelOptions, BasicQosOptions};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -65,6 +66,12 @@ impl Life {
             // A channel that is broken keeps its deliveries unacked; the events say so.
             Err(_) => Vec::new(),
         }
+    }
+
+    /// What the broker says of the acks on the other channel, if it has not said so before.
+    pub async fn complaint(&self) -> Option<Error> {
+        let asked = self.acks_on.as_ref()?.basic_qos(0, BasicQosOptions::default());
+        timeout(PATIENCE, asked).await.ok()?.err()
     }
 
     /// The answer to a question on this channel comes behind every delivery that was sent before

@@ -4,24 +4,24 @@
 //! One task does everything a worker does, so a kill can come only between two of its steps.
 //! Events and acks of works that take no time are written in chunks.
 
+mod answering;
 mod leaving;
+pub mod refusing;
+mod working;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::{FutureExt, StreamExt};
 use lapin::message::Delivery;
-use lapin::options::BasicAckOptions;
 use lapin::{Channel, Consumer, Error};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep_until};
 
 use crate::broker::Link;
-use crate::ledger::event::{Event, LifeId, LifeTotals, MessageKey, Micros, Stamped, WorkEvent};
+use crate::ledger::event::{Event, LifeId, LifeTotals, MessageKey, Stamped, WorkEvent};
 use crate::ledger::facts::Effect;
-use crate::plan::content::WorkTime;
+use crate::plan::content::{Rejections, Replies, WorkTime};
 use crate::plan::model::{AckMode, KillHow, WorkerId};
 use crate::run::acting;
 use crate::run::departure::Departure;
@@ -29,10 +29,9 @@ use crate::run::identity;
 use crate::run::stage::{Command, Stage, surface};
 use crate::run::tally::Action;
 use crate::run::trouble::Listener;
-use crate::run::watches::{Watches, due, in_order};
+use crate::run::watches::Watches;
+use crate::run::worker::answering::Request;
 
-/// How many works without duration are done before anybody else is listened to.
-const CHUNK: usize = 256;
 /// How many deliveries are read before anything else is done.
 const READ: usize = 1024;
 /// How many events are kept back before the ledger gets them.
@@ -41,11 +40,13 @@ const EVENTS: usize = 512;
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A delivery that waits for its work.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Item {
     tag: u64,
     message: Option<MessageKey>,
     dots: u32,
+    /// What it asks for, if this worker answers.
+    request: Option<Box<Request>>,
 }
 
 /// How a life ended.
@@ -83,9 +84,13 @@ pub struct Life {
     pub listener: Listener,
     pub control: mpsc::Receiver<Command>,
     consumer: Consumer,
+    /// Where acks go when not to the channel that the deliveries come on.
+    acks_on: Option<Channel>,
     watches: Watches,
     time: WorkTime,
     ack: AckMode,
+    rejections: Option<Rejections>,
+    replies: Option<Replies>,
     backlog: VecDeque<Item>,
     events: Vec<Stamped>,
     pub totals: LifeTotals,
@@ -112,6 +117,7 @@ pub struct Parts {
     pub listener: Listener,
     pub control: mpsc::Receiver<Command>,
     pub consumer: Consumer,
+    pub acks_on: Option<Channel>,
 }
 
 impl Life {
@@ -121,6 +127,8 @@ impl Life {
             watches: Watches::new(&parts.stage, parts.worker),
             time: WorkTime::new(plan, parts.worker),
             ack: plan.workers[parts.worker.index()].ack,
+            rejections: Rejections::new(plan, parts.worker),
+            replies: Replies::new(plan, parts.worker),
             stage: parts.stage,
             worker: parts.worker,
             id: parts.id,
@@ -129,6 +137,7 @@ impl Life {
             listener: parts.listener,
             control: parts.control,
             consumer: parts.consumer,
+            acks_on: parts.acks_on,
             backlog: VecDeque::new(),
             events: Vec::new(),
             totals: LifeTotals::default(),
@@ -194,7 +203,8 @@ impl Life {
         self.note(WorkEvent::Read { tag, message: sighting, redelivered });
         self.totals.read += 1;
         let dots = if self.time.counts_dots() { dots(&delivery.data) } else { 0 };
-        self.backlog.push_back(Item { tag, message, dots });
+        let request = self.replies.as_ref().and_then(|_| Request::of(&delivery.properties));
+        self.backlog.push_back(Item { tag, message, dots, request });
     }
 
     fn note(&mut self, what: WorkEvent) {
@@ -216,11 +226,24 @@ impl Life {
         {
             return Some(ending);
         }
-        if self.ended.is_some() && self.backlog.is_empty() {
-            return self.ended.take();
-        }
-        // An error ends the program at once, whatever it still has in hand.
-        matches!(self.ended, Some(Ending::Failed(_))).then(|| self.ended.take()).flatten()
+        self.broken_off()
+    }
+
+    /// An error or a cancel by the broker ends the program at once, whatever it has in hand. A
+    /// subscription that it gave up itself lets it finish that.
+    fn broken_off(&mut self) -> Option<Ending> {
+        let own = self.stopping.is_some() && matches!(self.ended, Some(Ending::Cancelled));
+        if own { None } else { self.ended.take() }
+    }
+
+    /// Where acks are written to.
+    fn ack_channel(&self) -> &Channel {
+        self.acks_on.as_ref().unwrap_or(&self.channel)
+    }
+
+    /// Whether the broker can know the tags that it acks.
+    pub fn acks_in_vain(&self) -> bool {
+        self.acks_on.is_some()
     }
 
     /// Nothing to do: waits for a delivery or a command.
@@ -232,6 +255,9 @@ impl Life {
                 Some(command) => self.obey(command).await.map_or(Ok(()), Err),
                 None => Err(Ending::forsaken()),
             },
+            error = self.listener.error(), if self.acks_on.is_some() => {
+                Err(Ending::Failed(error))
+            }
             next = self.consumer.next() => {
                 self.take(next);
                 Ok(())
@@ -260,132 +286,6 @@ impl Life {
         }
     }
 
-    /// One work, or a chunk of works that take no time.
-    async fn turn(&mut self, item: Item) -> Result<(), Ending> {
-        let duration = self.duration(item);
-        if duration.is_zero() && self.watches.is_idle() && self.stopping.is_none() {
-            return self.chunk(item).await;
-        }
-        self.work(item, duration).await
-    }
-
-    fn duration(&self, item: Item) -> Duration {
-        let n = item.message.map_or(1, |message| u64::from(message.n));
-        self.time.of(n, item.dots)
-    }
-
-    /// Works that take no time and that nothing waits for: one ack covers them all, written
-    /// before anything else can happen to this worker.
-    async fn chunk(&mut self, first: Item) -> Result<(), Ending> {
-        let at = self.stage.clock.now();
-        let mut next = Some(first);
-        let mut done = 0;
-        while let Some(item) = next {
-            self.push(at, WorkEvent::Begun { tag: item.tag });
-            if self.ack == AckMode::Early {
-                self.early_ack(item.tag).await?;
-            }
-            self.push(at, WorkEvent::Finished { tag: item.tag });
-            self.count_work(item.tag);
-            done += 1;
-            let more =
-                done < CHUNK && self.backlog.front().is_some_and(|&item| self.is_instant(item));
-            next = if more { self.backlog.pop_front() } else { None };
-        }
-        if let AckMode::Manual { every } = self.ack {
-            let due = self.unacked / every * every;
-            if due > 0 {
-                self.write_ack(self.last_finished - (self.unacked - due)).await?;
-                self.unacked -= due;
-            }
-        }
-        Ok(())
-    }
-
-    fn is_instant(&self, item: Item) -> bool {
-        self.duration(item).is_zero()
-    }
-
-    fn push(&mut self, at: Micros, what: WorkEvent) {
-        self.events.push(Stamped { at, what });
-    }
-
-    fn count_work(&mut self, tag: u64) {
-        self.totals.begun += 1;
-        self.totals.finished += 1;
-        self.unacked += 1;
-        self.last_finished = tag;
-        let slot = &self.stage.workers[self.worker.index()];
-        slot.begun.fetch_add(1, Ordering::Relaxed);
-        slot.finished.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// One work with everything that may happen in it.
-    async fn work(&mut self, item: Item, duration: Duration) -> Result<(), Ending> {
-        self.begin(item).await?;
-        if !duration.is_zero() {
-            self.flush().await;
-            self.spend(duration).await?;
-        }
-        self.finish(item).await?;
-        match self.stopping.take() {
-            Some(done) => Err(Ending::Stopped { done }),
-            None => Ok(()),
-        }
-    }
-
-    async fn begin(&mut self, item: Item) -> Result<(), Ending> {
-        self.note(WorkEvent::Begun { tag: item.tag });
-        self.totals.begun += 1;
-        let slot = &self.stage.workers[self.worker.index()];
-        let begun = slot.begun.fetch_add(1, Ordering::Relaxed) + 1;
-        if self.ack == AckMode::Early {
-            self.early_ack(item.tag).await?;
-        }
-        let due = due(&self.watches.during, begun);
-        self.fire(due).await
-    }
-
-    async fn finish(&mut self, item: Item) -> Result<(), Ending> {
-        self.note(WorkEvent::Finished { tag: item.tag });
-        self.totals.finished += 1;
-        self.unacked += 1;
-        self.last_finished = item.tag;
-        let slot = &self.stage.workers[self.worker.index()];
-        let finished = slot.finished.fetch_add(1, Ordering::Relaxed) + 1;
-        let mut actions = self.stage.tallies.count(&self.watches.finished, 1, |_| true);
-        actions.extend(due(&self.watches.before_ack, finished));
-        self.fire(in_order(actions)).await?;
-        if let AckMode::Manual { every } = self.ack
-            && self.unacked >= every
-        {
-            self.write_ack(item.tag).await?;
-            let covered = std::mem::take(&mut self.unacked);
-            let due = self.stage.tallies.count(&self.watches.acked, covered, |_| true);
-            self.fire(due).await?;
-        }
-        Ok(())
-    }
-
-    async fn early_ack(&mut self, tag: u64) -> Result<(), Ending> {
-        let options = BasicAckOptions { multiple: false };
-        let written = self.channel.basic_ack(tag, options).await;
-        written.map_err(Ending::Failed)?;
-        self.note(WorkEvent::Acked { tag, multiple: false });
-        self.totals.acks += 1;
-        let due = self.stage.tallies.count(&self.watches.acked, 1, |_| true);
-        self.fire(due).await
-    }
-
-    /// Acks everything finished up to the tag.
-    async fn write_ack(&mut self, tag: u64) -> Result<(), Ending> {
-        let options = BasicAckOptions { multiple: true };
-        self.channel.basic_ack(tag, options).await.map_err(Ending::Failed)?;
-        self.note(WorkEvent::Acked { tag, multiple: true });
-        self.totals.acks += 1;
-        Ok(())
-    }
-
     /// A command in the middle of a work: a stop lets the work end, all else is obeyed at once.
     async fn heed(&mut self, command: Option<Command>) -> Result<(), Ending> {
         match command {
@@ -394,27 +294,6 @@ impl Life {
             None => return Err(Ending::forsaken()),
         }
         Ok(())
-    }
-
-    /// Works for a while, reading what arrives meanwhile.
-    async fn spend(&mut self, duration: Duration) -> Result<(), Ending> {
-        let until = Instant::now() + duration;
-        loop {
-            let reading = self.ended.is_none() && self.stopping.is_none();
-            tokio::select! {
-                biased;
-                command = self.control.recv() => self.heed(command).await?,
-                () = sleep_until(until) => return Ok(()),
-                next = self.consumer.next(), if reading => {
-                    self.take(next);
-                    self.read_ready();
-                    self.flush().await;
-                }
-            }
-            if let Some(Ending::Failed(error)) = &self.ended {
-                return Err(Ending::Failed(error.clone()));
-            }
-        }
     }
 
     /// Lets faults and other actions happen before this worker does anything else. Whatever

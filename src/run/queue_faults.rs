@@ -1,0 +1,111 @@
+//! Faults that befall a queue: it loses what is in it, or goes.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use lapin::Channel;
+use lapin::options::{QueueDeleteOptions, QueuePurgeOptions};
+use tokio::time::timeout;
+
+use crate::broker::{BrokerError, Link};
+use crate::ledger::event::{ChangeKind, Event};
+use crate::ledger::facts::Effect;
+use crate::plan::model::QueueId;
+use crate::run::stage::{Stage, lock};
+use crate::run::trouble::{self, Listener};
+
+/// No answer of a broker that works takes longer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Takes all ready messages out of a queue.
+pub async fn purge(stage: &Arc<Stage>, label: &str, queue: QueueId) -> Effect {
+    befall(stage, label, queue, ChangeKind::Purged).await
+}
+
+/// Deletes a queue with all that is in it.
+pub async fn delete(stage: &Arc<Stage>, label: &str, queue: QueueId) -> Effect {
+    befall(stage, label, queue, ChangeKind::Goes).await
+}
+
+async fn befall(stage: &Arc<Stage>, label: &str, queue: QueueId, kind: ChangeKind) -> Effect {
+    let Some(real) = stage.real_name(queue) else { return Effect::Nothing };
+    let hands = match Hands::reach(stage).await {
+        Ok(hands) => hands,
+        Err(error) => {
+            stage.fail(error);
+            return Effect::Nothing;
+        }
+    };
+    // What consumers hold is a part of it; without a management API nobody knows how many.
+    let unacked = stage.space.unacked(&real).await.map_or(0, |unacked| unacked.count);
+    let slot = &stage.queues[queue.index()];
+    if kind == ChangeKind::Goes {
+        slot.taken.store(true, Ordering::SeqCst);
+        slot.gone.store(true, Ordering::SeqCst);
+    }
+    let change = stage.next_change();
+    let at = stage.clock.now();
+    stage.scribe.record(Event::ChangeBegun { change, queue, kind, at }).await;
+    let result = hands.act(&real, kind).await;
+    let at = stage.clock.now();
+    match result {
+        Ok(ready) => {
+            if kind == ChangeKind::Goes {
+                lock(&slot.real).take();
+                lock(&stage.standing).remove(&stage.plan.topology, queue);
+            }
+            stage.scribe.record(Event::ChangeEnded { change, at }).await;
+            hands.leave().await;
+            Effect::Queue { ready, unacked }
+        }
+        Err(error) => {
+            stage.scribe.record(Event::ChangeDropped { change, at }).await;
+            let error = hands.reason(&error).await;
+            stage.note_error(trouble::fact(label, &error));
+            Effect::Nothing
+        }
+    }
+}
+
+/// A connection of the fault's own: some queues answer with its end.
+struct Hands {
+    link: Link,
+    channel: Channel,
+    listener: Listener,
+}
+
+impl Hands {
+    async fn reach(stage: &Stage) -> Result<Self, BrokerError> {
+        let link = stage.space.connect("rmq-scenario fault", None).await?;
+        let opened = timeout(PATIENCE, link.connection.create_channel()).await;
+        let channel = opened
+            .map_err(|_| BrokerError::silent("opening a channel"))?
+            .map_err(|error| BrokerError::amqp("opening a channel", &error))?;
+        let listener = Listener::new(&link.connection);
+        Ok(Self { link, channel, listener })
+    }
+
+    /// How many ready messages went.
+    async fn act(&self, real: &str, kind: ChangeKind) -> lapin::Result<u64> {
+        let name = real.into();
+        let count = match kind {
+            ChangeKind::Purged => {
+                self.channel.queue_purge(name, QueuePurgeOptions::default()).await?
+            }
+            _ => self.channel.queue_delete(name, QueueDeleteOptions::default()).await?,
+        };
+        Ok(u64::from(count))
+    }
+
+    async fn reason(mut self, error: &lapin::Error) -> lapin::Error {
+        let reason = self.listener.reason(error).await;
+        self.leave().await;
+        reason
+    }
+
+    async fn leave(self) {
+        // It has done what it came for.
+        let _ = timeout(PATIENCE, self.link.close()).await;
+    }
+}
