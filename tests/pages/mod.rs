@@ -1,5 +1,8 @@
 //! The pages of the documentation: their blocks of code, their tables, their headings and links.
 
+// Each test program uses a part of this.
+#![allow(dead_code)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
