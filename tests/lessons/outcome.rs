@@ -19,14 +19,25 @@ pub struct Outcome {
     pub lesson: String,
     /// Its part of the JSON report.
     pub report: Value,
-    /// All that the run said, for messages.
-    pub said: String,
 }
 
 impl std::fmt::Display for Outcome {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}\n{}", self.lesson, self.verdict(), self.said)
+        writeln!(f, "{}: {}", self.lesson, self.verdict())?;
+        for variant in self.variants() {
+            writeln!(f, "  {}: {}, {}", variant["name"], variant["verdict"], variant["reason"])?;
+            broken(variant).try_for_each(|row| writeln!(f, "    {row}"))?;
+            let rows = ["errors", "faults", "probes", "causes"].map(|list| &variant[list]);
+            rows.iter().try_for_each(|rows| writeln!(f, "    {rows}"))?;
+        }
+        Ok(())
     }
+}
+
+/// The expectations of a variant that do not hold.
+fn broken(variant: &Value) -> impl Iterator<Item = &Value> {
+    let rows = variant["expectations"].as_array().map_or(&[][..], Vec::as_slice);
+    rows.iter().filter(|row| row["held"] == false)
 }
 
 impl Outcome {
@@ -36,6 +47,11 @@ impl Outcome {
 
     pub fn variants(&self) -> &[Value] {
         self.report["variants"].as_array().map_or(&[], Vec::as_slice)
+    }
+
+    /// The expectations that do not hold, of all variants.
+    pub fn broken(&self) -> impl Iterator<Item = &Value> {
+        self.variants().iter().flat_map(broken)
     }
 }
 
@@ -89,7 +105,6 @@ fn run_in_one_process(lessons: &[&Lesson]) -> Vec<Outcome> {
     told.map(|(index, lesson)| Outcome {
         lesson: lesson.name.clone(),
         report: report["scenarios"][index].clone(),
-        said: said.to_string(),
     })
     .collect()
 }
