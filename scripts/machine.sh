@@ -30,9 +30,10 @@ may_be_root() {
     [ "$(id -u)" = 0 ] || { command -v sudo >/dev/null && sudo -n true 2>/dev/null; }
 }
 
-# The package starts a broker of its own, and starts it again at each boot. Nobody asked for
-# either: the first is denied by the policy that Debian has for this, if the machine has none
-# itself, the second is taken back. Only what this function installed is touched.
+# Installs the packages named. RabbitMQ's starts a broker of its own, and starts it again at each
+# boot. Nobody asked for either: the first is denied by the policy that Debian has for this, if
+# the machine has none itself, the second is taken back. Only what this function installed is
+# touched.
 install_with_apt() (
     policy=/usr/sbin/policy-rc.d
     if [ ! -e "$policy" ]; then
@@ -40,22 +41,42 @@ install_with_apt() (
         printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
         as_root chmod 755 "$policy"
     fi
-    as_root apt-get update -qq &&
+    as_root apt-get update -qq >&2 &&
         as_root env DEBIAN_FRONTEND=noninteractive \
-            apt-get install -y -qq --no-install-recommends rabbitmq-server >&2 &&
-        { [ ! -d /run/systemd/system ] || as_root systemctl disable --quiet --now rabbitmq-server; }
+            apt-get install -y -qq --no-install-recommends "$@" >&2 &&
+        case " $* " in
+            *" rabbitmq-server "*)
+                [ ! -d /run/systemd/system ] ||
+                    as_root systemctl disable --quiet --now rabbitmq-server
+                ;;
+        esac
 )
+
+# The container engine that answers, the same that the program would take.
+engine() {
+    local name
+    for name in ${RMQ_SCENARIO_ENGINE:-docker podman}; do
+        if [ "$name" != none ] && command -v "$name" >/dev/null &&
+            timeout 10 "$name" ps --quiet >/dev/null 2>&1; then
+            printf '%s\n' "$name"
+            return 0
+        fi
+    done
+    return 1
+}
 
 need_rabbitmq() {
     has_rabbitmq && return 0
     if command -v apt-get >/dev/null && may_be_root; then
         say "installing RabbitMQ with apt-get"
-        install_with_apt || say "that failed"
+        install_with_apt rabbitmq-server || say "that failed"
     elif command -v brew >/dev/null; then
         say "installing RabbitMQ with brew"
         brew install rabbitmq >&2 || say "that failed"
     fi
     has_rabbitmq && return 0
+    # The program then takes an image, and says so if it cannot be had.
+    engine >/dev/null && return 0
     say "error: there is no RabbitMQ here, and it could not be installed without asking"
     say "  Debian, Ubuntu: sudo apt-get install rabbitmq-server"
     say "  Fedora:         sudo dnf install rabbitmq-server"

@@ -2,7 +2,7 @@
 
 mod support;
 
-use rmq_scenario::broker::{Broker, Choice, Kind};
+use rmq_scenario::broker::{Broker, Choice, Kind, Tls};
 use support::api::{administrator, make_user, names, open, refused};
 use support::space::{routes, topology, unacked_is_live};
 use support::{as_external, block_on, node, program};
@@ -34,7 +34,11 @@ fn anybody_else_gets_a_prefix() {
             unreachable!("it is external")
         };
         // Where the management API is is not said, and there is none at the usual place.
-        let broker = Broker::open(Choice::External { url, management: None }, program()).await;
+        let broker = Broker::open(
+            Choice::External { url, management: None, tls: Tls::default() },
+            program(),
+        )
+        .await;
         let broker = broker.unwrap();
         assert!(!broker.has_management());
         let space = broker.space("plain").await.unwrap();
@@ -82,7 +86,7 @@ fn another_brokers_management_api_is_noticed() {
     block_on(async {
         let Choice::External { url, .. } = administrator().await else { unreachable!() };
         let management = Some(format!("http://{}", another_management()));
-        let opened = open(Choice::External { url, management }).await;
+        let opened = open(Choice::External { url, management, tls: Tls::default() }).await;
         refused(opened, Kind::Management, "the cluster \"rabbit@elsewhere\"", "--management");
     });
 }
@@ -157,13 +161,14 @@ fn a_management_api_that_was_named_must_answer() {
         let Choice::External { url, .. } = administrator().await else { unreachable!() };
         let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let management = Some(format!("http://{unused}"));
-        let opened = open(Choice::External { url: url.clone(), management }).await;
+        let opened =
+            open(Choice::External { url: url.clone(), management, tls: Tls::default() }).await;
         refused(opened, Kind::Management, "Connection refused", "rabbitmq-plugins enable");
         make_user("untagged", "", Some(".*")).await;
         let choice = as_external("untagged", "s3cret-word", "%2F").await;
         refused(open(choice).await, Kind::Management, "401", "set_user_tags untagged");
         let management = Some("ftp://u:s3cret-word@h".to_owned());
-        let opened = open(Choice::External { url, management }).await;
+        let opened = open(Choice::External { url, management, tls: Tls::default() }).await;
         refused(opened, Kind::Usage, "malformed", "http://host:15672");
     });
 }
@@ -173,7 +178,7 @@ fn where_nobody_listens_the_connection_is_refused() {
     block_on(async {
         let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let url = format!("amqp://u:s3cret-word@{unused}");
-        let opened = open(Choice::External { url, management: None }).await;
+        let opened = open(Choice::External { url, management: None, tls: Tls::default() }).await;
         refused(opened, Kind::Unreachable, "Connection refused", "is RabbitMQ running there");
     });
 }
@@ -183,7 +188,7 @@ fn what_is_no_broker_is_told() {
     block_on(async {
         let facts = node().await.facts().unwrap();
         let url = format!("amqp://u:s3cret-word@127.0.0.1:{}", facts.management);
-        let opened = open(Choice::External { url, management: None }).await;
+        let opened = open(Choice::External { url, management: None, tls: Tls::default() }).await;
         refused(opened, Kind::Unreachable, "does not speak AMQP", "AMQP port");
     });
 }
@@ -191,8 +196,9 @@ fn what_is_no_broker_is_told() {
 #[test]
 fn a_malformed_address_is_a_usage_error() {
     block_on(async {
-        for url in ["http://u:s3cret-word@h", "amqps://u:s3cret-word@h", "s3cret-word"] {
-            let choice = Choice::External { url: url.to_owned(), management: None };
+        for url in ["http://u:s3cret-word@h", "amqps://u:s3cret-word@", "s3cret-word"] {
+            let choice =
+                Choice::External { url: url.to_owned(), management: None, tls: Tls::default() };
             let error = open(choice).await.expect_err(url);
             assert!(error.is_usage() && error.help.is_some(), "{error:?}");
             assert!(!format!("{error:?}").contains("s3cret-word"), "{error:?}");

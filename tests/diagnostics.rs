@@ -1,20 +1,23 @@
 //! Every rule about files has a file that breaks it, `tests/diagnostics/*.yaml`, and beside it
-//! what is said about it. `UPDATE_GOLDEN=1 cargo test --test diagnostics` writes the latter anew.
+//! what is said about it. Files that are right and probably not meant lie in `tests/warnings`.
+//! `UPDATE_GOLDEN=1 cargo test --test diagnostics` writes what is said anew.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use rmq_scenario::diagnostic::Diagnostic;
+use rmq_scenario::plan::model::Scenario;
 use rmq_scenario::plan::{Options, load};
 use rmq_scenario::scenario::Source;
 
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/diagnostics")
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name)
 }
 
 /// The files of the folder with this extension, without it.
-fn stems(extension: &str) -> Vec<PathBuf> {
+fn stems(folder: &Path, extension: &str) -> Vec<PathBuf> {
     let entries =
-        fs::read_dir(folder()).expect("the folder is there").map(|entry| entry.unwrap().path());
+        fs::read_dir(folder).expect("the folder is there").map(|entry| entry.unwrap().path());
     let fitting = entries.filter(|path| path.extension().is_some_and(|found| found == extension));
     let mut stems: Vec<PathBuf> = fitting.map(|path| path.with_extension("")).collect();
     stems.sort();
@@ -29,31 +32,40 @@ fn options(text: &str) -> Options {
     Options { sets: sets.filter_map(pair).collect(), seed: None }
 }
 
-/// Everything that is said about a file.
-fn said(path: &Path) -> String {
+/// A file with its command line.
+fn loaded(path: &Path) -> Result<Scenario, Vec<Diagnostic>> {
     let name = path.file_name().unwrap().to_str().unwrap();
-    let bytes = fs::read(path).unwrap();
-    let diagnostics = match String::from_utf8(bytes) {
+    match String::from_utf8(fs::read(path).unwrap()) {
         Ok(text) => {
             let options = options(&text);
-            load(Source::new(name, text), &options).err().unwrap_or_default()
+            load(Source::new(name, text), &options)
         }
-        Err(_) => Vec::from_iter(Source::read(path).err()),
-    };
-    let rendered: Vec<String> =
-        diagnostics.iter().map(|diagnostic| diagnostic.render(false)).collect();
-    rendered.join("\n").replace(folder().to_str().unwrap(), "…")
+        Err(_) => Err(Vec::from_iter(Source::read(path).err())),
+    }
 }
 
-#[test]
-fn every_broken_file_is_explained_as_expected() {
+/// Everything that is said about a file that is wrong.
+fn mistakes(path: &Path) -> Vec<Diagnostic> {
+    loaded(path).err().unwrap_or_default()
+}
+
+/// Everything that is said about a file that is right.
+fn warnings(path: &Path) -> Vec<Diagnostic> {
+    loaded(path).map(|scenario| scenario.warnings).unwrap_or_default()
+}
+
+/// Compares what is said about every file of a folder with what lies beside it.
+fn compare(folder: &Path, said: fn(&Path) -> Vec<Diagnostic>, least: usize) {
     let update = std::env::var_os("UPDATE_GOLDEN").is_some();
     let mut wrong = Vec::new();
-    for stem in stems("yaml") {
+    for stem in stems(folder, "yaml") {
         let said = said(&stem.with_extension("yaml"));
+        let rendered: Vec<String> =
+            said.iter().map(|diagnostic| diagnostic.render(false)).collect();
+        let said = rendered.join("\n").replace(folder.to_str().unwrap(), "…");
         let golden = stem.with_extension("expected");
         if said.is_empty() {
-            wrong.push(format!("{} is no error", stem.display()));
+            wrong.push(format!("nothing is said about {}", stem.display()));
             continue;
         }
         if update {
@@ -65,8 +77,18 @@ fn every_broken_file_is_explained_as_expected() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    let (files, expectations) = (stems("yaml"), stems("expected"));
+    let (files, expectations) = (stems(folder, "yaml"), stems(folder, "expected"));
     let alone: Vec<&PathBuf> = expectations.iter().filter(|stem| !files.contains(stem)).collect();
     assert!(alone.is_empty(), "nothing says this any more: {alone:?}");
-    assert!(files.len() >= 100, "rules lost their files: {} are left", files.len());
+    assert!(files.len() >= least, "rules lost their files: {} are left", files.len());
+}
+
+#[test]
+fn every_broken_file_is_explained_as_expected() {
+    compare(&folder("diagnostics"), mistakes, 110);
+}
+
+#[test]
+fn every_file_that_is_probably_not_meant_is_warned_about_as_expected() {
+    compare(&folder("warnings"), warnings, 5);
 }

@@ -261,6 +261,8 @@ fn run(folder: &Path, words: &[&str]) -> (Option<i32>, String) {
     for variable in ["RMQ_SCENARIO_BROKER", "RMQ_SCENARIO_MANAGEMENT", "NO_COLOR"] {
         program.env_remove(variable);
     }
+    // Whoever runs the tests may keep a broker warm.
+    program.env("XDG_RUNTIME_DIR", folder);
     let output = program.arg("run").args(words).current_dir(folder).output().expect("it runs");
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(!output.stdout.is_empty(), "{errors}");

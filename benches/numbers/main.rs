@@ -10,7 +10,7 @@ mod ours;
 use std::path::Path;
 use std::time::Duration;
 
-use rmq_scenario::broker::{Broker, Choice};
+use rmq_scenario::broker::{Broker, Choice, Settings};
 
 /// One throughput comparison.
 #[derive(Clone, Copy)]
@@ -46,8 +46,10 @@ fn main() {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     runtime.expect("a runtime starts").block_on(async {
-        let choice =
-            Choice::Private { server: std::env::var_os("RMQ_SCENARIO_SERVER").map(Into::into) };
+        let choice = Choice::Private {
+            server: std::env::var_os("RMQ_SCENARIO_SERVER").map(Into::into),
+            settings: Settings::default(),
+        };
         let broker = Broker::open(choice, Path::new(PROGRAM)).await.expect("a broker starts");
         println!("RabbitMQ {}", broker.version());
         for case in CASES.into_iter().filter(|case| picks(case.name)) {

@@ -12,6 +12,8 @@ use super::error::{BrokerError, Kind};
 /// An AMQP address. Neither `Debug` nor `Display` shows the password.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Address {
+    /// Whether TLS is spoken there.
+    pub secure: bool,
     /// A name or an IP address, without the brackets of IPv6.
     pub host: String,
     pub port: u16,
@@ -21,29 +23,28 @@ pub(crate) struct Address {
 }
 
 impl Address {
-    /// Reads `amqp://user:password@host:port/vhost`. What is left out is `guest`, `guest`,
-    /// 5672 and `/`; a lone slash at the end means the vhost `/`, too.
+    /// Reads `amqp://user:password@host:port/vhost`, or `amqps://` for TLS. What is left out is
+    /// `guest`, `guest`, 5672 (5671 with TLS) and `/`; a lone slash at the end means the vhost
+    /// `/`, too.
     pub fn parse(text: &str) -> Result<Self, BrokerError> {
         if !text.contains("://") {
-            return Err(malformed("it does not begin with amqp://"));
+            return Err(malformed("it does not begin with amqp:// or amqps://"));
         }
         let url = Url::parse(text).map_err(|error| malformed(&error.to_string()))?;
-        match url.scheme() {
-            "amqp" => {}
-            "amqps" => {
-                return Err(BrokerError::new(Kind::Usage, "TLS (amqps://) is not supported yet")
-                    .help("use amqp:// to a listener without TLS, through a tunnel if need be"));
-            }
-            _ => return Err(malformed("it does not begin with amqp://")),
-        }
+        let secure = match url.scheme() {
+            "amqp" => false,
+            "amqps" => true,
+            _ => return Err(malformed("it does not begin with amqp:// or amqps://")),
+        };
         let host = url.host_str().filter(|host| !host.is_empty());
         let host = host.ok_or_else(|| malformed("it names no host"))?;
         if url.query().is_some() || url.fragment().is_some() {
             return Err(malformed("parameters after the vhost are not supported"));
         }
         Ok(Self {
+            secure,
             host: host.trim_start_matches('[').trim_end_matches(']').to_owned(),
-            port: url.port().unwrap_or(5672),
+            port: url.port().unwrap_or(if secure { 5671 } else { 5672 }),
             user: decoded(url.username(), "guest")?,
             password: decoded(url.password().unwrap_or_default(), "guest")?,
             vhost: decoded(url.path().strip_prefix('/').unwrap_or_default(), "/")?,
@@ -60,9 +61,11 @@ impl Address {
         format!("{}:{}", bracketed(&self.host), self.port)
     }
 
-    /// Where the management API is unless something else is said.
+    /// Where the management API is unless something else is said. Of a broker with TLS it is
+    /// only looked for with TLS: a password that was to be protected is not sent in the clear.
     pub fn usual_management(&self) -> String {
-        format!("http://{}:15672", bracketed(&self.host))
+        let (scheme, port) = if self.secure { ("https", 15671) } else { ("http", 15672) };
+        format!("{scheme}://{}:{port}", bracketed(&self.host))
     }
 }
 
@@ -74,7 +77,8 @@ impl fmt::Display for Address {
 
 impl fmt::Debug for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "amqp://{}:***@{}/{}", self.user, self.authority(), self.vhost)
+        let scheme = if self.secure { "amqps" } else { "amqp" };
+        write!(f, "{scheme}://{}:***@{}/{}", self.user, self.authority(), self.vhost)
     }
 }
 
@@ -148,6 +152,8 @@ mod tests {
         check("amqp://h/", ("h", 5672, "guest", "guest", "/"));
         check("amqp://u@h:1/v", ("h", 1, "u", "guest", "v"));
         check("amqp://u:p@h:1/%2F", ("h", 1, "u", "p", "/"));
+        check("amqps://u:p@h/v", ("h", 5671, "u", "p", "v"));
+        check("amqps://h:1", ("h", 1, "guest", "guest", "/"));
     }
 
     #[test]
@@ -165,6 +171,14 @@ mod tests {
     }
 
     #[test]
+    fn tls_is_kept_up_on_the_way_to_the_management_api() {
+        let address = Address::parse("amqps://u:secret@h:1/v").unwrap();
+        assert!(address.secure && !Address::parse("amqp://h").unwrap().secure);
+        assert_eq!(address.usual_management(), "https://h:15671");
+        assert_eq!(format!("{address:?}"), "amqps://u:***@h:1/v");
+    }
+
+    #[test]
     fn a_malformed_address_is_a_usage_error_that_does_not_repeat_it() {
         for text in [
             "",
@@ -177,7 +191,8 @@ mod tests {
             "amqp://u:secret%zz@h",
             "amqp://u:secret%ff@h",
             "amqp://u:secret%+1@h",
-            "amqps://u:secret@h",
+            "amqps://u:secret@",
+            "amqps://u:secret@h/v?verify=none",
             "amqp://u:secret@h/v?heartbeat=1",
         ] {
             let error = Address::parse(text).expect_err(text);

@@ -18,6 +18,8 @@ pub enum Kind {
     Boot,
     /// Nobody answers at the address.
     Unreachable,
+    /// The connection cannot be secured: a certificate, or no TLS at the other end.
+    Tls,
     /// The user or the password is wrong.
     Login,
     /// The virtual host does not exist, or the user may not enter it.

@@ -6,9 +6,11 @@
 use std::io;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use async_compat::CompatExt;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
+
+use super::route::Route;
 
 /// What a broker says of itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,30 +21,56 @@ pub(crate) struct Greeting {
     pub cluster: String,
 }
 
-/// Asks the broker at `host:port` who it is, and hangs up.
+/// Asks the broker who it is, and hangs up.
 ///
 /// # Errors
 /// When nobody listens, when it does not answer in `patience`, or does not speak AMQP 0-9-1.
-pub(crate) async fn greet(host: &str, port: u16, patience: Duration) -> io::Result<Greeting> {
+pub(crate) async fn greet(route: &Route, patience: Duration) -> io::Result<Greeting> {
     let answer = timeout(patience, async {
-        let mut stream = TcpStream::connect((host, port)).await?;
-        stream.write_all(b"AMQP\0\0\x09\x01").await?;
-        let mut header = [0; 7];
-        stream.read_exact(&mut header).await?;
-        let size = u32::from_be_bytes([header[3], header[4], header[5], header[6]]);
-        // A method frame on channel 0; its size bounded by what the other end may be.
-        if header[..3] != [1, 0, 0] || size > 64 * 1024 {
-            return Err(not_amqp());
-        }
-        let mut payload = vec![0; size as usize];
-        stream.read_exact(&mut payload).await?;
-        read(&payload).ok_or_else(not_amqp)
+        let (stream, _socket) = route.open().await?;
+        ask(stream.compat()).await
     });
-    match answer.await {
-        Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => Err(not_amqp()),
-        Ok(answer) => answer,
-        Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "no answer in time")),
+    answer
+        .await
+        .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "no answer in time")))
+}
+
+async fn ask(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<Greeting> {
+    stream.write_all(b"AMQP\0\0\x09\x01").await?;
+    stream.flush().await?;
+    let mut header = [0; 7];
+    let mut seen = 0;
+    while seen < header.len() {
+        match stream.read(&mut header[seen..]).await? {
+            0 if is_tls(&header[..seen]) => return Err(speaks_tls()),
+            0 => return Err(not_amqp()),
+            count => seen += count,
+        }
     }
+    if is_tls(&header) {
+        return Err(speaks_tls());
+    }
+    let size = u32::from_be_bytes([header[3], header[4], header[5], header[6]]);
+    // A method frame on channel 0; its size bounded by what the other end may be.
+    if header[..3] != [1, 0, 0] || size > 64 * 1024 {
+        return Err(not_amqp());
+    }
+    let mut payload = vec![0; size as usize];
+    match stream.read_exact(&mut payload).await {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(not_amqp()),
+        read => read?,
+    };
+    read(&payload).ok_or_else(not_amqp)
+}
+
+/// An alert of TLS 1.0 and later (RFC 8446, section 5.1): the answer to what is not TLS.
+fn is_tls(said: &[u8]) -> bool {
+    said.starts_with(&[21, 3])
+}
+
+fn speaks_tls() -> io::Error {
+    let why = "what answers there speaks TLS; use amqps:// (its port is 5671 unless changed)";
+    io::Error::new(io::ErrorKind::InvalidData, why)
 }
 
 fn not_amqp() -> io::Error {

@@ -5,15 +5,15 @@ use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use async_compat::CompatExt;
 use lapin::uri::{
     AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo, SASLMechanism,
 };
-use lapin::{AsyncTcpStream, Connection, ConnectionProperties};
+use lapin::{Connection, ConnectionProperties, ErrorKind};
 use tokio::time::timeout;
 
 use super::address::Address;
 use super::error::{BrokerError, Kind, words};
+use super::route::{Route, Stream};
 
 /// What 4.1 and later accept at least; a connection costs a hundredth of the memory that it
 /// costs with the client library's default.
@@ -44,53 +44,50 @@ impl Link {
 
 /// Opens a connection that shows `name` to whoever looks at the broker.
 pub(crate) async fn connect(
-    address: &Address,
+    route: &Route,
     name: &str,
     frame_max: Option<u32>,
 ) -> Result<Link, BrokerError> {
+    let address = &route.address;
     let opening = async {
-        let socket = open(&address.host, address.port).await?;
-        handshake(address, socket, name, frame_max.unwrap_or(FRAME_MAX)).await
+        let (stream, socket) = route.open().await.map_err(|error| route.unreachable(&error))?;
+        let uri = uri(route, frame_max.unwrap_or(FRAME_MAX));
+        handshake(uri, stream, socket, name).await.map_err(|error| refused(route, &error))
     };
-    match timeout(PATIENCE, opening).await {
-        Ok(Ok(link)) => Ok(link),
-        Ok(Err(error)) => Err(refused(address, &error)),
-        Err(_) => Err(BrokerError::new(
-            Kind::Unreachable,
-            format!("connecting to {address} failed: no answer in {} s", PATIENCE.as_secs()),
-        )
-        .help("is it RabbitMQ that listens there, and is it alive?")),
-    }
-}
-
-async fn open(host: &str, port: u16) -> lapin::Result<TcpStream> {
-    let stream = tokio::net::TcpStream::connect((host, port)).await?;
-    stream.set_nodelay(true)?;
-    Ok(stream.into_std()?)
+    timeout(PATIENCE, opening).await.unwrap_or_else(|_| {
+        let seconds = PATIENCE.as_secs();
+        let message = format!("connecting to {address} failed: no answer in {seconds} s");
+        let help = if address.secure {
+            "is it RabbitMQ that listens there, with TLS, and is it alive?"
+        } else {
+            "is it RabbitMQ that listens there, and is it alive?"
+        };
+        Err(BrokerError::new(Kind::Unreachable, message).help(help))
+    })
 }
 
 async fn handshake(
-    address: &Address,
+    uri: AMQPUri,
+    stream: Stream,
     socket: TcpStream,
     name: &str,
-    frame_max: u32,
 ) -> lapin::Result<Link> {
     // The library may ask for a stream once; a second time would be a recovery, which is off.
-    let stream = Arc::new(Mutex::new(Some(socket.try_clone()?)));
+    let stream = Arc::new(Mutex::new(Some(stream)));
     let connection = Connection::connector(
-        uri(address, frame_max),
+        uri,
         lapin::runtime::default_runtime()?,
         async move |_, _| {
             let taken = stream.lock().ok().and_then(|mut stream| stream.take());
-            let stream = taken.ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected))?;
-            Ok(AsyncTcpStream::Plain(tokio::net::TcpStream::from_std(stream)?.compat()))
+            Ok(taken.ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected))?)
         },
         ConnectionProperties::default().with_connection_name(name.into()),
     );
     Ok(Link { connection: connection.await?, socket })
 }
 
-fn uri(address: &Address, frame_max: u32) -> AMQPUri {
+fn uri(route: &Route, frame_max: u32) -> AMQPUri {
+    let address = &route.address;
     AMQPUri {
         scheme: AMQPScheme::AMQP,
         authority: AMQPAuthority {
@@ -104,15 +101,23 @@ fn uri(address: &Address, frame_max: u32) -> AMQPUri {
         vhost: address.vhost.clone(),
         query: AMQPQueryString {
             frame_max: Some(frame_max),
+            heartbeat: route.heartbeat.map(heartbeat_s),
             auth_mechanism: Some(SASLMechanism::Plain),
             ..AMQPQueryString::default()
         },
     }
 }
 
+/// The protocol counts whole seconds, and takes 0 for none at all: what is asked for is
+/// rounded up.
+pub(crate) fn heartbeat_s(heartbeat: Duration) -> u16 {
+    u16::try_from(heartbeat.as_millis().div_ceil(1000)).unwrap_or(u16::MAX)
+}
+
 /// Why the broker did not let us in, and what to do about it.
-fn refused(address: &Address, error: &lapin::Error) -> BrokerError {
+fn refused(route: &Route, error: &lapin::Error) -> BrokerError {
     let (code, words) = words(error);
+    let address = &route.address;
     let Address { user, vhost, .. } = address;
     match code {
         Some(403) => BrokerError::new(
@@ -133,12 +138,9 @@ fn refused(address: &Address, error: &lapin::Error) -> BrokerError {
         Some(_) => {
             BrokerError::new(Kind::Protocol, format!("{address} refused the connection: {words}"))
         }
-        None => unreachable(address, &words),
+        None => match error.kind() {
+            ErrorKind::IOError(error) => route.unreachable(&**error),
+            _ => route.unreachable(error),
+        },
     }
-}
-
-/// Nobody answers there.
-pub(crate) fn unreachable(address: &Address, words: &str) -> BrokerError {
-    BrokerError::new(Kind::Unreachable, format!("connecting to {address} failed: {words}"))
-        .help("is RabbitMQ running there, and is this its AMQP port (5672 unless changed)?")
 }

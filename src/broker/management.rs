@@ -4,23 +4,32 @@ use std::time::{Duration, Instant};
 
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::address::{Address, decoded, encoded};
 use super::error::{BrokerError, Kind};
 use super::node::Facts;
+use super::settings::TICK;
+use super::tls::{Tls, Trust};
 
 /// Long enough for a broker under load, short enough for somebody waiting.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// To find out whether there is one at all: a firewall may swallow what we send.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(3);
 
+/// How often the numbers of quorum queues and streams are refreshed, unless a broker is told
+/// otherwise: every 5 s, and they were seen to come up to a second later.
+const USUAL_TICK: Duration = Duration::from_secs(6);
+
 /// A client of one broker's management API. `Debug` does not show the password.
 #[derive(Clone)]
 pub(crate) struct Management {
     client: Client,
+    trust: Option<Trust>,
     base: String,
     user: String,
     password: String,
+    tick: Duration,
 }
 
 impl std::fmt::Debug for Management {
@@ -44,6 +53,60 @@ pub struct Unacked {
     pub age_at_most: Duration,
 }
 
+/// What is on a broker, as its statistics say it: a few seconds old.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contents {
+    /// Of the node's process.
+    pub memory_bytes: u64,
+    /// Those that runs have made.
+    pub vhosts: Vec<String>,
+    pub connections: u64,
+    pub queues: u64,
+    pub messages: u64,
+}
+
+#[derive(Deserialize)]
+struct Overview {
+    node: String,
+    object_totals: ObjectTotals,
+    #[serde(default)]
+    queue_totals: MessageTotals,
+}
+
+#[derive(Deserialize)]
+struct ObjectTotals {
+    connections: u64,
+    queues: u64,
+}
+
+/// Absent while there is no queue.
+#[derive(Default, Deserialize)]
+struct MessageTotals {
+    #[serde(default)]
+    messages: u64,
+}
+
+/// Asked of the node at once, where its statistics need a while to come.
+#[derive(Deserialize)]
+struct Memory {
+    memory: MemoryParts,
+}
+
+#[derive(Deserialize)]
+struct MemoryParts {
+    total: MemoryTotals,
+}
+
+#[derive(Deserialize)]
+struct MemoryTotals {
+    rss: u64,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    name: String,
+}
+
 #[derive(Deserialize)]
 struct WhoAmI {
     /// A list, or in old versions words with commas between them.
@@ -51,13 +114,10 @@ struct WhoAmI {
 }
 
 #[derive(Deserialize)]
-struct ClusterName {
-    name: String,
-}
-
-#[derive(Deserialize)]
 struct QueueTotals {
     name: String,
+    #[serde(rename = "type", default)]
+    kind: String,
     messages_unacknowledged: Option<u64>,
 }
 
@@ -65,12 +125,17 @@ impl Management {
     /// That of a private node.
     pub fn private(facts: &Facts) -> Result<Self, BrokerError> {
         let base = format!("http://127.0.0.1:{}", facts.management);
-        Self::new(base, facts.user.clone(), facts.password.clone())
+        let new = Self::new(base, facts.user.clone(), facts.password.clone(), None)?;
+        Ok(Self { tick: TICK, ..new })
     }
 
-    /// That of an external broker: where `given` says, or on the same host at 15672. A user and
-    /// password in `given` go before those of the broker's address.
-    pub fn external(address: &Address, given: Option<&str>) -> Result<Self, BrokerError> {
+    /// That of an external broker: where `given` says, or on the same host at 15672 (15671 with
+    /// TLS). A user and password in `given` go before those of the broker's address.
+    pub fn external(
+        address: &Address,
+        given: Option<&str>,
+        tls: &Tls,
+    ) -> Result<Self, BrokerError> {
         let usual = address.usual_management();
         let malformed = |why: &str| {
             BrokerError::new(Kind::Usage, format!("the management address is malformed: {why}"))
@@ -91,18 +156,33 @@ impl Management {
         let _ = (url.set_username(""), url.set_password(None));
         url.set_query(None);
         url.set_fragment(None);
-        Self::new(url.as_str().trim_end_matches('/').to_owned(), user, password)
+        let trust = if url.scheme() == "https" { Some(Trust::new(tls)?) } else { None };
+        Self::new(url.as_str().trim_end_matches('/').to_owned(), user, password, trust)
     }
 
-    fn new(base: String, user: String, password: String) -> Result<Self, BrokerError> {
-        let client = Client::builder()
+    fn new(
+        base: String,
+        user: String,
+        password: String,
+        trust: Option<Trust>,
+    ) -> Result<Self, BrokerError> {
+        let builder = match &trust {
+            Some(trust) => Client::builder().use_preconfigured_tls((*trust.config).clone()),
+            None => Client::builder(),
+        };
+        let client = builder
             .timeout(PATIENCE)
             .connect_timeout(CONNECT_PATIENCE)
             // The broker is a neighbour: what stands for the way to the web is not asked.
             .no_proxy()
             .build()
             .map_err(|error| BrokerError::new(Kind::Management, error.to_string()))?;
-        Ok(Self { client, base, user, password })
+        Ok(Self { client, trust, base, user, password, tick: USUAL_TICK })
+    }
+
+    /// Whether it is asked under TLS.
+    pub fn is_secure(&self) -> bool {
+        self.trust.is_some()
     }
 
     /// Who the API takes us for.
@@ -113,7 +193,7 @@ impl Management {
         let doing = format!("asking the management API at {}", self.base);
         let request = self.request(Method::GET, "whoami");
         let answer = self.send(&doing, request).await?;
-        let me: WhoAmI = answer.json().await.map_err(|error| unreachable(&doing, error))?;
+        let me: WhoAmI = answer.json().await.map_err(|error| self.unreachable(&doing, error))?;
         let tags = me.tags.to_string();
         let mut words = tags.split(|letter: char| !letter.is_alphanumeric());
         Ok(Identity { administrator: words.any(|word| word == "administrator") })
@@ -126,7 +206,7 @@ impl Management {
         let doing = format!("asking the management API at {}", self.base);
         let request = self.request(Method::GET, "cluster-name");
         let answer = self.send(&doing, request).await?;
-        let it: ClusterName = answer.json().await.map_err(|error| unreachable(&doing, error))?;
+        let it: Named = answer.json().await.map_err(|error| self.unreachable(&doing, error))?;
         if it.name != cluster {
             return Err(BrokerError::new(
                 Kind::Management,
@@ -170,26 +250,72 @@ impl Management {
         self.checked(&doing, removed).await.map(drop)
     }
 
-    /// Asks a queue, through the list of its virtual host: without statistics but with totals
-    /// the broker asks the queues themselves, as `rabbitmqctl list_queues` does. (Measured on
-    /// 3.10.8, 4.0.5 and 4.3.6: the first answer is right. With statistics, numbers are up to
-    /// 5 s old whatever the interval; for one queue alone, 3.10 gives no totals.)
-    pub async fn unacked(&self, vhost: &str, queue: &str) -> Result<Unacked, BrokerError> {
-        let doing = format!("asking for the unacked messages of queue {queue:?}");
+    /// Asks all queues of a virtual host through their list: without statistics but with totals
+    /// the broker asks classic queues themselves, as `rabbitmqctl list_queues` does, and quorum
+    /// queues' last ticks. (Measured on 3.10.8, 4.0.5 and 4.3.6. With statistics, numbers are up
+    /// to 5 s old whatever the interval; for one queue alone, 3.10 gives no totals.) A stream
+    /// has no such number: nothing that was read from it is ever taken out.
+    pub async fn unacked(&self, vhost: &str) -> Result<Vec<(String, Unacked)>, BrokerError> {
+        let doing = format!("asking for the unacked messages in the virtual host {vhost:?}");
         let path = format!("queues/{}?disable_stats=true&enable_queue_totals=true", encoded(vhost));
         let asked = Instant::now();
         let answer = self.send(&doing, self.request(Method::GET, &path)).await?;
         let queues: Vec<QueueTotals> =
-            answer.json().await.map_err(|error| unreachable(&doing, error))?;
-        let found = queues.into_iter().find(|found| found.name == queue);
-        let found = found.ok_or_else(|| {
-            BrokerError::new(Kind::Protocol, format!("{doing} failed: there is no such queue"))
-        })?;
-        let count = found.messages_unacknowledged.ok_or_else(|| {
-            BrokerError::new(Kind::Management, format!("{doing} failed: the API does not tell"))
-                .help("RabbitMQ 3.10 and later do")
-        })?;
-        Ok(Unacked { count, age_at_most: asked.elapsed() })
+            answer.json().await.map_err(|error| self.unreachable(&doing, error))?;
+        let took = asked.elapsed();
+        let unacked = |queue: QueueTotals| {
+            let (ticks, is_stream) = (queue.kind == "quorum", queue.kind == "stream");
+            let count = queue.messages_unacknowledged.or(is_stream.then_some(0));
+            let age_at_most = if ticks { took + self.tick } else { took };
+            count.map(|count| (queue.name, Unacked { count, age_at_most }))
+        };
+        let some = !queues.is_empty();
+        let all: Vec<_> = queues.into_iter().filter_map(unacked).collect();
+        if some && all.is_empty() {
+            let message = format!("{doing} failed: the API does not tell");
+            let help = "RabbitMQ 3.10 and later do";
+            return Err(BrokerError::new(Kind::Management, message).help(help));
+        }
+        Ok(all)
+    }
+
+    /// A list of a virtual host: `exchanges`, `queues` or `bindings`.
+    pub async fn list<T: DeserializeOwned>(
+        &self,
+        vhost: &str,
+        what: &str,
+        query: &str,
+    ) -> Result<Vec<T>, BrokerError> {
+        let doing = format!("asking for the {what} in the virtual host {vhost:?}");
+        let path = format!("{what}/{}{query}", encoded(vhost));
+        let answer = self.send(&doing, self.request(Method::GET, &path)).await?;
+        answer.json().await.map_err(|error| self.unreachable(&doing, error))
+    }
+
+    /// How old the numbers of a quorum queue or of a stream may be.
+    pub fn tick(&self) -> Duration {
+        self.tick
+    }
+
+    /// What is on the broker, and how much memory it has.
+    pub async fn contents(&self) -> Result<Contents, BrokerError> {
+        let overview: Overview = self.get("overview").await?;
+        let memory: Memory = self.get(&format!("nodes/{}/memory", overview.node)).await?;
+        let vhosts: Vec<Named> = self.get("vhosts?disable_stats=true").await?;
+        let names = vhosts.into_iter().map(|vhost| vhost.name);
+        Ok(Contents {
+            memory_bytes: memory.memory.total.rss,
+            vhosts: names.filter(|name| name.starts_with("rmq-scenario-")).collect(),
+            connections: overview.object_totals.connections,
+            queues: overview.object_totals.queues,
+            messages: overview.queue_totals.messages,
+        })
+    }
+
+    async fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T, BrokerError> {
+        let doing = format!("asking the management API at {} for its {path}", self.base);
+        let answer = self.send(&doing, self.request(Method::GET, path)).await?;
+        answer.json().await.map_err(|error| self.unreachable(&doing, error))
     }
 
     /// Whether a queue exists.
@@ -214,7 +340,7 @@ impl Management {
     }
 
     async fn ask(&self, doing: &str, request: RequestBuilder) -> Result<Response, BrokerError> {
-        request.send().await.map_err(|error| unreachable(doing, error))
+        request.send().await.map_err(|error| self.unreachable(doing, error))
     }
 
     /// The answer, if it is a yes.
@@ -236,6 +362,24 @@ impl Management {
             _ => failed,
         })
     }
+
+    /// No answer, or one that is not understood. The URL is left out: our sentence names the
+    /// place.
+    fn unreachable(&self, doing: &str, error: reqwest::Error) -> BrokerError {
+        let error = error.without_url();
+        if let Some((why, help)) = self.trust.as_ref().and_then(|trust| trust.explain(&error)) {
+            return BrokerError::new(Kind::Tls, format!("{doing} failed: {why}")).help(help);
+        }
+        // The innermost cause is the one that says something: `Connection refused`.
+        let mut cause: &dyn std::error::Error = &error;
+        while let Some(inner) = cause.source() {
+            cause = inner;
+        }
+        BrokerError::new(Kind::Management, format!("{doing} failed: {cause}")).help(
+            "is the broker still alive? If it is, enable the API with: rabbitmq-plugins enable \
+             rabbitmq_management; `--management http://host:15672` says where it is",
+        )
+    }
 }
 
 /// What the API says beside the status: `{"error":"not_authorised","reason":"Login failed"}`.
@@ -248,18 +392,4 @@ fn reason(body: &str) -> String {
         Ok(Said { reason: serde_json::Value::String(reason) }) => format!(" ({reason})"),
         _ => String::new(),
     }
-}
-
-/// No answer, or one that is not understood. The URL is left out: our sentence names the place.
-fn unreachable(doing: &str, error: reqwest::Error) -> BrokerError {
-    let error = error.without_url();
-    // The innermost cause is the one that says something: `Connection refused`.
-    let mut cause: &dyn std::error::Error = &error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    BrokerError::new(Kind::Management, format!("{doing} failed: {cause}")).help(
-        "is the broker still alive? If it is, enable the API with: rabbitmq-plugins enable \
-         rabbitmq_management; `--management http://host:15672` says where it is",
-    )
 }

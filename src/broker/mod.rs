@@ -1,18 +1,24 @@
 //! The world outside: a RabbitMQ to work with, and what we do there.
 //!
-//! A [`Broker`] is either a private node, which lives and dies with the program, or somebody
-//! else's. Each variant gets a [`Space`] on it, which is empty at first and leaves nothing
+//! A [`Broker`] is either a private node, which lives and dies with the program, or one of ours
+//! that was left standing, or somebody else's. Each variant gets a [`Space`] on it, which is empty at first and leaves nothing
 //! behind. Knows a plan's topology, and nothing of producers, workers, ledgers or verdicts.
 
 mod address;
 mod error;
 mod greeting;
+mod inspect;
 mod link;
 mod management;
 mod node;
+mod probe;
 mod remains;
+mod route;
+mod settings;
 mod space;
+mod tls;
 mod topology;
+mod warm;
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -21,37 +27,47 @@ use std::time::Duration;
 use address::Address;
 use greeting::{Greeting, greet};
 use management::Management;
-use node::Node;
+use node::{Node, Server};
+use route::Route;
 use space::Home;
+use tls::Trust;
 
 pub use error::{BrokerError, Kind};
+pub use inspect::Inspection;
 pub use link::Link;
-pub use management::Unacked;
+pub use management::{Contents, Unacked};
 pub use node::{
     Facts, KEEPER_WORD, SERVER_VARIABLE, install_command, keep_node, locate, raise_open_files,
 };
+pub use settings::{Advanced, Settings, Term};
 pub use space::Space;
+pub use tls::Tls;
 pub use topology::header;
+pub use warm::{Standing, Warm, warm, warm_down, warm_file, warm_up};
 
 /// Which broker to use.
 #[derive(Clone)]
 pub enum Choice {
-    /// One of our own, from this server script or from the first that is found.
-    Private { server: Option<PathBuf> },
+    /// One of our own, from this server script or from the first that is found. `docker:IMAGE`
+    /// is a container of that image.
+    Private { server: Option<PathBuf>, settings: Settings },
+    /// One of our own that was left standing, see [`warm`].
+    Warm(Standing),
     /// One that runs already, at an AMQP address; the management API is on the same host at
-    /// 15672 unless its address is given.
-    External { url: String, management: Option<String> },
+    /// 15672 (15671 with TLS) unless its address is given.
+    External { url: String, management: Option<String>, tls: Tls },
 }
 
 /// A running broker that we may use.
 #[derive(Debug)]
 pub struct Broker {
-    address: Address,
+    route: Route,
     version: String,
     management: Option<Management>,
     /// Whether each space gets a virtual host of its own.
     may_make_vhosts: bool,
     node: Option<Node>,
+    standing: Option<Standing>,
     /// All that were opened: none may stay behind.
     spaces: Mutex<Vec<Space>>,
 }
@@ -66,35 +82,50 @@ impl Broker {
     pub async fn open(choice: Choice, keeper: &Path) -> Result<Self, BrokerError> {
         raise_open_files();
         match choice {
-            Choice::Private { server } => {
-                let server = locate(server.as_deref())?;
-                Self::private(Node::start(&server, keeper).await?).await
+            Choice::Private { server, settings } => {
+                settings.check()?;
+                let server = Server::choose(server.as_deref()).await?;
+                let node = Node::start(&server, keeper, &settings).await?;
+                Self::private(node, settings.heartbeat).await
             }
-            Choice::External { url, management } => {
-                Self::external(Address::parse(&url)?, management.as_deref()).await
+            Choice::Warm(standing) => Self::warm(standing).await,
+            Choice::External { url, management, tls } => {
+                Self::external(Address::parse(&url)?, management.as_deref(), &tls).await
             }
         }
     }
 
-    async fn private(node: Node) -> Result<Self, BrokerError> {
-        let address = Address {
-            host: "127.0.0.1".to_owned(),
-            port: node.facts.amqp,
-            user: node.facts.user.clone(),
-            password: node.facts.password.clone(),
-            vhost: "/".to_owned(),
-        };
-        let version = ask(&address).await?.version;
+    async fn private(node: Node, heartbeat: Option<Duration>) -> Result<Self, BrokerError> {
+        let route = Route { heartbeat, ..Route::private(&node.facts) };
+        let version = ask(&route).await?.version;
         let management = Some(node.management.clone());
-        let spaces = Mutex::default();
-        Ok(Self { address, version, management, may_make_vhosts: true, node: Some(node), spaces })
+        let (node, standing, spaces) = (Some(node), None, Mutex::default());
+        Ok(Self { route, version, management, may_make_vhosts: true, node, standing, spaces })
     }
 
-    async fn external(address: Address, given: Option<&str>) -> Result<Self, BrokerError> {
-        let management = Management::external(&address, given)?;
-        let greeting = ask(&address).await?;
+    async fn warm(standing: Standing) -> Result<Self, BrokerError> {
+        let route = Route::private(&standing.facts);
+        let version = ask(&route).await?.version;
+        let management = Some(Management::private(&standing.facts)?);
+        let (node, standing, spaces) = (None, Some(standing), Mutex::default());
+        Ok(Self { route, version, management, may_make_vhosts: true, node, standing, spaces })
+    }
+
+    async fn external(
+        address: Address,
+        given: Option<&str>,
+        tls: &Tls,
+    ) -> Result<Self, BrokerError> {
+        let management = Management::external(&address, given, tls)?;
+        let trust = if address.secure { Some(Trust::new(tls)?) } else { None };
+        if trust.is_none() && !management.is_secure() && *tls != Tls::default() {
+            return Err(BrokerError::new(Kind::Usage, "there is no TLS to configure")
+                .help("`--tls-…` goes with an address that begins with amqps:// or https://"));
+        }
+        let route = Route { address, trust, heartbeat: None };
+        let greeting = ask(&route).await?;
         // A wrong password, or a missing virtual host, is told before anything is done.
-        let link = link::connect(&address, "rmq-scenario", None).await?;
+        let link = link::connect(&route, "rmq-scenario", None).await?;
         // The answer to the question is known; how the goodbye goes is of no importance.
         let _ = link.close().await;
         let (management, may_make_vhosts) = match management.identify(&greeting.cluster).await {
@@ -102,8 +133,9 @@ impl Broker {
             Err(error) if given.is_some() => return Err(error),
             Err(_) => (None, false),
         };
-        let (version, spaces) = (greeting.version, Mutex::default());
-        Ok(Self { address, version, management, may_make_vhosts, node: None, spaces })
+        let version = greeting.version;
+        let (node, standing, spaces) = (None, None, Mutex::default());
+        Ok(Self { route, version, management, may_make_vhosts, node, standing, spaces })
     }
 
     /// As the broker says it: `4.3.6`.
@@ -111,9 +143,44 @@ impl Broker {
         &self.version
     }
 
-    /// `private` or `external`.
+    /// `private` or `external`; a warm one is a private one that outlives its runs.
     pub fn kind(&self) -> &'static str {
-        if self.node.is_some() { "private" } else { "external" }
+        if self.node.is_some() || self.is_warm() { "private" } else { "external" }
+    }
+
+    /// Whether it was left standing for runs to come.
+    pub fn is_warm(&self) -> bool {
+        self.standing.is_some()
+    }
+
+    /// The heartbeat to ask for on connections from now on.
+    pub fn set_heartbeat(&mut self, heartbeat: Option<Duration>) {
+        self.route.heartbeat = heartbeat;
+    }
+
+    /// Whether it is a warm one that has ended meanwhile.
+    pub fn has_fallen(&self) -> bool {
+        self.standing.as_ref().is_some_and(Standing::has_fallen)
+    }
+
+    /// What an operation on it met, with the reason where that is known here.
+    #[must_use]
+    pub fn explain(&self, error: BrokerError) -> BrokerError {
+        match self.fallen() {
+            Some(fallen) => fallen.note(error.message),
+            None => error,
+        }
+    }
+
+    /// That a warm broker is no more, as an error.
+    pub fn fallen(&self) -> Option<BrokerError> {
+        self.has_fallen().then(|| {
+            let message = "the warm RabbitMQ was ended while the run was on";
+            BrokerError::new(Kind::Unreachable, message).help(
+                "was that `rmq-scenario broker down`? Run it again: without a warm one, a run \
+                 starts its own",
+            )
+        })
     }
 
     /// Whether [`Space::unacked`] can answer.
@@ -126,7 +193,7 @@ impl Broker {
         self.node.as_ref().map(|node| node.ready_after)
     }
 
-    /// Where a private node is.
+    /// Where a private node is. A warm one is not this program's alone, so not for it to stop.
     pub fn facts(&self) -> Option<&Facts> {
         self.node.as_ref().map(|node| &node.facts)
     }
@@ -140,12 +207,12 @@ impl Broker {
         if !self.may_make_vhosts {
             return Ok(self.shared_space(run));
         }
-        let address = self.address.with_vhost(&format!("rmq-scenario-{run}"));
+        let route = self.route.with_vhost(&format!("rmq-scenario-{run}"));
         let (management, version) = (self.management.clone(), self.version.clone());
-        let space = Space::new(address, Home::Vhost, management, version);
+        let space = Space::new(route, Home::Vhost, management, version);
         // Listed before anything is made: a failure half-way leaves nothing behind, either.
         self.list(&space);
-        space.make(&self.address.user).await?;
+        space.make(&self.route.address.user).await?;
         Ok(space)
     }
 
@@ -153,7 +220,7 @@ impl Broker {
     pub fn shared_space(&self, run: &str) -> Space {
         let home = Home::Prefix(format!("rmq-scenario-{run}."));
         let (management, version) = (self.management.clone(), self.version.clone());
-        let space = Space::new(self.address.clone(), home, management, version);
+        let space = Space::new(self.route.clone(), home, management, version);
         self.list(&space);
         space
     }
@@ -172,6 +239,10 @@ impl Broker {
         if let Some(node) = self.node {
             return node.close().await;
         }
+        if self.has_fallen() {
+            // It took everything along.
+            return Ok(());
+        }
         let spaces = self.spaces.into_inner().expect("nothing panics while holding it");
         let mut first = Ok(());
         for space in spaces {
@@ -181,12 +252,12 @@ impl Broker {
     }
 }
 
-async fn ask(address: &Address) -> Result<Greeting, BrokerError> {
+async fn ask(route: &Route) -> Result<Greeting, BrokerError> {
     const PATIENCE: Duration = Duration::from_secs(10);
-    let greeting = greet(&address.host, address.port, PATIENCE).await;
-    let greeting = greeting.map_err(|error| link::unreachable(address, &error.to_string()))?;
+    let greeting = greet(route, PATIENCE).await.map_err(|error| route.unreachable(&error))?;
     if greeting.product != "RabbitMQ" {
-        return Err(link::unreachable(address, &format!("it is {}", greeting.product)));
+        let error = std::io::Error::other(format!("it is {}", greeting.product));
+        return Err(route.unreachable(&error));
     }
     Ok(greeting)
 }

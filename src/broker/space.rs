@@ -2,26 +2,28 @@
 //! own for all names in the virtual host that was given.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use lapin::Channel;
 use tokio::sync::Mutex;
 
-use super::address::Address;
 use super::error::{BrokerError, Kind};
 use super::link::{self, Link};
 use super::management::{Management, Unacked};
 use super::remains::Remains;
+use super::route::Route;
 use super::topology::{Names, bind, declare_exchange, declare_queue};
 use crate::plan::model::{Binding, BoundTo, Exchange, Queue, QueueId, Topology};
 
-/// A handle to it; clones share it. [`Space::close`] removes what is in it.
+/// A handle to it, and the heartbeat that its connections ask for; clones share what is in it.
+/// [`Space::close`] removes that.
 #[derive(Debug, Clone)]
-pub struct Space(Arc<Inner>);
+pub struct Space(Arc<Inner>, Option<Duration>);
 
 #[derive(Debug)]
 struct Inner {
     /// With the virtual host to work in.
-    address: Address,
+    route: Route,
     home: Home,
     management: Option<Management>,
     version: String,
@@ -39,13 +41,21 @@ pub(super) enum Home {
 
 impl Space {
     pub(super) fn new(
-        address: Address,
+        route: Route,
         home: Home,
         management: Option<Management>,
         version: String,
     ) -> Self {
         let remains = Mutex::new(Some(Remains::default()));
-        Self(Arc::new(Inner { address, home, management, version, remains }))
+        let heartbeat = route.heartbeat;
+        Self(Arc::new(Inner { route, home, management, version, remains }), heartbeat)
+    }
+
+    /// The same space, connections to which ask for this heartbeat: in whole seconds, rounded
+    /// up. Where the broker proposes a shorter one, that counts.
+    #[must_use]
+    pub fn beating(&self, heartbeat: Duration) -> Self {
+        Self(Arc::clone(&self.0), Some(heartbeat))
     }
 
     /// Makes the virtual host, if it is to have one, with all permissions for `user`.
@@ -66,7 +76,8 @@ impl Space {
         client_name: &str,
         frame_max: Option<u32>,
     ) -> Result<Link, BrokerError> {
-        link::connect(&self.0.address, client_name, frame_max).await
+        let route = Route { heartbeat: self.1, ..self.0.route.clone() };
+        link::connect(&route, client_name, frame_max).await
     }
 
     /// The broker's, as it says it: `4.3.6`.
@@ -76,7 +87,7 @@ impl Space {
 
     /// The virtual host that it is in.
     pub fn vhost(&self) -> &str {
-        &self.0.address.vhost
+        &self.0.route.address.vhost
     }
 
     /// The name of a queue on the broker; empty for one that the broker names.
@@ -101,6 +112,14 @@ impl Space {
         match &self.0.home {
             Home::Vhost => name.to_owned(),
             Home::Prefix(prefix) => format!("{prefix}{name}"),
+        }
+    }
+
+    /// Whether something with this name on the broker was declared here.
+    pub(super) fn is_ours(&self, name: &str) -> bool {
+        match &self.0.home {
+            Home::Vhost => true,
+            Home::Prefix(prefix) => name.starts_with(prefix),
         }
     }
 
@@ -212,10 +231,33 @@ impl Space {
     /// Messages of a queue (by its name on the broker) that consumers hold, asked just now.
     ///
     /// # Errors
-    /// When there is no management API, or it does not answer.
+    /// When there is no management API, it does not answer, or there is no such queue.
     pub async fn unacked(&self, queue: &str) -> Result<Unacked, BrokerError> {
-        let management = self.0.management.as_ref().ok_or_else(no_management)?;
-        management.unacked(self.vhost(), queue).await
+        let found = self.all_unacked().await?.into_iter().find(|(name, _)| name == queue);
+        found.map(|(_, unacked)| unacked).ok_or_else(|| {
+            let doing = format!("asking for the unacked messages of queue {queue:?}");
+            BrokerError::new(Kind::Protocol, format!("{doing} failed: there is no such queue"))
+        })
+    }
+
+    /// The same of every queue in the virtual host, by their names on the broker.
+    ///
+    /// # Errors
+    /// When there is no management API, or it does not answer.
+    pub async fn all_unacked(&self) -> Result<Vec<(String, Unacked)>, BrokerError> {
+        self.management()?.unacked(self.vhost()).await
+    }
+
+    /// How old the numbers of quorum queues and streams may be.
+    ///
+    /// # Errors
+    /// When there is no management API, whose numbers they are.
+    pub fn tick(&self) -> Result<Duration, BrokerError> {
+        self.management().map(Management::tick)
+    }
+
+    pub(super) fn management(&self) -> Result<&Management, BrokerError> {
+        self.0.management.as_ref().ok_or_else(no_management)
     }
 
     /// Removes the virtual host, or what was declared under the prefix. Done once; what failed
@@ -236,7 +278,7 @@ impl Space {
     }
 
     /// Before it is declared: if that is cut half-way, nobody knows how far it came.
-    async fn remember(&self, queues: Vec<String>, exchanges: Vec<String>) {
+    pub(super) async fn remember(&self, queues: Vec<String>, exchanges: Vec<String>) {
         if self.0.home == Home::Vhost {
             return;
         }

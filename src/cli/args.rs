@@ -1,12 +1,14 @@
 //! The command line, and nothing but: what may be written, and what it means.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
+use crate::broker::Tls;
 use crate::report::sinks::ReportArg;
 use crate::report::style::ColorChoice;
 
@@ -22,12 +24,40 @@ pub struct Cli {
 pub enum Command {
     /// Run scenario files and print what was published, delivered and lost, and why.
     ///
-    /// Without --broker it starts a private RabbitMQ of its own, which is gone afterwards.
+    /// Without --broker it uses the RabbitMQ that `broker up` keeps warm, or else starts a
+    /// private one of its own, which is gone afterwards.
     #[command(after_help = RUN_HELP)]
-    Run(RunArgs),
+    Run(Box<RunArgs>),
+    /// Keep a private RabbitMQ warm between runs, which then need not wait for one to boot.
+    #[command(subcommand, after_help = BROKER_HELP)]
+    Broker(BrokerCommand),
     /// Keeps a private node; started by `run`, never by hand.
     #[command(hide = true)]
     KeepNode,
+}
+
+/// What to do about the warm broker.
+#[derive(Debug, Subcommand)]
+pub enum BrokerCommand {
+    /// Start one, unless it is up already; every `run` uses it from then on
+    ///
+    /// Not a `run` with --broker or --server, and not for a file with a private broker's
+    /// settings of its own.
+    Up(UpArgs),
+    /// Tell where it is and what is on it; exit code 0 when it is up, 1 when it is not
+    Status,
+    /// End it; nothing of it is left
+    Down,
+}
+
+/// The arguments of `broker up`.
+#[derive(Debug, Args)]
+pub struct UpArgs {
+    /// The rabbitmq-server to start
+    ///
+    /// Without it, PATH and the usual places are searched.
+    #[arg(long, value_name = "PATH", env = SERVER_ENV, hide_env_values = true)]
+    pub server: Option<String>,
 }
 
 /// The arguments of `run`.
@@ -39,20 +69,25 @@ pub struct RunArgs {
 
     /// Use this running broker instead of a private one
     ///
-    /// For example amqp://user:password@host/vhost. Everything happens in a temporary virtual
+    /// For example amqp://user:password@host/vhost, or amqps:// for TLS. Everything happens in a temporary virtual
     /// host where the user may make one, else under names that no other program uses.
     #[arg(long, value_name = "URL", env = BROKER_ENV, hide_env_values = true)]
     pub broker: Option<String>,
 
     /// Where the management API of that broker is
     ///
-    /// For example http://host:15672, which is also what is tried without this option.
+    /// For example http://host:15672, which is also what is tried without this option; of a
+    /// broker at amqps:// it is https://host:15671.
     #[arg(long, value_name = "URL", env = MANAGEMENT_ENV, hide_env_values = true)]
     pub management: Option<String>,
 
+    #[command(flatten)]
+    pub tls: TlsArgs,
+
     /// The rabbitmq-server to start for a private broker
     ///
-    /// Without it, PATH and the usual places are searched.
+    /// Without it, PATH and the usual places are searched. docker:IMAGE is a container of that
+    /// image, in docker or podman; docker:rabbitmq:4-management is one where nothing is found.
     #[arg(long, value_name = "PATH", env = SERVER_ENV, hide_env_values = true)]
     pub server: Option<String>,
 
@@ -77,6 +112,43 @@ pub struct RunArgs {
     /// Colour the output
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = Color::Auto)]
     pub color: Color,
+}
+
+/// How to trust a broker at amqps://, and its management API at https://.
+#[derive(Debug, Default, Args)]
+pub struct TlsArgs {
+    /// Trust the authorities in this PEM file, instead of those of the machine
+    #[arg(long = "tls-ca", value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+
+    /// Show the broker this certificate (PEM), which needs its key
+    #[arg(long = "tls-cert", value_name = "FILE")]
+    pub certificate: Option<PathBuf>,
+
+    /// The key of that certificate (PEM)
+    #[arg(long = "tls-key", value_name = "FILE")]
+    pub key: Option<PathBuf>,
+
+    /// Do not verify who answers: anybody on the way can read and change all
+    #[arg(long = "tls-insecure")]
+    pub insecure: bool,
+}
+
+impl TlsArgs {
+    fn is_empty(&self) -> bool {
+        !self.insecure && self.ca.is_none() && self.certificate.is_none() && self.key.is_none()
+    }
+}
+
+impl From<&TlsArgs> for Tls {
+    fn from(args: &TlsArgs) -> Self {
+        Self {
+            ca: args.ca.clone(),
+            certificate: args.certificate.clone(),
+            key: args.key.clone(),
+            insecure: args.insecure,
+        }
+    }
 }
 
 /// `NAME=VALUE`. The value is read as a scalar of YAML, as it would be in the file.
@@ -139,6 +211,13 @@ Exit codes:
 
 const HELP: &str = with_exit_codes!("");
 
+const BROKER_HELP: &str = "\
+Exit codes:
+    0  done; of `status`: it is up
+    1  of `status`: none is up
+    2  the command line is wrong, or another server's is up already
+    3  the world failed: it does not come up, or does not answer";
+
 const RUN_HELP: &str = with_exit_codes!(
     "\
 Examples:
@@ -197,6 +276,11 @@ fn choose_broker(run: &mut RunArgs, written: impl Fn(&str) -> bool) -> Result<()
     if run.broker.is_none() && run.management.take().is_some() && written("management") {
         return Err("--management goes with --broker: a private broker brings its own".to_owned());
     }
+    if run.broker.is_none() && !run.tls.is_empty() {
+        return Err(
+            "--tls-… goes with --broker: a private broker is reached without TLS".to_owned()
+        );
+    }
     Ok(())
 }
 
@@ -230,8 +314,8 @@ mod tests {
     fn read(line: &str) -> Result<RunArgs, clap::Error> {
         let words = ["rmq-scenario", "run"].into_iter().chain(line.split_whitespace());
         match Cli::read(words)?.command {
-            Command::Run(run) => Ok(run),
-            Command::KeepNode => unreachable!("the line says run"),
+            Command::Run(run) => Ok(*run),
+            other => unreachable!("the line says run, not {other:?}"),
         }
     }
 
@@ -256,6 +340,7 @@ mod tests {
         assert_eq!(run.files, ["a.yaml", "b.yaml"]);
         assert_eq!(run.broker.as_deref(), Some("amqp://h"));
         assert_eq!(run.management.as_deref(), Some("http://h:1"));
+        assert_eq!(Tls::from(&run.tls), Tls::default());
         assert_eq!((run.server, run.seed, run.verbose), (None, Some(7), 2));
         let settings: Vec<_> =
             run.settings.iter().map(|s| (s.name.as_str(), s.value.as_str())).collect();
@@ -266,6 +351,27 @@ mod tests {
         assert_eq!(ColorChoice::from(run.color), ColorChoice::Never);
         let keep = Cli::read(["rmq-scenario", "keep-node"]).expect("right");
         assert!(matches!(keep.command, Command::KeepNode));
+    }
+
+    #[test]
+    fn the_warm_broker_has_three_commands() {
+        let up = Cli::read(["rmq-scenario", "broker", "up", "--server", "s"]).expect("right");
+        let Command::Broker(BrokerCommand::Up(up)) = up.command else { panic!("{up:?}") };
+        assert_eq!(up.server.as_deref(), Some("s"));
+        for word in ["status", "down"] {
+            assert!(Cli::read(["rmq-scenario", "broker", word]).is_ok(), "{word}");
+        }
+        let error = Cli::read(["rmq-scenario", "broker", "sideways"]).expect_err("a mistake");
+        assert_eq!(error.exit_code(), 2);
+    }
+
+    #[test]
+    fn tls_is_verified_unless_a_word_says_otherwise() {
+        let run = read("f --broker amqps://h --tls-ca ca --tls-cert c --tls-key k").expect("right");
+        let [ca, certificate, key] = ["ca", "c", "k"].map(|file| Some(PathBuf::from(file)));
+        assert_eq!(Tls::from(&run.tls), Tls { ca, certificate, key, insecure: false });
+        let run = read("f --broker amqps://h --tls-insecure").expect("right");
+        assert_eq!(Tls::from(&run.tls), Tls { insecure: true, ..Tls::default() });
     }
 
     #[test]
@@ -294,6 +400,10 @@ mod tests {
             (
                 "f --broker amqp://h --server s",
                 "error: --broker uses a running broker and --server starts one: give one of them",
+            ),
+            (
+                "f --tls-insecure",
+                "error: --tls-… goes with --broker: a private broker is reached without TLS",
             ),
             ("f --broker=", "error: the value of --broker is empty"),
         ] {

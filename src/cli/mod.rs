@@ -1,24 +1,29 @@
 //! The command line: arguments in, exit code out.
 
 pub mod args;
+mod broker;
+mod brokers;
+mod opening;
 mod run;
+mod session;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use crate::broker;
+use crate::broker::{KEEPER_WORD, keep_node};
 use crate::cli::args::{Cli, Command};
 
 /// Everything that `main` does.
 pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.collect();
     // The keeper of a private node must not fail over anything that concerns a run.
-    if args.get(1).is_some_and(|word| word == broker::KEEPER_WORD) {
-        return broker::keep_node();
+    if args.get(1).is_some_and(|word| word == KEEPER_WORD) {
+        return keep_node();
     }
     match Cli::read(args) {
         Ok(Cli { command: Command::Run(args) }) => run::main(&args),
-        Ok(Cli { command: Command::KeepNode }) => broker::keep_node(),
+        Ok(Cli { command: Command::Broker(command) }) => broker::main(&command),
+        Ok(Cli { command: Command::KeepNode }) => keep_node(),
         Err(error) => error.exit(),
     }
 }

@@ -1,8 +1,6 @@
 //! Why copies are gone or were finished twice: decided from what was observed, never from what
 //! the scenario was meant to show.
 
-use std::collections::HashMap;
-
 use crate::ledger::Ledger;
 use crate::ledger::books::CopyView;
 use crate::ledger::event::{LifeEnd, LifeId, MessageKey, Micros};
@@ -58,8 +56,6 @@ pub(super) struct Fates {
     first_return: Vec<Option<Micros>>,
     /// For each producer's broken channels: first and last number, and the highest that arrived.
     broken: Vec<Vec<(u32, u32, u32)>>,
-    /// By queue, producer and channel the first number that stood in the queue all the time.
-    standing: HashMap<(QueueId, ProducerId, u32), u32>,
 }
 
 impl Fates {
@@ -85,31 +81,8 @@ impl Fates {
                 |(first, last): &(u32, u32)| (*first, *last, highest_arrived(book, *first, *last));
             book.broken.iter().map(arrived).collect()
         });
-        let standing = standing(ledger);
-        Self { forgetful, first_return, broken: broken.collect(), standing }
+        Self { forgetful, first_return, broken: broken.collect() }
     }
-
-    /// The first number of the message's channel that stood in the queue all the time.
-    pub fn standing(&self, queue: QueueId, producer: ProducerId, channel: u32) -> Option<u32> {
-        self.standing.get(&(queue, producer, channel)).copied()
-    }
-}
-
-/// Never handed out and still there at the end. Asked only where publishers let messages expire.
-fn standing(ledger: &Ledger) -> HashMap<(QueueId, ProducerId, u32), u32> {
-    let mut standing = HashMap::new();
-    for (index, book) in ledger.producers.iter().enumerate() {
-        let producer = ProducerId::from_index(index);
-        if ledger.plan.producers[index].ttl.is_none() {
-            continue;
-        }
-        for (n, queue, copy) in book.messages.each(&ledger.routes) {
-            if copy.has(copy_flag::DRAINED) && !copy.has(copy_flag::SEEN) {
-                standing.entry((queue, producer, book.channel_of(n))).or_insert(n);
-            }
-        }
-    }
-    standing
 }
 
 /// The highest number between the two whose message the broker was seen to have: answered,
@@ -126,7 +99,7 @@ pub type Found = (Vec<Cause>, Vec<LifeId>);
 impl Ledger {
     /// What became of a copy that is gone and that nobody finished, rejected or turned away.
     pub(super) fn fate(&self, fates: &Fates, view: &CopyView) -> Count {
-        let rules = self.rules_for(fates, view);
+        let rules = self.rules_for(view);
         let Some(first) = rules.first() else { return Count::Lost };
         if !self.faults_for(fates, view).0.is_empty() {
             return Count::Lost;
@@ -144,7 +117,7 @@ impl Ledger {
         let (mut causes, lives) = match view.outcome {
             Count::Lost => {
                 let (mut faults, lives) = self.faults_for(fates, view);
-                faults.extend(self.rules_for(fates, view));
+                faults.extend(self.rules_for(view));
                 (faults, lives)
             }
             Count::Rejected => (vec![Cause::WorkerRejected], self.holder_of(view)),

@@ -78,6 +78,8 @@ pub struct Ledger {
     /// Copies that were acked and came again, by the life that acked them: examples, and
     /// how many.
     suspects: BTreeMap<LifeId, (Vec<MessageKey>, u64)>,
+    /// Copies that came to others while a life held them, likewise.
+    early: BTreeMap<LifeId, (Vec<MessageKey>, u64)>,
     /// From whom to whom redelivered copies went.
     moves: HashMap<Move, u64>,
     /// Deliveries that broke the order of a producer's numbers.
@@ -193,6 +195,7 @@ impl Ledger {
             unexpected: BTreeMap::new(),
             foreign: 0,
             suspects: BTreeMap::new(),
+            early: BTreeMap::new(),
             moves: HashMap::new(),
             disorder: Vec::new(),
             disorder_count: 0,

@@ -41,6 +41,9 @@ impl Ledger {
                 self.change_begun(change, queue, kind);
             }
             Event::ChangeEnded { change, .. } => self.change_ended(change),
+            Event::Excused { deliveries } => {
+                self.foreign = self.foreign.saturating_sub(deliveries);
+            }
             Event::ChangeDropped { change, .. } => {
                 if !self.changing.drop_pending(change) {
                     self.violation(None, "a change of the topology was dropped that never began");
@@ -200,6 +203,7 @@ impl Ledger {
             self.violation(None, what);
         }
         self.came_back(queue, back);
+        self.check_early(id, how);
     }
 
     /// From here on the broker sends nothing more to a life that is over.

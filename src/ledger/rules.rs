@@ -3,7 +3,7 @@
 use crate::ledger::Ledger;
 use crate::ledger::books::CopyView;
 use crate::ledger::event::Micros;
-use crate::ledger::fates::{Cause, Fates};
+use crate::ledger::fates::Cause;
 use crate::ledger::messages::copy_flag;
 use crate::ledger::paths::PathId;
 use crate::plan::model::{Confirms, Overflow, Queue, QueueKind};
@@ -41,7 +41,7 @@ impl Rules {
 
 impl Ledger {
     /// The rules that can have removed a copy which is gone.
-    pub(super) fn rules_for(&self, fates: &Fates, view: &CopyView) -> Vec<Cause> {
+    pub(super) fn rules_for(&self, view: &CopyView) -> Vec<Cause> {
         let taken = copy_flag::ACKED | copy_flag::REJECTED | copy_flag::LEFT;
         let held_for_good = view.copy.has(copy_flag::SEEN) && self.was_sent_for_good(view);
         if view.copy.has(taken) || held_for_good {
@@ -52,7 +52,7 @@ impl Ledger {
         if self.may_be_over_limit(view, queue) {
             rules.push(Cause::DeliveryLimit);
         }
-        if self.may_have_expired(fates, view, queue) {
+        if self.may_have_expired(view, queue) {
             rules.push(Cause::Ttl);
         }
         if self.may_have_been_dropped(view, queue) {
@@ -72,12 +72,12 @@ impl Ledger {
         limit.is_some_and(|limit| u64::from(view.copy.deliveries) > limit)
     }
 
-    fn may_have_expired(&self, fates: &Fates, view: &CopyView, queue: &Queue) -> bool {
+    fn may_have_expired(&self, view: &CopyView, queue: &Queue) -> bool {
         let Some(ttl) = self.ttl_of(view, queue) else { return false };
         let came =
             self.producers[view.message.producer.index()].schedule.published_at(view.message.n);
+        // The drain brings everything to the head of its queue, where messages expire.
         came + ttl <= self.queues[view.queue.index()].drained_at
-            && self.may_come_to_head(fates, view)
     }
 
     /// The time that a copy had; a dead letter has lost what its publisher gave it.
@@ -92,25 +92,6 @@ impl Ledger {
             (own, queue) => own.or(queue)?,
         };
         Some(Micros::try_from(ttl.as_micros()).unwrap_or(Micros::MAX))
-    }
-
-    /// A message expires at the head of its queue: not behind an earlier one of its channel that
-    /// was never handed out and is still there at the end.
-    fn may_come_to_head(&self, fates: &Fates, view: &CopyView) -> bool {
-        let queue = &self.plan.topology.queues[view.queue.index()];
-        if queue.message_ttl.is_some()
-            || view.path != PathId::NONE
-            || view.copy.has(copy_flag::SEEN)
-        {
-            return true;
-        }
-        let producer = view.message.producer;
-        if !self.keeps_order(view.queue, producer) {
-            return true;
-        }
-        let n = view.message.n;
-        let channel = self.producers[producer.index()].channel_of(n);
-        fates.standing(view.queue, producer, channel).is_none_or(|standing| n < standing)
     }
 
     fn may_have_been_dropped(&self, view: &CopyView, queue: &Queue) -> bool {

@@ -1,6 +1,8 @@
 //! Seeing messages: in the hands of workers, and in the queues at the end.
 
-use crate::ledger::event::{LifeId, MessageKey, Micros, Sighting};
+use std::collections::BTreeMap;
+
+use crate::ledger::event::{LifeEnd, LifeId, MessageKey, Micros, Sighting};
 use crate::ledger::history::StepKind;
 use crate::ledger::lives::{CopyPlace, Held, HeldState};
 use crate::ledger::messages::{Copy, NOBODY, again, copy_flag, message_flag};
@@ -10,9 +12,11 @@ use crate::ledger::{Ledger, Move};
 use crate::plan::model::{AckMode, QueueId, QueueKind};
 
 /// How many copies of each life that came again are kept as examples.
-const SUSPECTS: usize = 5;
+const EXAMPLES: usize = 5;
 /// How many breaches of order are kept as examples.
 const DISORDER: usize = 5;
+
+const STILL_HELD: &str = "it came again while another consumer holds it";
 
 /// A basic.deliver.
 #[derive(Debug, Clone, Copy)]
@@ -60,7 +64,7 @@ impl Ledger {
             self.note_move(id, seen, redelivered, before);
             if before.has(copy_flag::SEEN) {
                 self.lives[id.index()].counts.repeats += 1;
-                self.check_repeat(before, seen.message, redelivered, false)?;
+                self.check_repeat(before, seen.message, redelivered, Some(id))?;
             }
             self.came_again(seen, queue, before);
         }
@@ -114,13 +118,14 @@ impl Ledger {
         }
     }
 
-    /// A copy that was read before may come again, but not in every way.
+    /// A copy that was read before may come again, but not in every way. `reader` is a life, or
+    /// the drain.
     fn check_repeat(
         &mut self,
         before: Copy,
         message: MessageKey,
         redelivered: bool,
-        draining: bool,
+        reader: Option<LifeId>,
     ) -> Result<(), Broken> {
         let holder = &self.lives[usize::from(before.holder)];
         let (id, auto) = (holder.id, holder.ack == AckMode::Auto);
@@ -132,18 +137,29 @@ impl Ledger {
             return Err((Some(message), what.to_owned()));
         }
         let returned = before.has(copy_flag::RETURNED);
-        if !returned && (holder.is_live() || (holder.holds_on() && !draining)) {
-            let what = "it came again while another consumer holds it";
-            return Err((Some(message), what.to_owned()));
+        let other = reader.is_some_and(|reader| reader != id);
+        if !returned && holder.is_live() && other {
+            keep_example(&mut self.early, id, message);
+        } else if !returned && (holder.is_live() || (holder.holds_on() && reader.is_some())) {
+            return Err((Some(message), STILL_HELD.to_owned()));
         }
         if before.has(copy_flag::ACKED | copy_flag::REJECTED) {
-            let (examples, count) = self.suspects.entry(id).or_default();
-            *count += 1;
-            if examples.len() < SUSPECTS {
-                examples.push(message);
-            }
+            keep_example(&mut self.suspects, id, message);
         }
         Ok(())
+    }
+
+    /// The broker ends a subscription and gives what it held to others in one go, and nothing
+    /// orders what the two read. Whoever ended in any other way held it to that moment.
+    pub(super) fn check_early(&mut self, id: LifeId, how: LifeEnd) {
+        let Some((examples, count)) = self.early.remove(&id) else { return };
+        if how == LifeEnd::Failed {
+            return;
+        }
+        self.violation_count += count - examples.len() as u64;
+        for message in examples {
+            self.violation(Some(message), STILL_HELD);
+        }
     }
 
     /// Per producer, queue and worker the numbers rise, but for what is redelivered. What came
@@ -203,7 +219,7 @@ impl Ledger {
         }
         if self.kind(queue) != QueueKind::Stream {
             if before.has(copy_flag::SEEN) {
-                self.check_repeat(before, message, true, true)?;
+                self.check_repeat(before, message, true, None)?;
             }
             self.came_again(seen, queue, before);
         }
@@ -224,5 +240,15 @@ impl Ledger {
 
     pub(super) fn kind(&self, queue: QueueId) -> QueueKind {
         self.plan.topology.queues[queue.index()].kind
+    }
+}
+
+type Examples = BTreeMap<LifeId, (Vec<MessageKey>, u64)>;
+
+fn keep_example(kept: &mut Examples, life: LifeId, message: MessageKey) {
+    let (examples, count) = kept.entry(life).or_default();
+    *count += 1;
+    if examples.len() < EXAMPLES {
+        examples.push(message);
     }
 }

@@ -12,7 +12,7 @@ use crate::plan::names::{Kind, Thing};
 use crate::plan::triggers;
 use crate::scenario::collect::Collector;
 use crate::scenario::decode::Located;
-use crate::scenario::expect::{ByName, Counted, Counts, Expect, OrAny, Order};
+use crate::scenario::expect::{ByName, Counted, Counts, Expect, Latency, OrAny, Order};
 use crate::scenario::matcher::Matcher;
 use crate::scenario::mistake::Mistake;
 use crate::scenario::node::At;
@@ -153,6 +153,28 @@ fn whole_run(expect: &Expect, out: &mut Vec<Expectation>) {
         out.extend(matcher.map(|matcher| {
             let what = Expected::Duration(matcher);
             expectation("duration".into(), &duration.text, what, duration.at)
+        }));
+    }
+    if let Some(latency) = expect.latency.as_ref().and_then(|latency| latency.some()) {
+        latencies(latency, out);
+    }
+}
+
+fn latencies(latency: &Latency, out: &mut Vec<Expectation>) {
+    let Latency { p50, p90, p95, p99, p999, max } = latency;
+    let quantiles = [
+        ("p50", 0.5, p50),
+        ("p90", 0.9, p90),
+        ("p95", 0.95, p95),
+        ("p99", 0.99, p99),
+        ("p999", 0.999, p999),
+        ("max", 1.0, max),
+    ];
+    for (name, quantile, written) in quantiles {
+        let Some(written) = written else { continue };
+        out.extend(meaning::duration_matcher(written).map(|matcher| {
+            let what = Expected::Latency { quantile, matcher };
+            expectation(format!("latency.{name}"), &written.text, what, written.at)
         }));
     }
 }

@@ -214,12 +214,12 @@ impl Names {
     }
 
     /// An exchange that another entry sends to; RabbitMQ takes one that does not exist, and a
-    /// warning says what comes of it.
+    /// warning says what comes of it. `reach_a_queue` is how the other entry sends to a queue.
     pub fn exchange_or_missing(
         &self,
         name: &Located<String>,
         who: &str,
-        then: &str,
+        reach_a_queue: &str,
         found: &mut Collector,
     ) -> ExchangeRef {
         if name.value.is_empty() {
@@ -229,7 +229,10 @@ impl Names {
             return ExchangeRef::Declared(*id);
         }
         let mut warning = self.unknown(&name.value, name.at, who, Kind::Exchange);
-        warning.remark(then);
+        warning.remark("what goes there is dropped");
+        if let Some(Thing::Queue(_)) = self.get(&name.value) {
+            warning = warning.help(reach_a_queue);
+        }
         found.warn(warning);
         ExchangeRef::Missing(name.value.clone())
     }

@@ -53,7 +53,7 @@ fn which(entry: &Located<written::Reject>, found: &mut Collector) -> Option<Whic
         (None, Some(every), None) => Some(Which::Every(every.value.0)),
         (None, None, Some(share)) => Some(Which::Share(Share(share.value.0))),
         (None, None, None) => {
-            let text = "an entry of `reject` says which messages";
+            let text = "an entry of `reject` must say which messages";
             let mistake = Mistake::new(entry.at, text).needs(Whole::Node(entry.at));
             found.push(mistake.help(FORMS));
             None
@@ -66,7 +66,7 @@ fn which(entry: &Located<written::Reject>, found: &mut Collector) -> Option<Whic
             ];
             let mut places: Vec<_> = places.into_iter().flatten().collect();
             places.sort_by_key(|at| at.position());
-            let text = "an entry of `reject` says in one way which messages";
+            let text = "an entry of `reject` must say in one way which messages";
             let help =
                 "keep one of `messages`, `every` and `share`; make the other an entry of its own";
             found.push(Mistake::new(places[1], text).help(help));

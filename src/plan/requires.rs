@@ -28,9 +28,10 @@ fn range(text: &Located<String>, found: &mut Collector) -> Option<VersionReq> {
     };
     if !can_be_met(&range) {
         let message = format!("no version of RabbitMQ is `{}`", text.value);
-        found.push(Mistake::new(text.at, message).help(format!(
-            "all parts of a range must hold together, as in \">=3.10, <4.3\"; {FORMS}"
-        )));
+        found.push(
+            Mistake::new(text.at, message)
+                .help("all parts of a range must hold together, as in \">=3.10, <4.3\""),
+        );
         return None;
     }
     Some(range)

@@ -211,12 +211,13 @@ fn acks_elsewhere(entry: &Located<written::Worker>, found: &mut Collector) -> bo
 /// Only a stream has places to begin at.
 fn only_of_streams(entry: &written::Worker, queue: &Queue, found: &mut Collector) {
     if let Some(offset) = entry.offset.filter(|_| queue.kind != QueueKind::Stream) {
-        let text = match queue.temporary {
-            true => "`offset` is a place in a stream, and a temporary queue is none".to_owned(),
-            false => format!("`offset` is a place in a stream, and `{}` is none", queue.name),
+        let (what, help) = match queue.temporary {
+            true => ("a temporary queue".to_owned(), "consume from a queue with `type: stream`"),
+            false => (format!("`{}`", queue.name), "give the queue `type: stream`"),
         };
+        let text = format!("`offset` is a place in a stream, and {what} is none");
         let mistake = Mistake::new(offset.at, text).needs(Whole::All(&["topology", "queues"]));
-        found.push(mistake.help("give the queue `type: stream`, or leave `offset` out"));
+        found.push(mistake.help(format!("{help}, or leave `offset` out")));
     }
 }
 

@@ -173,7 +173,8 @@ async fn is_quiet(stage: &Arc<Stage>, pulse: &Pulse) -> bool {
         };
         let expires = expiring || plan.message_ttl.is_some();
         let moving = numbers.ready > 0 && (pulse.able[index] || expires);
-        if moving || numbers.consumers != slot.consumers.load(Ordering::SeqCst) {
+        let shown = stage.consumers_shown(QueueId::from_index(index));
+        if moving || numbers.consumers != shown {
             return false;
         }
     }

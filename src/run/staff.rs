@@ -293,6 +293,10 @@ async fn tell_noticed(life: &Life, read: bool) {
 async fn await_noticed(life: &Life) {
     let stage = &life.stage;
     let queue = stage.plan.workers[life.worker.index()].queue;
+    // Behind a dead one another becomes active, and the number stays as it is.
+    if !stage.shows_waiting(queue) {
+        return;
+    }
     let deadline = Instant::now() + NOTICE;
     while Instant::now() < deadline {
         let Some(real) = stage.real_name(queue) else { break };

@@ -12,9 +12,9 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::broker::{BrokerError, Space};
 use crate::ledger::event::{ChangeId, LifeId};
-use crate::ledger::facts::{Effect, ErrorFact, FaultFact, ObservationFact};
+use crate::ledger::facts::{Declared, Effect, ErrorFact, FaultFact, ObservationFact, ProbeFact};
 use crate::ledger::paths::Paths;
-use crate::plan::model::{KillHow, ProducerId, QueueId, Trigger, Variant, WorkerId};
+use crate::plan::model::{KillHow, ProducerId, QueueId, QueueKind, Trigger, Variant, WorkerId};
 use crate::plan::routing::Standing;
 use crate::run::asking::Asker;
 use crate::run::clock::Clock;
@@ -70,6 +70,10 @@ pub struct Stage {
     pub refused: Mutex<Vec<WorkerId>>,
     pub refusals: Refusals,
     pub observations: Mutex<Vec<ObservationFact>>,
+    pub probes: Mutex<Vec<ProbeFact>>,
+    pub declared: Mutex<Option<Declared>>,
+    /// Deliveries to workers of what probes published.
+    pub excused: AtomicU64,
     /// Actions that will happen by themselves: timers not yet due, acts under way, restarts.
     pub coming: AtomicUsize,
     /// Everything that triggers set off, in the order of the file.
@@ -189,6 +193,9 @@ impl Stage {
             refused: Mutex::default(),
             refusals: Refusals::new(&plan),
             observations: Mutex::default(),
+            probes: Mutex::default(),
+            declared: Mutex::default(),
+            excused: AtomicU64::new(0),
             coming: AtomicUsize::new(0),
             actions: planned(&plan),
             errands: Mutex::default(),
@@ -247,6 +254,19 @@ impl Stage {
     pub fn name_queue(&self, queue: QueueId, real: String) {
         lock(&self.names).insert(real.clone(), queue);
         *lock(&self.queues[queue.index()].real) = Some(real);
+    }
+
+    /// How many consumers the broker shows of a queue when it has given up all that are dead. Of
+    /// a quorum queue with a single active consumer it shows that one, and none that wait.
+    pub fn consumers_shown(&self, queue: QueueId) -> u64 {
+        let live = self.queues[queue.index()].consumers.load(Ordering::SeqCst);
+        if self.shows_waiting(queue) { live } else { live.min(1) }
+    }
+
+    /// Whether the broker counts every consumer of a queue.
+    pub fn shows_waiting(&self, queue: QueueId) -> bool {
+        let plan = &self.plan.topology.queues[queue.index()];
+        !(plan.single_active_consumer && plan.kind == QueueKind::Quorum)
     }
 
     /// The queue that has, or had, this name on the broker.

@@ -23,7 +23,7 @@ pub fn rows(books: &Books, causes: &Causes) -> Vec<CauseRow> {
             .iter()
             .map(|cause| sentence(books, *cause, group))
             .collect::<Vec<_>>()
-            .join("; or "),
+            .join(if *outcome == Count::OverLimit { ", and " } else { "; or " }),
     };
     causes.groups.iter().map(row).collect()
 }

@@ -49,6 +49,31 @@ fn a_violation_outweighs_everything_and_tells_the_history() {
     assert!(first.notes[0].starts_with("message 1: published"), "{first:?}");
 }
 
+/// The broker gives what it takes from a consumer to another, and who reads first is open. A
+/// worker that leaves by itself has what it holds until then.
+#[test]
+fn what_another_consumer_holds() {
+    for (how, sound) in [(LifeEnd::Failed, true), (STOPPED, false), (CRASH, false)] {
+        let (mut script, life) = started(MANUAL);
+        script.read(life, 1);
+        let other = script.subscribe(WorkerId(1));
+        script.reread(other, 1);
+        script.complete(other);
+        script.end_life(life, how);
+        script.end_life(other, STOPPED);
+        script.drain(Q, &[2, 3]);
+        match sound {
+            true => drop(script.sound_books()),
+            false => says(&script, "while another consumer holds it"),
+        }
+    }
+    let (mut script, life) = started(MANUAL);
+    script.read(life, 1);
+    script.reread(life, 1);
+    script.end_life(life, LifeEnd::Failed);
+    says(&script, "while another consumer holds it");
+}
+
 #[test]
 fn work_and_acks_of_what_was_not_delivered() {
     for (what, part) in [

@@ -154,6 +154,85 @@ fn workers_ack_and_reconnect() {
 }
 
 #[test]
+fn messages_have_priorities_and_lives_and_may_be_requests() {
+    for (keys, expected) in
+        [("priority: 5", "Some(Always(5))"), ("priority: [1, 255]", "Some(Cycle([1, 255]))")]
+    {
+        check(keys, producer(keys).priority, expected);
+    }
+    for (keys, expected) in
+        [("ttl: 1.5s", "Some(Always(1.5s))"), ("ttl: { range: [1ms, 1s] }", "Some(Range(1ms, 1s))")]
+    {
+        check(keys, producer(keys).ttl, expected);
+    }
+    check("rpc", producer("rpc: {}").rpc, "Some(5s)");
+    check("rpc", producer("rpc: { timeout: 1s }, confirms: true").rpc, "Some(1s)");
+    check("size", producer("size: 17MiB").size, "Some(Always(17825792))");
+}
+
+#[test]
+fn workers_reject_answer_and_begin_where_they_are_told() {
+    for (keys, expected) in [
+        (
+            "reject: [{ messages: [3, 7] }]",
+            "[Reject { which: Messages([3, 7]), requeue: false, using: Nack, times: None }]",
+        ),
+        (
+            "ack: never, reject: [{ every: 5, requeue: true, using: reject, times: 2 }]",
+            "[Reject { which: Every(5), requeue: true, using: Reject, times: Some(2) }]",
+        ),
+        (
+            "reject: [{ share: 2.5% }]",
+            "[Reject { which: Share(Share(250)), requeue: false, using: Nack, times: None }]",
+        ),
+    ] {
+        check(keys, worker(keys).rejects, expected);
+    }
+    check(
+        "reply",
+        worker("reply: \"{n} {producer}\"").reply.unwrap().parts,
+        r#"[Number, Text(" "), Producer]"#,
+    );
+    check("no reply", worker("priority: -3").reply, "None");
+    check("priority", worker("priority: -3").priority, "Some(-3)");
+    check("elsewhere", worker("ack: early, ack_on: another_channel").acks_elsewhere, "true");
+    for (offset, expected) in
+        [("first", "First"), ("last", "Last"), ("next", "Next"), ("7", "At(7)")]
+    {
+        let text = format!(
+            "scenario: t
+topology: {{ queues: [{{ name: s, type: stream, predeclared: true }}] }}
+workers: [{{ name: w, queue: s, offset: {offset}, ack: auto }}]"
+        );
+        let offset = plan(&text).variants[0].workers[0].offset;
+        check("offset", offset.unwrap(), expected);
+    }
+}
+
+#[test]
+fn queues_are_purged_and_deleted() {
+    let text = with(
+        "workers: [{ name: w, queue: q }]
+faults:
+- { purge: q, after: { finished: 3, of: q }, name: first }
+- { delete: q, after: { fault: first }, may_miss: true }",
+    );
+    let v = plan(&text).variants.remove(0);
+    let told: Vec<String> = v
+        .faults
+        .iter()
+        .map(|it| format!("{}, {:?}, {:?}", it.label, it.action, it.trigger))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "purge q, Purge(QueueId(0)), Count { event: Finished, n: 3, of: Queue(QueueId(0)) }",
+            "delete q, Delete(QueueId(0)), AfterFaults([FaultId(0)])"
+        ]
+    );
+}
+
+#[test]
 fn temporary_queues_belong_to_their_workers() {
     let v = plan(
         "scenario: pubsub

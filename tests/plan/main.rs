@@ -2,6 +2,8 @@
 
 mod actors;
 mod expectations;
+mod probes;
+mod queues;
 mod variants;
 
 use std::fmt::Debug;

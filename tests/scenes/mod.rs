@@ -92,6 +92,8 @@ impl Scene {
         for name in ["BROKER", "MANAGEMENT", "SERVER"] {
             command.env_remove(format!("RMQ_SCENARIO_{name}"));
         }
+        // Whoever runs the tests may keep a broker warm.
+        command.env("XDG_RUNTIME_DIR", self.dir.path());
         command.arg("run").arg(self.dir.path().join("scene.yaml")).args(&self.args);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command

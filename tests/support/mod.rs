@@ -11,7 +11,7 @@ use std::future::Future;
 use std::path::Path;
 use std::sync::LazyLock;
 
-use rmq_scenario::broker::{Broker, Choice};
+use rmq_scenario::broker::{Broker, Choice, Settings, Tls, locate};
 use tokio::runtime::Runtime;
 use tokio::sync::OnceCell;
 
@@ -28,18 +28,38 @@ pub fn program() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_rmq-scenario"))
 }
 
+/// Whether private nodes are in containers here, because an image was named or no server is
+/// installed. Their processes belong to the engine, and are not seen as those of a script are.
+pub fn contained() -> bool {
+    locate(None).is_err()
+}
+
 /// The private node of this test program, started by the first who asks.
 ///
 /// # Panics
 /// When there is none to start: these tests fail rather than pass without a broker.
 pub async fn node() -> &'static Broker {
     NODE.get_or_init(|| async {
-        let opened = Broker::open(Choice::Private { server: None }, program()).await;
+        let opened = Broker::open(
+            Choice::Private { server: None, settings: Settings::default() },
+            program(),
+        )
+        .await;
         opened.unwrap_or_else(|error| {
             panic!("{error} {:?}; scripts/test installs a RabbitMQ where it may", error.notes)
         })
     })
     .await
+}
+
+/// Any private node, entered as somebody else's broker by its administrator.
+pub fn administrator_of(broker: &Broker) -> Choice {
+    let facts = broker.facts().expect("it is private");
+    Choice::External {
+        url: format!("amqp://{}:{}@127.0.0.1:{}", facts.user, facts.password, facts.amqp),
+        management: Some(format!("http://127.0.0.1:{}", facts.management)),
+        tls: Tls::default(),
+    }
 }
 
 /// The address of the shared node as somebody else's broker: AMQP and management.
@@ -48,6 +68,7 @@ pub async fn as_external(user: &str, password: &str, vhost: &str) -> Choice {
     Choice::External {
         url: format!("amqp://{user}:{password}@127.0.0.1:{}/{vhost}", facts.amqp),
         management: Some(management().await),
+        tls: Tls::default(),
     }
 }
 

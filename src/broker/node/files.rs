@@ -12,17 +12,18 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-/// How often connections, channels and queues report to the management API. Its default of 5 s
-/// keeps a new connection invisible for as long; far below a second it costs under load.
-const STATISTICS_INTERVAL_MS: u64 = 1000;
+use super::container;
+use crate::broker::settings::Settings;
 
 /// A started node: where it is, and how to enter it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
     /// Holds everything the node writes.
     pub dir: PathBuf,
-    /// The Erlang machine, and the process group of what it starts.
+    /// The Erlang machine, and the process group of what it starts; of a container, its client.
     pub pid: u32,
+    /// The name of its container, if the node is in one.
+    pub container: Option<String>,
     /// The name service of the Erlang distribution, if it is a child of the keeper.
     pub epmd_pid: Option<u32>,
     pub amqp: u16,
@@ -83,43 +84,40 @@ pub(crate) fn secret() -> io::Result<String> {
 }
 
 /// Writes what the node reads at its start.
-pub(crate) fn write(facts: &Facts) -> io::Result<()> {
+pub(crate) fn write(facts: &Facts, settings: &Settings) -> io::Result<()> {
     let dir = &facts.dir;
-    fs::write(dir.join("rabbitmq.conf"), configuration(facts))?;
-    fs::write(dir.join("advanced.config"), ADVANCED)?;
-    fs::write(dir.join("enabled_plugins"), "[rabbitmq_management].\n")?;
+    fs::write(dir.join("rabbitmq.conf"), configuration(facts, settings))?;
+    fs::write(dir.join("advanced.config"), settings.advanced())?;
+    fs::write(dir.join("enabled_plugins"), PLUGINS)?;
     let cookie = dir.join(".erlang.cookie");
     fs::write(&cookie, secret()?)?;
     fs::set_permissions(cookie, fs::Permissions::from_mode(0o400))
 }
 
-fn configuration(facts: &Facts) -> String {
-    let Facts { amqp, management, distribution, user, password, .. } = facts;
-    // The alarms block publishers, which in a scenario looks like a fault. On a private node
-    // they would speak of the machine, not of the scenario: they fire only when it is exhausted.
-    // Without a name for the cluster, each greeting and some answers wait for the name service
-    // to tell the machine's name; where that is out of order, 5 s.
-    format!(
-        "cluster_name = rmq-scenario-{distribution}\n\
-         listeners.tcp.local = 127.0.0.1:{amqp}\n\
+pub(crate) const PLUGINS: &str = "[rabbitmq_management].\n";
+
+fn configuration(facts: &Facts, settings: &Settings) -> String {
+    let Facts { amqp, management, .. } = facts;
+    let listeners = format!(
+        "listeners.tcp.local = 127.0.0.1:{amqp}\n\
          management.tcp.ip = 127.0.0.1\n\
-         management.tcp.port = {management}\n\
-         default_user = {user}\n\
-         default_pass = {password}\n\
-         collect_statistics_interval = {STATISTICS_INTERVAL_MS}\n\
-         vm_memory_high_watermark.relative = 0.8\n\
-         disk_free_limit.absolute = 10MB\n"
-    )
+         management.tcp.port = {management}\n"
+    );
+    listeners + &anywhere(facts, settings)
 }
 
-/// Versions that deny transient queues, or will, are asked to permit them; as terms rather than
-/// as keys of `rabbitmq.conf`, because a version that does not know such a key does not start.
-/// The tick is how stale a quorum queue's numbers may be; its default is 5 s.
-const ADVANCED: &str = "\
-[{rabbit, [{permit_deprecated_features, #{transient_nonexcl_queues => true,
-                                          management_metrics_collection => true}},
-           {quorum_tick_interval, 1000}]}].
-";
+/// The configuration without the addresses to listen on, which a container has of its own.
+pub(crate) fn anywhere(facts: &Facts, settings: &Settings) -> String {
+    let Facts { distribution, user, password, .. } = facts;
+    // Without a name for the cluster, each greeting and some answers wait for the name service
+    // to tell the machine's name; where that is out of order, 5 s.
+    let own = format!(
+        "cluster_name = rmq-scenario-{distribution}\n\
+         default_user = {user}\n\
+         default_pass = {password}\n"
+    );
+    own + &settings.configuration()
+}
 
 /// The whole environment of the node, and of everything it starts.
 pub(crate) fn environment(facts: &Facts) -> Vec<(&'static str, OsString)> {
@@ -172,14 +170,38 @@ pub(crate) fn search_path() -> OsString {
     std::env::join_paths(dirs).unwrap_or(path)
 }
 
-/// The last lines of the node's log that say something.
+/// The lines of the node's log that say why it failed: what it called an error before it
+/// reported how its processes fell, or where there is none such, the last lines.
 pub(crate) fn log_tail(dir: &Path) -> Vec<String> {
     const LINES: usize = 12;
     let log = fs::read(dir.join(CONSOLE)).unwrap_or_default();
     let log = String::from_utf8_lossy(&log);
-    let said: Vec<&str> = log.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
+    let mut said = errors(&log);
+    if said.is_empty() {
+        said = log.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
+    }
     said[said.len().saturating_sub(LINES)..].iter().map(|&line| line.to_owned()).collect()
 }
+
+/// `2026-11-20 18:46:18.458391+00:00 [error] <0.138.0> You've tried to set …`, without what
+/// stands before the words.
+fn errors(log: &str) -> Vec<&str> {
+    let words = |line| {
+        let (_, rest) = str::split_once(line, " [error] <")?;
+        rest.split_once("> ").map(|(_, words)| words.trim_end())
+    };
+    let report = |words: &&str| {
+        ["supervisor:", "crasher:"]
+            .contains(&words.trim_start().split(' ').next().unwrap_or_default())
+    };
+    let noise =
+        |words: &&str| words.is_empty() || *words == "BOOT FAILED" || words.starts_with("====");
+    let said = log.lines().filter_map(words).take_while(|words| !report(words));
+    said.filter(|words| !noise(words)).collect()
+}
+
+/// How the names of nodes' directories begin.
+pub(crate) const DIRECTORY: &str = "rmq-scenario-";
 
 /// Where the node's output and its log go, below its directory.
 pub(crate) const CONSOLE: &str = "console.log";
@@ -187,7 +209,8 @@ pub(crate) const CONSOLE: &str = "console.log";
 /// Whether the node stopped because another program had taken one of its ports meanwhile.
 pub(crate) fn port_was_taken(dir: &Path) -> bool {
     let log = fs::read(dir.join(CONSOLE)).unwrap_or_default();
-    String::from_utf8_lossy(&log).contains("eaddrinuse")
+    let log = String::from_utf8_lossy(&log);
+    log.contains("eaddrinuse") || container::port_was_taken(&log)
 }
 
 /// Lets this process, and what it starts, open as many files as the system allows it: each
@@ -201,5 +224,25 @@ pub fn raise_open_files() {
     if now.current.is_some_and(|current| current < wanted) {
         // It is an improvement, not a need: without it a large scenario fails by itself, and says so.
         let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum: now.maximum });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_is_found_above_the_reports_of_a_fall() {
+        let log = "booting\n\
+                   2026-11-20 18:46:18.45+00:00 [error] <0.138.0> no setting of that name\n\
+                   2026-11-20 18:46:18.45+00:00 [error] <0.138.0>   Did you mean this?\n\
+                   \n\
+                   2026-11-20 18:46:18.45+00:00 [error] <0.138.0> \n\
+                   2026-11-20 18:46:18.45+00:00 [error] <0.138.0> BOOT FAILED\n\
+                   2026-11-20 18:46:18.45+00:00 [error] <0.138.0> ===========\n\
+                   2026-11-20 18:46:18.45+00:00 [notice] <0.44.0> going on\n\
+                   2026-11-20 18:46:19.45+00:00 [error] <0.138.0>     supervisor: {local,x}\n\
+                   2026-11-20 18:46:19.45+00:00 [error] <0.138.0>     reason: y\n";
+        assert_eq!(errors(log), ["no setting of that name", "  Did you mean this?"]);
     }
 }

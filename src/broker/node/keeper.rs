@@ -3,6 +3,7 @@
 //! It is told by the end of its standard input, a pipe whose other end the program holds. The
 //! kernel closes that end however the program ends, so the node goes with it after a normal
 //! end, a panic or a SIGKILL alike, and nobody has to look whether the program still lives.
+//! The first line that comes through that pipe are its orders.
 //! On its standard output it says, in one JSON object a line, what became of the node.
 
 use std::fs;
@@ -12,17 +13,25 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitCode, Stdio};
 
 use serde::{Deserialize, Serialize};
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::unix::pipe;
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::container::{self, Container};
 use super::end;
 use super::epmd;
 use super::files::{self, Facts, Reserved};
+use super::locate::Server;
+use crate::broker::settings::Settings;
 
-/// The first argument that makes this program a keeper; the second is the server script.
+/// The first argument that makes this program a keeper; the others are the words of a
+/// [`Server`].
 pub const KEEPER_WORD: &str = "keep-node";
+
+/// What the program may say after its orders: its end is not the node's, which stays until
+/// SIGTERM ends its keeper.
+pub(crate) const STAY: &str = "stay\n";
 
 /// What the keeper tells the program.
 #[derive(Debug, Serialize, Deserialize)]
@@ -36,15 +45,21 @@ pub(crate) enum Said {
     Failed { message: String },
 }
 
+/// What the program tells the keeper, in one line. Not as arguments, which others can read.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Orders {
+    pub settings: Settings,
+}
+
 /// The life of a keeper; for `main` when the first argument is [`KEEPER_WORD`].
 pub fn keep_node() -> ExitCode {
     std::panic::set_hook(Box::new(|panic| say(&Said::Failed { message: panic.to_string() })));
-    let Some(server) = std::env::args_os().nth(2) else {
-        say(&Said::Failed { message: format!("{KEEPER_WORD} needs the server script") });
+    let Some(server) = Server::from_words(std::env::args_os().skip(2)) else {
+        say(&Said::Failed { message: format!("{KEEPER_WORD} needs the server") });
         return ExitCode::from(70);
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let kept = runtime.and_then(|runtime| runtime.block_on(keep(Path::new(&server))));
+    let kept = runtime.and_then(|runtime| runtime.block_on(keep(&server)));
     match kept {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -63,19 +78,20 @@ fn say(said: &Said) {
     }
 }
 
-async fn keep(server: &Path) -> io::Result<()> {
+async fn keep(server: &Server) -> io::Result<()> {
     let _deaf = deaf()?;
     let mut program = Program::new()?;
+    let Some(orders) = program.orders().await? else { return Ok(()) };
     files::raise_open_files();
     let closed = fs::Permissions::from_mode(0o700);
-    let dir = tempfile::Builder::new().prefix("rmq-scenario-").permissions(closed).tempdir()?;
+    let dir = tempfile::Builder::new().prefix(files::DIRECTORY).permissions(closed).tempdir()?;
     // A link in the path of the temporary directory would hide it from a look at processes.
     let path = dir.path().canonicalize()?;
-    let mut node = Node { child: None, epmd: None, port: 0, dir: path };
-    let kept = node.live(server, &mut program).await;
-    node.end().await;
+    let mut node = Node { child: None, container: None, epmd: None, port: 0, dir: path };
+    let kept = node.live(server, &orders, &mut program).await;
+    let ended = node.end().await;
     end::remove(dir).await?;
-    kept
+    kept.and(ended)
 }
 
 /// Signals meant for the program, sent to a whole group or by name, must not end the keeper:
@@ -90,25 +106,47 @@ fn deaf() -> io::Result<Vec<Signal>> {
 }
 
 /// The program that this keeper serves, at the other end of standard input.
-struct Program(pipe::Receiver);
+struct Program(BufReader<pipe::Receiver>);
 
 impl Program {
     fn new() -> io::Result<Self> {
         use std::os::fd::AsFd;
         let stdin = io::stdin().as_fd().try_clone_to_owned()?;
-        Ok(Self(pipe::Receiver::from_owned_fd(stdin)?))
+        Ok(Self(BufReader::new(pipe::Receiver::from_owned_fd(stdin)?)))
     }
 
-    /// Returns when the program has closed its end, or is no more.
+    /// `None` when the program has ended before it gave any.
+    async fn orders(&mut self) -> io::Result<Option<Orders>> {
+        let mut line = String::new();
+        if self.0.read_line(&mut line).await? == 0 {
+            return Ok(None);
+        }
+        serde_json::from_str(&line).map(Some).map_err(io::Error::other)
+    }
+
+    /// Returns when the node shall end: when the program has closed its end or is no more, or,
+    /// if it wanted the node to stay, when somebody says so.
     async fn ended(&mut self) {
-        let mut ignored = [0; 64];
-        while self.0.read(&mut ignored).await.is_ok_and(|count| count > 0) {}
+        let mut said = String::new();
+        let mut stay = false;
+        while self.0.read_line(&mut said).await.is_ok_and(|count| count > 0) {
+            stay |= said == STAY;
+            said.clear();
+        }
+        if stay {
+            // Only what comes from now on counts. Without a way to hear it, nothing may stay.
+            if let Ok(mut told) = signal(SignalKind::terminate()) {
+                told.recv().await;
+            }
+        }
     }
 }
 
 /// The node's processes, as far as they have been started.
 struct Node {
     child: Option<Child>,
+    /// If it is in one: the name of the container.
+    container: Option<(Container, String)>,
     epmd: Option<Child>,
     /// Of the name service.
     port: u16,
@@ -117,8 +155,13 @@ struct Node {
 
 impl Node {
     /// From the start of the node to the end of the program.
-    async fn live(&mut self, server: &Path, program: &mut Program) -> io::Result<()> {
-        if !self.start(server).await? {
+    async fn live(
+        &mut self,
+        server: &Server,
+        orders: &Orders,
+        program: &mut Program,
+    ) -> io::Result<()> {
+        if !self.start(server, &orders.settings).await? {
             say(&self.exited(true));
             program.ended().await;
             return Ok(());
@@ -138,11 +181,12 @@ impl Node {
     }
 
     /// False when somebody else has taken a port meanwhile.
-    async fn start(&mut self, server: &Path) -> io::Result<bool> {
+    async fn start(&mut self, server: &Server, settings: &Settings) -> io::Result<bool> {
         let reserved = Reserved::new()?;
-        let mut facts = Facts {
+        let facts = Facts {
             dir: self.dir.clone(),
             pid: 0,
+            container: None,
             epmd_pid: None,
             amqp: reserved.amqp.local_addr()?.port(),
             management: reserved.management.local_addr()?.port(),
@@ -151,8 +195,38 @@ impl Node {
             user: "rmq-scenario".to_owned(),
             password: files::secret()?,
         };
-        self.port = facts.epmd;
         drop(reserved);
+        match server {
+            Server::Script(script) => self.start_script(script, facts, settings).await,
+            Server::Container(container) => self.start_container(container, facts, settings),
+        }
+    }
+
+    fn start_container(
+        &mut self,
+        container: &Container,
+        mut facts: Facts,
+        settings: &Settings,
+    ) -> io::Result<bool> {
+        let name = container::fresh_name()?;
+        facts.container = Some(name.clone());
+        let console = fs::File::create(facts.dir.join(files::CONSOLE))?;
+        // Known before it is made: nothing that happens in between may leave it behind.
+        self.container = Some((container.clone(), name));
+        let child = container.start(&facts, settings, console)?;
+        facts.pid = child.id().unwrap_or_default();
+        self.child = Some(child);
+        say(&Said::Started(facts));
+        Ok(true)
+    }
+
+    async fn start_script(
+        &mut self,
+        script: &Path,
+        mut facts: Facts,
+        settings: &Settings,
+    ) -> io::Result<bool> {
+        self.port = facts.epmd;
         self.epmd = epmd::start(&facts)?;
         if let Some(epmd) = &mut self.epmd {
             if !epmd::answers(epmd, facts.epmd).await? {
@@ -160,8 +234,8 @@ impl Node {
             }
             facts.epmd_pid = epmd.id();
         }
-        files::write(&facts)?;
-        let child = spawn(server, &facts)?;
+        files::write(&facts, settings)?;
+        let child = spawn(script, &facts)?;
         facts.pid = child.id().unwrap_or_default();
         self.child = Some(child);
         say(&Said::Started(facts));
@@ -169,7 +243,10 @@ impl Node {
     }
 
     /// Ends every process of the node.
-    async fn end(&mut self) {
+    async fn end(&mut self) -> io::Result<()> {
+        if let (Some((container, name)), Some(client)) = (&self.container, &mut self.child) {
+            return container.end(name, client).await;
+        }
         if let Some(child) = &mut self.child {
             end::group(child).await;
         }
@@ -183,6 +260,7 @@ impl Node {
             None => epmd::end_daemon(self.port).await,
         }
         end::strays(&self.dir, None).await;
+        Ok(())
     }
 }
 

@@ -4,17 +4,83 @@
 //! another user, or refuses, and drops the environment that makes a node private.
 
 use std::env;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use super::container::{Container, IMAGE_PREFIX};
 use crate::broker::error::{BrokerError, Kind};
 
 /// The environment variable that names the server script.
 pub const SERVER_VARIABLE: &str = "RMQ_SCENARIO_SERVER";
 
 const SCRIPT: &str = "rabbitmq-server";
+
+/// What starts a private node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Server {
+    Script(PathBuf),
+    Container(Container),
+}
+
+impl Server {
+    /// What [`locate`] finds, or an image where one was named; where nothing was named and no
+    /// server is installed, a container, if an engine answers.
+    ///
+    /// # Errors
+    /// When what was named cannot be run, or there is none.
+    pub async fn choose(server: Option<&Path>) -> Result<Self, BrokerError> {
+        let name = server.map(Path::to_owned).or_else(by_environment);
+        let image = name.as_ref().and_then(|it| it.to_str()?.strip_prefix(IMAGE_PREFIX));
+        if let Some(image) = image {
+            return Container::named(image).await.map(Self::Container);
+        }
+        match locate(server) {
+            Ok(script) => Ok(Self::Script(script)),
+            Err(error) if name.is_none() => Container::instead(error).await.map(Self::Container),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The same from whatever directory.
+    pub fn whole(self) -> Self {
+        match self {
+            Self::Script(path) => Self::Script(std::path::absolute(&path).unwrap_or(path)),
+            container => container,
+        }
+    }
+
+    /// As `--server` names it.
+    pub fn name(&self) -> PathBuf {
+        match self {
+            Self::Script(path) => path.clone(),
+            Self::Container(it) => PathBuf::from(format!("{IMAGE_PREFIX}{}", it.image)),
+        }
+    }
+
+    /// What the keeper is told of it on its command line.
+    pub fn words(&self) -> Vec<OsString> {
+        match self {
+            Self::Script(path) => vec![path.into()],
+            Self::Container(Container { engine, image }) => vec![engine.into(), image.into()],
+        }
+    }
+
+    /// The same from there.
+    pub fn from_words(mut words: impl Iterator<Item = OsString>) -> Option<Self> {
+        let first = PathBuf::from(words.next()?);
+        Some(match words.next().and_then(|image| image.into_string().ok()) {
+            None => Self::Script(first),
+            Some(image) => Self::Container(Container { engine: first, image }),
+        })
+    }
+}
+
+/// What the environment says, unless that is nothing.
+fn by_environment() -> Option<PathBuf> {
+    env::var_os(SERVER_VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
 
 /// Where packages put the script; `*` stands for anything in one component.
 const USUAL: [&str; 12] = [
@@ -41,8 +107,8 @@ pub fn locate(server: Option<&Path>) -> Result<PathBuf, BrokerError> {
     if let Some(path) = server {
         return named(path, "--server");
     }
-    if let Some(path) = env::var_os(SERVER_VARIABLE).filter(|value| !value.is_empty()) {
-        return named(Path::new(&path), SERVER_VARIABLE);
+    if let Some(path) = by_environment() {
+        return named(&path, SERVER_VARIABLE);
     }
     search(&env::var_os("PATH").unwrap_or_default(), &USUAL)
 }
@@ -56,7 +122,8 @@ fn named(path: &Path, by: &str) -> Result<PathBuf, BrokerError> {
     let wrong = |what: &str| {
         BrokerError::new(Kind::NoServer, format!("{by} {} {what}", path.display())).help(
             "name the server script itself, for example \
-             /usr/lib/rabbitmq/lib/rabbitmq_server-VERSION/sbin/rabbitmq-server",
+             /usr/lib/rabbitmq/lib/rabbitmq_server-VERSION/sbin/rabbitmq-server, \
+             or an image, as docker:rabbitmq:4-management",
         )
     };
     let about = fs::metadata(path).map_err(|error| wrong(&format!("cannot be used: {error}")))?;
@@ -82,7 +149,7 @@ fn usable(path: &Path) -> Option<PathBuf> {
     if is_program(path) { unwrapped(path) } else { None }
 }
 
-fn is_program(path: &Path) -> bool {
+pub(crate) fn is_program(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|it| it.is_file() && it.permissions().mode() & 0o111 != 0)
 }
 

@@ -37,7 +37,7 @@ impl<'f> QueueAction<'f> {
         let Self { word, queue, make } = self;
         options::check(entry, word, &[], found);
         self.moments(trigger, found);
-        let id = context.names.queue(queue, &format!("a fault `{word}`s"), found)?;
+        let id = context.names.queue(queue, &format!("a fault {word}s"), found)?;
         let written = &context.file.topology.queues[id.index()];
         if *word == "delete" && written.predeclared == Some(true) {
             let text = format!("queue `{}` was there before the run", &*queue.value);

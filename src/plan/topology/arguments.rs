@@ -11,8 +11,8 @@ use crate::scenario::mistake::Mistake;
 use crate::scenario::node::At;
 use crate::scenario::scalar::Scalar;
 
-/// The most milliseconds that RabbitMQ's timers take.
-const LONGEST_MS: i64 = 0xffff_ffff;
+/// The most milliseconds that RabbitMQ 3.10, 4.0 and 4.3 take: ten years.
+const LONGEST_MS: i64 = 315_360_000_000;
 
 /// A setting that has both a key and an argument.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,10 +110,12 @@ impl Settings {
             found.push(Mistake::new(value.at, text).help("keep one of them"));
             return;
         }
-        self.said.push((*setting, value.at, argument));
-        if let Err(expected) = self.take(*setting, value) {
-            let text = format!("`{argument}` must be {expected}");
-            found.push(Mistake::new(value.at, text).help(remedy(*setting, key)));
+        match self.take(*setting, value) {
+            Ok(()) => self.said.push((*setting, value.at, argument)),
+            Err(expected) => {
+                let text = format!("`{argument}` must be {expected}");
+                found.push(Mistake::new(value.at, text).help(remedy(*setting, key)));
+            }
         }
     }
 
@@ -138,11 +140,12 @@ impl Settings {
             (Setting::DeliveryLimit, Scalar::Int(limit)) if *limit >= -1 => {
                 self.delivery_limit = Some(*limit);
             }
-            (Setting::DeliveryLimit, _) => return Err("a whole number, at least 0, or -1"),
+            (Setting::DeliveryLimit, _) => {
+                return Err("a whole number, at least 0, or -1 for no limit");
+            }
             (Setting::MaxPriority, value) => {
                 let most = natural(value).and_then(|most| u8::try_from(most).ok());
-                let most = most.filter(|most| *most > 0);
-                self.max_priority = Some(most.ok_or("a whole number from 1 to 255")?);
+                self.max_priority = Some(most.ok_or("a whole number from 0 to 255")?);
             }
             (Setting::SingleActiveConsumer, Scalar::Bool(single)) => {
                 self.single_active_consumer = *single;
@@ -159,7 +162,10 @@ fn remedy(setting: Setting, key: &str) -> String {
         Setting::DeadLetter | Setting::DeadLetterKey | Setting::Strategy => {
             "the key `dead_letter` says the same: `dead_letter: { exchange: NAME }`".into()
         }
-        _ => format!("the key `{key}` says the same, with the units of this format"),
+        Setting::MessageTtl | Setting::Expires => {
+            format!("the key `{key}` says the same with a unit: `{key}: 5s`")
+        }
+        _ => format!("the key `{key}` says the same"),
     }
 }
 
@@ -175,8 +181,8 @@ fn milliseconds(value: &Scalar, least: i64) -> Result<Duration, &'static str> {
         Scalar::Int(ms) if (least..=LONGEST_MS).contains(ms) => {
             Ok(Duration::from_millis(u64::try_from(*ms).expect("it is not negative")))
         }
-        _ if least == 0 => Err("a whole number of milliseconds, 0 to 4294967295"),
-        _ => Err("a whole number of milliseconds, 1 to 4294967295"),
+        _ if least == 0 => Err("a whole number of milliseconds, from 0 to ten years"),
+        _ => Err("a whole number of milliseconds, from 1 to ten years"),
     }
 }
 

@@ -59,5 +59,6 @@ fn alternate(
     found: &mut Collector,
 ) -> ExchangeRef {
     let who = format!("what `{exchange}` has no queue for goes to the");
-    context.names.exchange_or_missing(name, &who, "what goes there is dropped", found)
+    let help = "name an exchange of type `fanout`, and bind the queue to it";
+    context.names.exchange_or_missing(name, &who, help, found)
 }

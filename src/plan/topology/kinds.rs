@@ -10,9 +10,11 @@ use crate::scenario::mistake::Mistake;
 
 /// Records every setting that no version knows for a queue of this type.
 pub fn check(queue: &Queue, settings: &Settings, found: &mut Collector) {
-    for (setting, at, word) in &settings.said {
+    let whole = settings.place(Setting::DeadLetter).is_some();
+    let part = |setting| whole && matches!(setting, Setting::DeadLetterKey | Setting::Strategy);
+    for (setting, at, word) in settings.said.iter().filter(|(setting, ..)| !part(*setting)) {
         if let Some(remedy) = unknown(queue.kind, *setting) {
-            let text = format!("a {} queue has no `{word}`", name(queue.kind));
+            let text = format!("a {} has no `{word}`", name(queue.kind));
             found.push(Mistake::new(*at, text).help(remedy));
         }
     }
@@ -21,8 +23,8 @@ pub fn check(queue: &Queue, settings: &Settings, found: &mut Collector) {
 
 fn name(kind: QueueKind) -> &'static str {
     match kind {
-        QueueKind::Classic => "classic",
-        QueueKind::Quorum => "quorum",
+        QueueKind::Classic => "classic queue",
+        QueueKind::Quorum => "quorum queue",
         QueueKind::Stream => "stream",
     }
 }
@@ -39,6 +41,9 @@ fn unknown(kind: QueueKind, setting: Setting) -> Option<&'static str> {
         }
         (Stream, Setting::MessageTtl) => {
             Some("a stream keeps its messages; the argument `x-max-age` lets old ones go")
+        }
+        (Stream, Setting::DeadLetter) => {
+            Some("nothing leaves a stream for another queue; use `type: classic` or `type: quorum`")
         }
         (Stream, _) => Some("use `type: classic` or `type: quorum`, or leave it out"),
         _ => None,

@@ -1,0 +1,84 @@
+//! The way to a broker: its address, the TLS on it, the heartbeat to ask for, and the stream
+//! that all of them lead to.
+
+use std::error::Error;
+use std::io;
+use std::net::TcpStream;
+use std::time::Duration;
+
+use async_compat::{Compat, CompatExt};
+use lapin::AsyncTcpStream;
+use lapin::tcp::RustlsConnector;
+
+use super::address::Address;
+use super::error::{BrokerError, Kind};
+use super::node::Facts;
+use super::tls::Trust;
+
+/// Everything it takes to open a connection.
+#[derive(Debug, Clone)]
+pub(crate) struct Route {
+    pub address: Address,
+    /// There exactly when the address asks for TLS.
+    pub trust: Option<Trust>,
+    /// What to ask the broker for; without it, what it proposes.
+    pub heartbeat: Option<Duration>,
+}
+
+/// What AMQP is spoken on.
+pub(crate) type Stream = AsyncTcpStream<Compat<tokio::net::TcpStream>>;
+
+impl Route {
+    /// To a node of ours.
+    pub fn private(facts: &Facts) -> Self {
+        let address = Address {
+            secure: false,
+            host: "127.0.0.1".to_owned(),
+            port: facts.amqp,
+            user: facts.user.clone(),
+            password: facts.password.clone(),
+            vhost: "/".to_owned(),
+        };
+        Self { address, trust: None, heartbeat: None }
+    }
+
+    /// The same way into another virtual host.
+    pub fn with_vhost(&self, vhost: &str) -> Self {
+        Self { address: self.address.with_vhost(vhost), ..self.clone() }
+    }
+
+    /// The stream, with TLS where the address asks for it, and the socket below: cutting that
+    /// cuts the stream without a word of either protocol.
+    pub async fn open(&self) -> io::Result<(Stream, TcpStream)> {
+        let socket =
+            tokio::net::TcpStream::connect((&*self.address.host, self.address.port)).await?;
+        socket.set_nodelay(true)?;
+        let socket = socket.into_std()?;
+        let below = socket.try_clone()?;
+        let plain = tokio::net::TcpStream::from_std(socket)?.compat();
+        let stream = AsyncTcpStream::Plain(plain);
+        let stream = match &self.trust {
+            None => stream,
+            Some(trust) => {
+                let connector = RustlsConnector::from(trust.config.clone());
+                stream.into_rustls(&connector, &self.address.host).await?
+            }
+        };
+        Ok((stream, below))
+    }
+
+    /// Nobody answers there, or not in a way that we understand.
+    pub fn unreachable(&self, error: &(dyn Error + 'static)) -> BrokerError {
+        let Self { address, trust, .. } = self;
+        if let Some((why, help)) = trust.as_ref().and_then(|trust| trust.explain(error)) {
+            return BrokerError::new(Kind::Tls, format!("connecting to {address} failed: {why}"))
+                .help(help);
+        }
+        let failed =
+            BrokerError::new(Kind::Unreachable, format!("connecting to {address} failed: {error}"));
+        let usual = if address.secure { 5671 } else { 5672 };
+        failed.help(format!(
+            "is RabbitMQ running there, and is this its AMQP port ({usual} unless changed)?"
+        ))
+    }
+}

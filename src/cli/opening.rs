@@ -1,0 +1,49 @@
+//! Which broker a run gets: the one that is named, else the one that was kept warm, else one of
+//! its own.
+
+use std::path::{Path, PathBuf};
+
+use crate::broker::{Broker, BrokerError, Choice, Settings, Tls, Warm, warm};
+use crate::cli::args::RunArgs;
+
+/// Opens it. What takes time, and what is not as it was left, is said through `note`.
+pub async fn open(
+    args: &RunArgs,
+    keeper: &Path,
+    note: &mut impl FnMut(&str),
+) -> Result<Broker, BrokerError> {
+    if let Some(url) = &args.broker {
+        let (management, tls) = (args.management.clone(), Tls::from(&args.tls));
+        return Broker::open(Choice::External { url: url.clone(), management, tls }, keeper).await;
+    }
+    if args.server.is_none()
+        && let Some(broker) = open_warm(keeper, note).await
+    {
+        return Ok(broker);
+    }
+    // A private node takes seconds to boot; silence would look like a hang.
+    note("starting a private RabbitMQ …");
+    let server = args.server.as_ref().map(PathBuf::from);
+    Broker::open(Choice::Private { server, settings: Settings::default() }, keeper).await
+}
+
+/// The warm broker, if there is one that answers; if there only was one, that is told.
+async fn open_warm(keeper: &Path, note: &mut impl FnMut(&str)) -> Option<Broker> {
+    match warm() {
+        Warm::Absent => None,
+        Warm::Standing(standing) => {
+            match Broker::open(Choice::Warm(standing), keeper).await {
+                Ok(broker) => return Some(broker),
+                Err(error) => {
+                    note(&format!("the warm RabbitMQ is not used: {error}"));
+                }
+            }
+            None
+        }
+        Warm::Fallen(standing) => {
+            note("the warm RabbitMQ has died; `rmq-scenario broker up` starts another");
+            standing.forget().await;
+            None
+        }
+    }
+}
