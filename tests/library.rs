@@ -12,6 +12,7 @@ use std::sync::OnceLock;
 use lessons::altered::{self, Altered};
 use lessons::outcome::{Outcome, run};
 use lessons::{Lesson, all, table};
+use pages::page;
 use support::{block_on, node};
 
 /// The alterations that must fail on the broker under test.
@@ -115,4 +116,18 @@ fn a_broken_lesson_with_a_broker_of_its_own_fails() {
     let own = alterations().into_iter().filter(|altered| altered.lesson().wants_own_broker());
     let pairs = own.zip(&on_their_own().1);
     assert_none(pairs.filter_map(|(altered, outcome)| altered.complaint(outcome)));
+}
+
+#[test]
+fn what_differs_by_version_is_shown_by_lessons() {
+    let rows = page("README.md").rows("");
+    let differing = |row: &Vec<String>| {
+        assert!(row[1] != row[2] || row[2] != row[3], "{row:?} differs nowhere");
+        let (_, link) = row[4].rsplit_once("](scenarios/").expect("a row links to its lesson");
+        link.trim_end_matches(".yaml)").to_owned()
+    };
+    let told: BTreeSet<String> = rows.iter().map(differing).collect();
+    let depends = |lesson: &Lesson| lesson.text.contains("requires: { rabbitmq: ");
+    let depending = all().into_iter().filter(depends).map(|lesson| lesson.name);
+    assert_eq!(told, depending.collect(), "the README tells of each lesson with versions");
 }

@@ -93,8 +93,8 @@ const ALTERED: &[Altered] = &[
     // A queue that knows no priorities.
     altered("priorities", "max_priority: 10", "durable: true", "producers.urgent.delivered"),
     altered("publisher_confirms", "overflow: reject-publish", "overflow: drop-head", "refused"),
-    // An exchange that looks at keys.
-    altered("pubsub", "type: fanout", "type: direct", "delivered"),
+    // Nobody comes late.
+    altered("pubsub", "    start: { after: { confirmed: 10, of: emit_log } }\n", "", "queues.latecomer.expected"),
     // Declared again as it is.
     altered("redeclare_conflict", "durable: false", "durable: true", "probes.2.expect_error"),
     // Rejected ones are gone instead of on their way to the second queue.

@@ -27,12 +27,13 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The README and everything in `docs`.
+/// The README, that of the lessons, and everything in `docs`.
 pub fn pages() -> Vec<Page> {
     let docs = fs::read_dir(root().join("docs")).expect("there is a folder docs");
     let names =
         docs.map(|entry| Path::new("docs").join(entry.expect("it can be read").file_name()));
-    let mut paths: Vec<PathBuf> = names.chain([PathBuf::from("README.md")]).collect();
+    let mut paths: Vec<PathBuf> =
+        names.chain(["README.md", "scenarios/README.md"].map(PathBuf::from)).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
     paths.sort();
     assert!(paths.len() >= 4, "pages are missing: {paths:?}");
