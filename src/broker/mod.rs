@@ -153,11 +153,6 @@ impl Broker {
         self.standing.is_some()
     }
 
-    /// The heartbeat to ask for on connections from now on.
-    pub fn set_heartbeat(&mut self, heartbeat: Option<Duration>) {
-        self.route.heartbeat = heartbeat;
-    }
-
     /// Whether it is a warm one that has ended meanwhile.
     pub fn has_fallen(&self) -> bool {
         self.standing.as_ref().is_some_and(Standing::has_fallen)

@@ -5,19 +5,39 @@ use std::path::{Path, PathBuf};
 
 use crate::broker::{Broker, BrokerError, Choice, Settings};
 use crate::cli::args::RunArgs;
-use crate::plan::model::Variant;
+use crate::plan::model::{Scenario, Variant};
 
 /// All that are open.
 pub struct Brokers<'a> {
     usual: Broker,
+    usual_settings: Settings,
     own: Option<(Settings, Broker)>,
     args: &'a RunArgs,
     keeper: &'a Path,
 }
 
 impl<'a> Brokers<'a> {
-    pub fn new(usual: Broker, args: &'a RunArgs, keeper: &'a Path) -> Self {
-        Self { usual, own: None, args, keeper }
+    /// `usual` was opened with these settings.
+    pub fn new(
+        usual: Broker,
+        usual_settings: Settings,
+        args: &'a RunArgs,
+        keeper: &'a Path,
+    ) -> Self {
+        Self { usual, usual_settings, own: None, args, keeper }
+    }
+
+    /// The settings of the usual broker: where all variants want the same, those, so that no
+    /// second node is started.
+    pub fn usual_settings(scenarios: &[Scenario]) -> Settings {
+        let mut variants = scenarios.iter().flat_map(|scenario| &scenario.variants);
+        let wanted = |variant: &Variant| match Self::wants_own(variant) {
+            true => Settings::from(&variant.broker),
+            false => Settings::default(),
+        };
+        let first = variants.next().map(wanted).unwrap_or_default();
+        let same = variants.all(|variant| wanted(variant) == first);
+        if same { first } else { Settings::default() }
     }
 
     /// The one for whoever wants nothing special.
@@ -40,12 +60,12 @@ impl<'a> Brokers<'a> {
         variant: &Variant,
         note: &mut impl FnMut(&str),
     ) -> Result<(), BrokerError> {
-        self.usual.set_heartbeat(variant.broker.heartbeat);
         if !Self::wants_own(variant) {
             return Ok(());
         }
         let settings = Settings::from(&variant.broker);
-        if self.own.as_ref().is_some_and(|(known, _)| *known == settings) {
+        let known = self.own.as_ref().is_some_and(|(known, _)| *known == settings);
+        if known || settings == self.usual_settings {
             return Ok(());
         }
         if let Some((_, last)) = self.own.take() {
@@ -62,7 +82,7 @@ impl<'a> Brokers<'a> {
     /// What was made ready for the variant.
     pub fn of(&self, variant: &Variant) -> &Broker {
         match &self.own {
-            Some((_, own)) if Self::wants_own(variant) => own,
+            Some((settings, own)) if *settings == Settings::from(&variant.broker) => own,
             _ => &self.usual,
         }
     }

@@ -130,6 +130,7 @@ impl Session<'_, '_> {
             true => broker.shared_space(&id),
             false => broker.space(&id).await?,
         };
+        let space = variant.broker.heartbeat.map_or(space.clone(), |it| space.beating(it));
         let plan = Arc::new(variant.clone());
         let (notices, mut heard) = mpsc::unbounded_channel::<String>();
         let display = &mut console.display;

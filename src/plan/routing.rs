@@ -2,7 +2,8 @@
 //!
 //! Sources: the AMQP 0-9-1 model, RabbitMQ's `rabbit_exchange_type_*` modules, and
 //! measurements on 3.10, 4.0 and 4.3 (`#` matches the empty key, an empty word is a word,
-//! a queue reached on two paths gets one copy, header values compare with their types).
+//! a queue reached on two paths gets one copy, header values compare with their types, but numbers
+//! by their value).
 
 use crate::plan::model::{
     Binding, BoundTo, ExchangeId, ExchangeKind, ExchangeRef, QueueId, Topology,
@@ -122,7 +123,11 @@ pub fn route(topology: &Topology, standing: &Standing, envelope: Envelope<'_>) -
             continue;
         }
         if id == ExchangeId(0) {
-            queues.extend(named(topology, standing, envelope.routing_key));
+            // Its bindings are only looked up for what is published to it: as an alternate it
+            // leads nowhere.
+            if envelope.exchange == id {
+                queues.extend(named(topology, standing, envelope.routing_key));
+            }
             continue;
         }
         let exchange = &topology.exchanges[id.index()];
@@ -194,11 +199,29 @@ fn words_match(pattern: &[&str], key: &[&str]) -> bool {
     pattern[p..].iter().all(|word| *word == "#")
 }
 
+/// Numbers are equal when their values are, whole or not; nothing else equals a value of another
+/// type.
+fn equal(sent: &Scalar, wanted: &Scalar) -> bool {
+    match (sent, wanted) {
+        (Scalar::Int(whole), Scalar::Float(float)) | (Scalar::Float(float), Scalar::Int(whole)) => {
+            same_number(*whole, *float)
+        }
+        (sent, wanted) => sent == wanted,
+    }
+}
+
+/// Exactly, as Erlang compares them: without rounding the whole number to a float.
+fn same_number(whole: i64, float: f64) -> bool {
+    const LIMIT: f64 = 9_223_372_036_854_775_808.0;
+    let fits = float.fract() == 0.0 && (-LIMIT..LIMIT).contains(&float);
+    fits && float as i64 == whole
+}
+
 /// Arguments that begin with `x-` are not compared. Without any other, `all` matches
 /// everything and `any` nothing.
 fn headers_match(binding: &Binding, headers: &[(String, Scalar)]) -> bool {
     let sent = |name: &str, value: &Scalar| {
-        headers.iter().any(|(n, v)| n == name && v != &Scalar::Null && v == value)
+        headers.iter().any(|(n, v)| n == name && v != &Scalar::Null && equal(v, value))
     };
     let mut wanted = binding.headers.iter().filter(|(name, _)| !name.starts_with("x-"));
     if binding.match_any {
@@ -263,12 +286,16 @@ mod tests {
     }
 
     #[test]
-    fn headers_compare_with_their_types() {
+    fn headers_compare_with_their_types_and_numbers_by_their_value() {
         let text = |t: &str| Scalar::Text(t.to_owned());
         for (wanted, any, sent, expected) in [
             (vec![("a", Scalar::Int(1))], false, vec![("a", Scalar::Int(1))], true),
             (vec![("a", Scalar::Int(1))], false, vec![("a", text("1"))], false),
-            (vec![("a", Scalar::Int(1))], false, vec![("a", Scalar::Float(1.0))], false),
+            (vec![("a", Scalar::Int(1))], false, vec![("a", Scalar::Float(1.0))], true),
+            (vec![("a", Scalar::Float(1.0))], false, vec![("a", Scalar::Int(1))], true),
+            (vec![("a", Scalar::Float(1.5))], false, vec![("a", Scalar::Int(1))], false),
+            (vec![("a", Scalar::Int(i64::MAX))], false, vec![("a", Scalar::Float(9.3e18))], false),
+            (vec![("a", Scalar::Int(1))], false, vec![("a", Scalar::Bool(true))], false),
             (vec![("a", Scalar::Bool(true))], true, vec![("a", Scalar::Bool(true))], true),
             (vec![], false, vec![("a", Scalar::Int(1))], true),
             (vec![], true, vec![("a", Scalar::Int(1))], false),
@@ -376,8 +403,8 @@ mod tests {
             to: BoundTo::Exchange(ExchangeId(to)),
             ..bind(from, 0, key)
         };
-        // direct -> topic for "t.x", and round again; what direct has nothing for goes to
-        // topic's sibling by the name of its queue.
+        // direct -> topic for "t.x", and round again; what direct has nothing for goes to the
+        // default exchange, which as an alternate leads nowhere.
         topology.bindings.push(between(1, 3, "t.x"));
         topology.bindings.push(between(3, 1, "#"));
         topology.exchanges[1].alternate = declared(0);
@@ -388,7 +415,7 @@ mod tests {
         for (from, key, expected) in [
             (1, "t.x", vec![0]),
             (3, "other", vec![0, 1]),
-            (1, "b", vec![1]),
+            (1, "b", vec![]),
             (1, "n", vec![]),
             (4, "b", vec![]),
         ] {

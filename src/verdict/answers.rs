@@ -6,7 +6,6 @@ use serde_json::Value;
 use crate::diagnostic::Diagnostic;
 use crate::ledger::facts::{ErrorFact, Facts, ProbeFact, Said};
 use crate::plan::model::{Expectation, Expected, ExpectedError, Probe, Variant};
-use crate::scenario::At;
 use crate::verdict::expect::Finding;
 use crate::verdict::model::ProbeRow;
 
@@ -172,8 +171,8 @@ fn named(probe: &Probe) -> String {
     format!("{} {}", probe.operation.word(), probe.about).trim_end().to_owned()
 }
 
-/// Errors that probes were told and that the file says nothing about, with the probes' places.
-pub fn refusals(variant: &Variant, facts: &Facts) -> Vec<(At, Diagnostic)> {
+/// Errors that probes were told and that the file says nothing about, by the probes' indexes.
+pub fn refusals(variant: &Variant, facts: &Facts) -> Vec<(usize, Diagnostic)> {
     let spoken_of = |probe: usize| {
         variant.expectations.iter().any(|expectation| {
             matches!(&expectation.what, Expected::Told { probe: known, .. } if *known == probe)
@@ -185,7 +184,7 @@ pub fn refusals(variant: &Variant, facts: &Facts) -> Vec<(At, Diagnostic)> {
         let probe = &variant.probes[fact.probe];
         let text = format!("the probe {} was told {}", named(probe), said_text(&fact.said));
         let help = "if the error is the lesson, expect it: `expect_error: { code: …, text: … }`";
-        (probe.at, Diagnostic::error(text).help(help))
+        (fact.probe, Diagnostic::error(text).help(help))
     };
     silent.map(diagnostic).collect()
 }

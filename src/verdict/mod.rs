@@ -153,9 +153,10 @@ impl Judgement {
 
     /// A probe shows an answer; one that is an error must be expected.
     fn refusals(&mut self, scenario: &Scenario, variant: &Variant, facts: &Facts) {
-        for (at, diagnostic) in answers::refusals(variant, facts) {
+        for (probe, diagnostic) in answers::refusals(variant, facts) {
             self.worsen(Verdict::Fail, diagnostic.message.clone());
-            self.diagnostics.push(diagnostic.at(scenario.source.place(at)));
+            let place = scenario.source.place(variant.probes[probe].at);
+            self.diagnostics.push(diagnostic.at(place));
         }
     }
 
