@@ -1,5 +1,8 @@
 //! The pages of the documentation: their blocks of code, their tables, their headings and links.
 
+// Each test program uses a part of this.
+#![allow(dead_code)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -24,12 +27,13 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The README and everything in `docs`.
+/// The README, that of the lessons, and everything in `docs`.
 pub fn pages() -> Vec<Page> {
     let docs = fs::read_dir(root().join("docs")).expect("there is a folder docs");
     let names =
         docs.map(|entry| Path::new("docs").join(entry.expect("it can be read").file_name()));
-    let mut paths: Vec<PathBuf> = names.chain([PathBuf::from("README.md")]).collect();
+    let mut paths: Vec<PathBuf> =
+        names.chain(["README.md", "scenarios/README.md"].map(PathBuf::from)).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
     paths.sort();
     assert!(paths.len() >= 4, "pages are missing: {paths:?}");
@@ -81,12 +85,10 @@ impl Page {
         let mut rows = Vec::new();
         let mut wanted = None;
         for line in self.prose() {
-            let Some(line) = line.strip_prefix('|') else {
+            let Some(cells) = Self::cells(line) else {
                 wanted = None;
                 continue;
             };
-            let cells: Vec<String> =
-                line.trim_end_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
             match wanted {
                 None => wanted = Some(cells[0] == heading),
                 Some(true) if !cells[0].starts_with("---") => rows.push(cells),
@@ -95,6 +97,12 @@ impl Page {
         }
         assert!(!rows.is_empty(), "{} has no table of `{heading}`", self.path.display());
         rows
+    }
+
+    /// The cells of a line, where it is one of a table.
+    pub fn cells(line: &str) -> Option<Vec<String>> {
+        let cells = line.strip_prefix('|')?.trim_end_matches('|').split('|');
+        Some(cells.map(|cell| cell.trim().to_owned()).collect())
     }
 
     /// What stands in backticks in the first cells of those tables.
