@@ -191,7 +191,7 @@ fn the_life_of_a_warm_broker() {
         assert!(warm.elapsed() < cold, "nothing is gained: {:?}, {cold:?}", warm.elapsed());
         let report = fs::read(world.dir.path().join("report.json")).unwrap();
         let report: Value = serde_json::from_slice(&report).unwrap();
-        assert_eq!(report["broker"]["kind"], "warm");
+        assert_eq!(report["broker"]["kind"], "private");
     }
     let status = world.call(&["broker", "status"]).exits(0);
     status.says(&amqp).says(" MB\n").says("0 virtual hosts of runs").says("is up since 20");

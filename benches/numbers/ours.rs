@@ -50,7 +50,7 @@ async fn play(broker: &Broker, text: &str) -> (Books, Facts) {
     let space = broker.space(&id).await.expect("a space");
     let (_stop, interrupted) = tokio::sync::watch::channel(false);
     let (notices, _heard) = tokio::sync::mpsc::unbounded_channel();
-    let audience = Audience { interrupted, progress: &mut |_| {}, notices };
+    let audience = Audience { interrupted, progress: &mut |_| {}, notices, inspects: false };
     let plan = Arc::new(scenario.variants[0].clone());
     let played = run::run(plan, id, space.clone(), audience).await.expect("it runs");
     space.close().await.expect("the space goes");

@@ -7,9 +7,11 @@
 mod address;
 mod error;
 mod greeting;
+mod inspect;
 mod link;
 mod management;
 mod node;
+mod probe;
 mod remains;
 mod route;
 mod settings;
@@ -31,6 +33,7 @@ use space::Home;
 use tls::Trust;
 
 pub use error::{BrokerError, Kind};
+pub use inspect::Inspection;
 pub use link::Link;
 pub use management::{Contents, Unacked};
 pub use node::{
@@ -140,13 +143,14 @@ impl Broker {
         &self.version
     }
 
-    /// `private`, `warm` or `external`.
+    /// `private` or `external`; a warm one is a private one that outlives its runs.
     pub fn kind(&self) -> &'static str {
-        match (&self.node, &self.standing) {
-            (Some(_), _) => "private",
-            (_, Some(_)) => "warm",
-            _ => "external",
-        }
+        if self.node.is_some() || self.is_warm() { "private" } else { "external" }
+    }
+
+    /// Whether it was left standing for runs to come.
+    pub fn is_warm(&self) -> bool {
+        self.standing.is_some()
     }
 
     /// Whether it is a warm one that has ended meanwhile.

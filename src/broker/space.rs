@@ -115,6 +115,14 @@ impl Space {
         }
     }
 
+    /// Whether something with this name on the broker was declared here.
+    pub(super) fn is_ours(&self, name: &str) -> bool {
+        match &self.0.home {
+            Home::Vhost => true,
+            Home::Prefix(prefix) => name.starts_with(prefix),
+        }
+    }
+
     /// What the broker said, in the words of the file: without our prefix, and with the name of
     /// the virtual host that every file believes in.
     pub fn as_the_file_says(&self, text: &str) -> String {
@@ -223,10 +231,33 @@ impl Space {
     /// Messages of a queue (by its name on the broker) that consumers hold, asked just now.
     ///
     /// # Errors
-    /// When there is no management API, or it does not answer.
+    /// When there is no management API, it does not answer, or there is no such queue.
     pub async fn unacked(&self, queue: &str) -> Result<Unacked, BrokerError> {
-        let management = self.0.management.as_ref().ok_or_else(no_management)?;
-        management.unacked(self.vhost(), queue).await
+        let found = self.all_unacked().await?.into_iter().find(|(name, _)| name == queue);
+        found.map(|(_, unacked)| unacked).ok_or_else(|| {
+            let doing = format!("asking for the unacked messages of queue {queue:?}");
+            BrokerError::new(Kind::Protocol, format!("{doing} failed: there is no such queue"))
+        })
+    }
+
+    /// The same of every queue in the virtual host, by their names on the broker.
+    ///
+    /// # Errors
+    /// When there is no management API, or it does not answer.
+    pub async fn all_unacked(&self) -> Result<Vec<(String, Unacked)>, BrokerError> {
+        self.management()?.unacked(self.vhost()).await
+    }
+
+    /// How old the numbers of quorum queues and streams may be.
+    ///
+    /// # Errors
+    /// When there is no management API, whose numbers they are.
+    pub fn tick(&self) -> Result<Duration, BrokerError> {
+        self.management().map(Management::tick)
+    }
+
+    pub(super) fn management(&self) -> Result<&Management, BrokerError> {
+        self.0.management.as_ref().ok_or_else(no_management)
     }
 
     /// Removes the virtual host, or what was declared under the prefix. Done once; what failed
@@ -247,7 +278,7 @@ impl Space {
     }
 
     /// Before it is declared: if that is cut half-way, nobody knows how far it came.
-    async fn remember(&self, queues: Vec<String>, exchanges: Vec<String>) {
+    pub(super) async fn remember(&self, queues: Vec<String>, exchanges: Vec<String>) {
         if self.0.home == Home::Vhost {
             return;
         }

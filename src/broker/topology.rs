@@ -45,6 +45,7 @@ pub(super) async fn declare_exchange(
     names: &Names<'_>,
 ) -> Result<(), BrokerError> {
     let name = names.space.exchange_name(exchange);
+    let (kind, arguments) = form(exchange, names);
     let options = ExchangeDeclareOptions {
         passive: exchange.predeclared,
         durable: exchange.durable,
@@ -52,6 +53,13 @@ pub(super) async fn declare_exchange(
         internal: exchange.internal,
         ..ExchangeDeclareOptions::default()
     };
+    let declared = channel.exchange_declare(name.as_str().into(), kind, options, arguments);
+    let doing = || format!("declaring exchange {:?}", exchange.name);
+    declared.await.map_err(|error| BrokerError::amqp(&doing(), &error))
+}
+
+/// The type and the arguments of an exchange.
+pub(super) fn form(exchange: &Exchange, names: &Names<'_>) -> (ExchangeKind, FieldTable) {
     let kind = match exchange.kind {
         model::ExchangeKind::Direct => ExchangeKind::Direct,
         model::ExchangeKind::Fanout => ExchangeKind::Fanout,
@@ -62,9 +70,7 @@ pub(super) async fn declare_exchange(
     if let Some(alternate) = &exchange.alternate {
         insert(&mut arguments, "alternate-exchange", text(&names.exchange(alternate)));
     }
-    let declared = channel.exchange_declare(name.as_str().into(), kind, options, arguments);
-    let doing = || format!("declaring exchange {:?}", exchange.name);
-    declared.await.map_err(|error| BrokerError::amqp(&doing(), &error))
+    (kind, arguments)
 }
 
 /// Declares a queue; returns its name, which the broker chooses for a temporary one. One that
@@ -100,7 +106,7 @@ pub(super) async fn declare_queue(
 }
 
 /// The type is said explicitly, because a virtual host may have another default.
-fn queue_arguments(queue: &Queue, names: &Names<'_>) -> FieldTable {
+pub(super) fn queue_arguments(queue: &Queue, names: &Names<'_>) -> FieldTable {
     let mut table = raw(&queue.arguments);
     let kind = match queue.kind {
         QueueKind::Classic => "classic",
@@ -197,7 +203,7 @@ pub(super) async fn bind(
 }
 
 /// What a headers exchange compares; other exchanges compare no arguments.
-fn arguments(binding: &Binding, kind: model::ExchangeKind) -> FieldTable {
+pub(super) fn arguments(binding: &Binding, kind: model::ExchangeKind) -> FieldTable {
     let mut table = FieldTable::default();
     if kind == model::ExchangeKind::Headers {
         let how = if binding.match_any { "any" } else { "all" };

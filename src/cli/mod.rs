@@ -2,8 +2,10 @@
 
 pub mod args;
 mod broker;
+mod brokers;
 mod opening;
 mod run;
+mod session;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

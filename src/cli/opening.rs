@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use crate::broker::{Broker, BrokerError, Choice, Settings, Tls, Warm, warm};
 use crate::cli::args::RunArgs;
 
-/// Opens it. What takes time, and what is not as it was left, is said through `note`.
+/// Opens it; a private one with these settings. What takes time, and what is not as it was left,
+/// is said through `note`.
 pub async fn open(
     args: &RunArgs,
+    settings: Settings,
     keeper: &Path,
     note: &mut impl FnMut(&str),
 ) -> Result<Broker, BrokerError> {
@@ -17,6 +19,7 @@ pub async fn open(
         return Broker::open(Choice::External { url: url.clone(), management, tls }, keeper).await;
     }
     if args.server.is_none()
+        && settings.is_default()
         && let Some(broker) = open_warm(keeper, note).await
     {
         return Ok(broker);
@@ -24,7 +27,7 @@ pub async fn open(
     // A private node takes seconds to boot; silence would look like a hang.
     note("starting a private RabbitMQ …");
     let server = args.server.as_ref().map(PathBuf::from);
-    Broker::open(Choice::Private { server, settings: Settings::default() }, keeper).await
+    Broker::open(Choice::Private { server, settings }, keeper).await
 }
 
 /// The warm broker, if there is one that answers; if there only was one, that is told.

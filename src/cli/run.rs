@@ -4,41 +4,33 @@ use std::io::Write as _;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{mpsc, watch};
-use tokio::time::timeout;
+use tokio::sync::watch;
 
-use crate::broker::{Broker, BrokerError};
+use crate::broker::Broker;
 use crate::cli::args::RunArgs;
+use crate::cli::brokers::Brokers;
 use crate::cli::opening;
+use crate::cli::session::{NOT_RUN, Session, add};
 use crate::diagnostic::Diagnostic;
-use crate::ledger::facts::Cut;
-use crate::plan::model::{Scenario, Variant};
+use crate::plan;
+use crate::plan::model::Scenario;
 use crate::report::output::{Output, Target};
 use crate::report::progress::{Display, Mode};
 use crate::report::sinks::Sinks;
 use crate::report::style::{ColorChoice, Style, use_color};
 use crate::report::{BrokerInfo, FORMAT, Report, ScenarioReport, table};
-use crate::run::{Audience, Played};
 use crate::scenario::Source;
 use crate::verdict::model::{VariantReport, Verdict};
-use crate::{plan, verdict};
 
 /// The exit codes beside those of a verdict.
 const USAGE: u8 = 2;
 const WORLD: u8 = 3;
 const OURS: u8 = 70;
 const INTERRUPTED: u8 = 130;
-/// Why a variant has no numbers when somebody wanted the program to end.
-const NOT_RUN: &str = "interrupted, not run";
-/// How long cleaning up after one variant may take.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// How often the progress display learns something new.
-const TICK: Duration = Duration::from_millis(100);
 
 /// Runs the files and says how it went.
 pub fn main(args: &RunArgs) -> ExitCode {
@@ -96,8 +88,9 @@ async fn whole(
     let mut report = blank(args, scenarios);
     console.warn(args);
     let mut note = |said: &str| console.display.note(said);
+    let settings = Brokers::usual_settings(scenarios);
     let opened = tokio::select! {
-        opened = opening::open(args, &keeper, &mut note) => opened,
+        opened = opening::open(args, settings.clone(), &keeper, &mut note) => opened,
         Ok(_) = interrupted.wait_for(|stop| *stop) => {
             console.display.note("interrupted; nothing was run");
             let ended = (Verdict::Inconclusive, NOT_RUN);
@@ -116,11 +109,12 @@ async fn whole(
     };
     console.greet(&broker);
     report.broker = BrokerInfo { version: broker.version().to_owned(), kind: broker.kind() };
-    let session = Session { broker: &broker, interrupted: interrupted.clone() };
+    let mut brokers = Brokers::new(broker, settings, args, &keeper);
+    let session = Session { brokers: &mut brokers, interrupted: interrupted.clone() };
     let run = session.run_all(scenarios, &mut report, &mut sinks, console);
     // A panic is a bug of ours; what stands on the broker goes all the same.
     let panicked = AssertUnwindSafe(run).catch_unwind().await.is_err();
-    let closed = broker.close().await;
+    let closed = brokers.close().await;
     let interrupted = *interrupted.borrow();
     console.finish(&report, started.elapsed(), interrupted);
     let mut code = if interrupted { INTERRUPTED } else { report.verdict.exit_code() };
@@ -219,170 +213,14 @@ fn blank(args: &RunArgs, scenarios: &[Scenario]) -> Report {
     }
 }
 
-/// One broker, and the wish to end.
-struct Session<'a> {
-    broker: &'a Broker,
-    interrupted: watch::Receiver<bool>,
-}
-
-impl Session<'_> {
-    async fn run_all(
-        &self,
-        scenarios: &[Scenario],
-        report: &mut Report,
-        sinks: &mut Sinks,
-        console: &mut Console,
-    ) {
-        for scenario in scenarios {
-            report.scenarios.push(ScenarioReport {
-                scenario: scenario.name.clone(),
-                file: scenario.source.path.clone(),
-                verdict: Verdict::Skipped,
-                variants: Vec::new(),
-            });
-            for variant in &scenario.variants {
-                if *self.interrupted.borrow() {
-                    add(report, VariantReport::unknown(variant, Verdict::Inconclusive, NOT_RUN));
-                    continue;
-                }
-                let outcome = self.run_one(scenario, variant, console).await;
-                add(report, outcome);
-                // The final write tells if the file cannot be written.
-                let _ = sinks.save(report);
-            }
-            console.scenario(report.scenarios.last());
-        }
-    }
-
-    async fn run_one(
-        &self,
-        scenario: &Scenario,
-        variant: &Variant,
-        console: &mut Console,
-    ) -> VariantReport {
-        if let Some(reason) = unmet(variant, self.broker) {
-            return VariantReport::unknown(variant, Verdict::Skipped, reason);
-        }
-        if !variant.observations.is_empty() && !self.broker.has_management() {
-            let reason = "`observe` needs the management API, which does not answer";
-            let help = "rabbitmq-plugins enable rabbitmq_management, or leave `observe` out";
-            let mut outcome = VariantReport::unknown(variant, Verdict::Error, reason);
-            outcome.diagnostics.push(Diagnostic::error(reason).help(help));
-            return outcome;
-        }
-        console.display.variant_started(&scenario.name, &variant.name);
-        let outcome = match self.play(variant, console).await {
-            Ok(Some(played)) => {
-                let mut outcome = verdict::judge(scenario, variant, &played.books, &played.facts);
-                if played.facts.cut == Some(Cut::Interrupted) {
-                    outcome.reason = Some("interrupted".to_owned());
-                }
-                let failure = played.failure.map(|error| self.broker.explain(error));
-                match failure.or_else(|| self.broker.fallen()) {
-                    Some(error) => broken(outcome, &error),
-                    None => outcome,
-                }
-            }
-            Ok(None) => VariantReport::unknown(variant, Verdict::Inconclusive, NOT_RUN),
-            Err(error) => {
-                let error = self.broker.explain(error);
-                broken(VariantReport::unknown(variant, Verdict::Error, &error.message), &error)
-            }
-        };
-        console.display.variant_ended(outcome.verdict.name());
-        outcome
-    }
-
-    /// Runs a variant in a space of its own, which is removed however that goes.
-    async fn play(
-        &self,
-        variant: &Variant,
-        console: &mut Console,
-    ) -> Result<Option<Played>, BrokerError> {
-        let id = fresh_id();
-        // What exists already exists in the virtual host that was given.
-        let space = match variant.topology.has_predeclared() {
-            true => self.broker.shared_space(&id),
-            false => self.broker.space(&id).await?,
-        };
-        let plan = Arc::new(variant.clone());
-        let (notices, mut heard) = mpsc::unbounded_channel::<String>();
-        let display = &mut console.display;
-        let mut ticked = Instant::now();
-        let mut progress = |progress| {
-            while let Ok(notice) = heard.try_recv() {
-                display.fault(&notice);
-            }
-            if ticked.elapsed() >= TICK {
-                ticked = Instant::now();
-                display.tick(&progress);
-            }
-        };
-        let audience =
-            Audience { interrupted: self.interrupted.clone(), progress: &mut progress, notices };
-        let result = crate::run::run(plan, id, space.clone(), audience).await;
-        while let Ok(notice) = heard.try_recv() {
-            console.display.fault(&notice);
-        }
-        let closed = timeout(PATIENCE, space.close()).await;
-        let result = result?;
-        if self.broker.has_fallen() {
-            // It took everything along; what is known of the run stands.
-            return Ok(result);
-        }
-        closed.unwrap_or_else(|_| Err(BrokerError::silent("cleaning up")))?;
-        Ok(result)
-    }
-}
-
-/// The worst of everything so far.
-fn add(report: &mut Report, outcome: VariantReport) {
-    let scenario = report.scenarios.last_mut().expect("a scenario was added before its variants");
-    scenario.verdict = scenario.verdict.max(outcome.verdict);
-    report.verdict = report.verdict.max(outcome.verdict);
-    scenario.variants.push(outcome);
-}
-
-/// The world failed: what is known stands, and nothing is judged.
-fn broken(mut outcome: VariantReport, error: &BrokerError) -> VariantReport {
-    let diagnostic = error.diagnostic();
-    outcome.verdict = outcome.verdict.max(Verdict::Error);
-    outcome.reason = Some(diagnostic.message.clone());
-    outcome.diagnostics.push(diagnostic);
-    outcome
-}
-
-/// What the variant requires and the world does not offer.
-fn unmet(variant: &Variant, broker: &Broker) -> Option<String> {
-    let requires = &variant.requires;
-    if let Some(wanted) = &requires.rabbitmq
-        && !plan::version_matches(wanted, broker.version())
-    {
-        return Some(format!("requires RabbitMQ {wanted}, this is {}", broker.version()));
-    }
-    if let Some(nodes) = requires.nodes.filter(|nodes| *nodes > 1) {
-        return Some(format!("requires {nodes} nodes, this is one"));
-    }
-    let missing = requires.management && !broker.has_management();
-    missing.then(|| "requires the management API, which does not answer".to_owned())
-}
-
-/// A word that no other run on this broker uses: the standard library's hasher is keyed from
-/// the system's randomness. Runs must differ even under one seed, so it is not drawn from it.
-fn fresh_id() -> String {
-    use std::hash::{BuildHasher, RandomState};
-    let random = RandomState::new().hash_one(std::process::id());
-    format!("{:08x}", random & 0xffff_ffff)
-}
-
 /// Where people read.
-struct Console {
-    display: Display,
+pub struct Console {
+    pub display: Display,
     stdout: Output,
     stderr: Output,
     style: Style,
     choice: ColorChoice,
-    verbosity: u8,
+    pub verbosity: u8,
     /// Standard output carries a report; people read the other one.
     taken: bool,
 }
@@ -459,11 +297,12 @@ impl Console {
             Some(took) => {
                 format!("private RabbitMQ {version}, ready in {:.1} s", took.as_secs_f64())
             }
-            None => format!("{} RabbitMQ {version}", broker.kind()),
+            None if broker.is_warm() => format!("warm RabbitMQ {version}"),
+            None => format!("external RabbitMQ {version}"),
         });
     }
 
-    fn scenario(&mut self, scenario: Option<&ScenarioReport>) {
+    pub fn scenario(&mut self, scenario: Option<&ScenarioReport>) {
         self.display.clear();
         if let Some(scenario) = scenario {
             let text = table::scenario(scenario, self.style);

@@ -83,6 +83,8 @@ pub enum Event {
     /// The drain of a queue is over. `complete` says that it was seen empty, `total` how many
     /// messages all its batches had.
     DrainEnded { queue: QueueId, complete: bool, total: u64, at: Micros },
+    /// So many of the deliveries recorded before, of no message of a producer, were a probe's.
+    Excused { deliveries: u64 },
 }
 
 /// Answers to the messages `first` to `first + count - 1`.

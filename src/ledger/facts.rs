@@ -12,6 +12,9 @@ pub struct Facts {
     /// Workers whose subscription was refused.
     pub refused: Vec<WorkerId>,
     pub observations: Vec<ObservationFact>,
+    pub probes: Vec<ProbeFact>,
+    /// What stood when the run began, if somebody wanted to know.
+    pub declared: Option<Declared>,
     /// From the beginning of the run to its last event.
     pub duration: Micros,
     pub cut: Option<Cut>,
@@ -90,4 +93,37 @@ pub struct QueueNumbers {
     pub consumers: u64,
     /// How old the broker's number of unacked messages may have been.
     pub unacked_age_ms: u64,
+}
+
+/// Exchanges, queues and bindings, each in a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Declared {
+    /// The broker said so; else it is what the plan says.
+    pub asked: bool,
+    pub lines: Vec<String>,
+}
+
+/// What one probe was told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProbeFact {
+    /// An index into the plan's probes.
+    pub probe: usize,
+    pub at: Micros,
+    pub said: Said,
+}
+
+/// An answer to an AMQP operation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Said {
+    /// It was done, and this came with the answer; empty when nothing did.
+    Done(String),
+    /// It was not.
+    Refused {
+        /// `channel` or `connection` is what the broker closed; `message` is what it returned or
+        /// refused; `none` when no answer came.
+        scope: &'static str,
+        /// The reply code; 0 where there is none.
+        code: u16,
+        text: String,
+    },
 }

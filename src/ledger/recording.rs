@@ -41,6 +41,9 @@ impl Ledger {
                 self.change_begun(change, queue, kind);
             }
             Event::ChangeEnded { change, .. } => self.change_ended(change),
+            Event::Excused { deliveries } => {
+                self.foreign = self.foreign.saturating_sub(deliveries);
+            }
             Event::ChangeDropped { change, .. } => {
                 if !self.changing.drop_pending(change) {
                     self.violation(None, "a change of the topology was dropped that never began");

@@ -193,3 +193,56 @@ impl Replies {
         self.template.render(n, asker.dots(n), &asker.producer.name, None, out);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::matcher::Share;
+    use crate::plan::model::Refusal;
+
+    fn rule(which: Which, times: Option<u64>) -> Reject {
+        Reject { which, requeue: times.is_some(), using: Refusal::Nack, times }
+    }
+
+    fn rejections(rules: Vec<Reject>) -> Rejections {
+        let chances = ["p", "q"].map(|name| Stream::new(1, &format!("{name}/reject")));
+        Rejections { rules, chances: chances.to_vec() }
+    }
+
+    const P: ProducerId = ProducerId(0);
+
+    #[test]
+    fn the_first_rule_that_applies_now_decides() {
+        let first = rule(Which::Messages(vec![2, 5]), Some(2));
+        let then = rule(Which::Every(5), None);
+        let rejections = rejections(vec![first.clone(), then.clone()]);
+        for (n, before, wanted) in [
+            (2, 0, Some(&first)),
+            (2, 1, Some(&first)),
+            (2, 2, None),
+            (5, 1, Some(&first)),
+            (5, 2, Some(&then)),
+            (10, 0, Some(&then)),
+            (3, 0, None),
+        ] {
+            assert_eq!(rejections.rule(P, n, before), wanted, "{n} after {before}");
+        }
+        let concerned: Vec<u64> = (1..=10).filter(|n| rejections.concern(P, *n)).collect();
+        assert_eq!(concerned, [2, 5, 10]);
+    }
+
+    #[test]
+    fn a_share_is_its_part_of_the_messages_of_each_producer() {
+        let drawn = |share: u64, producer: u16| {
+            let rejections = rejections(vec![rule(Which::Share(Share(share)), None)]);
+            let producer = ProducerId(producer);
+            (1..=10_000).filter(|n| rejections.concern(producer, *n)).collect::<Vec<u64>>()
+        };
+        assert_eq!((drawn(0, 0).len(), drawn(10_000, 0).len()), (0, 10_000));
+        let tenth = drawn(1000, 0);
+        assert!((900..1100).contains(&tenth.len()), "{}", tenth.len());
+        assert_ne!(tenth, drawn(1000, 1), "each producer's messages are drawn for themselves");
+        let fifth = drawn(2000, 0);
+        assert!(tenth.iter().all(|n| fifth.contains(n)), "a larger share takes in the smaller");
+    }
+}

@@ -6,8 +6,8 @@ use crate::plan::model::{Group, Settle, Variant};
 use crate::plan::names::Names;
 use crate::plan::variants::Cell;
 use crate::plan::{
-    Options, expectations, faults, meaning, missing_name, producers, requires, rounds, topology,
-    triggers, unsupported, wishes, workers,
+    Options, errors, expectations, faults, meaning, missing_name, probes, producers, requires,
+    rounds, topology, triggers, unsupported, wishes, workers,
 };
 use crate::scenario::collect::Collector;
 use crate::scenario::decode::Decoder;
@@ -56,7 +56,9 @@ pub fn variant(
     let (workers, worker_groups) = workers::plan(&context, &mut topology, found);
     topology::check_exclusive(&context, &topology, found);
     let faults = faults::plan(&context, found);
-    let (observations, expectations) = expectations::plan(&context, found);
+    let (observations, mut expectations) = expectations::plan(&context, found);
+    errors::plan(&context, &mut expectations, found);
+    let probes = probes::plan(&context, &topology, &mut expectations, found);
     let vars = vars(&context);
     let variant = Variant {
         name: cell.name.clone(),
@@ -71,7 +73,7 @@ pub fn variant(
         worker_groups,
         faults,
         observations,
-        probes: Vec::new(),
+        probes,
         settle,
         expectations,
     };

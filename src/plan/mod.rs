@@ -19,6 +19,8 @@ mod rejects;
 mod triggers;
 mod faults;
 mod expectations;
+mod errors;
+mod probes;
 mod counts;
 mod rounds;
 pub mod model;

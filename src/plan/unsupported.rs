@@ -5,7 +5,6 @@
 use crate::scenario::actors::{Producer, Worker};
 use crate::scenario::collect::Collector;
 use crate::scenario::decode::Located;
-use crate::scenario::expect::Expect;
 use crate::scenario::file::File;
 use crate::scenario::mistake::Mistake;
 use crate::scenario::node::At;
@@ -21,13 +20,6 @@ pub fn refuse(file: &File, found: &mut Collector) {
         let instead = "use `nodes: 1`; a private broker has one node";
         refusal.say(nodes.at, "nodes", instead);
     }
-    if let Some(probes) = file.probes.as_ref().filter(|probes| !probes.is_empty()) {
-        refusal.say(
-            probes.at,
-            "probes",
-            "leave them out; what workers and producers do is reported without them",
-        );
-    }
     file.topology.queues.iter().for_each(|queue| refusal.queue(queue));
     let there = |condition: Option<bool>| condition != Some(false);
     for producer in file.producers.iter().filter(|producer| there(producer.condition)) {
@@ -36,7 +28,6 @@ pub fn refuse(file: &File, found: &mut Collector) {
     for worker in file.workers.iter().filter(|worker| there(worker.condition)) {
         refusal.worker(worker);
     }
-    refusal.expect(&file.expect);
 }
 
 /// The refusal of one key or value.
@@ -67,11 +58,5 @@ impl Refusal<'_> {
 
     fn worker(&mut self, worker: &Worker) {
         self.key("node", &worker.node, ONE_NODE);
-    }
-
-    fn expect(&mut self, expect: &Expect) {
-        if let Some(errors) = expect.errors.as_ref().filter(|errors| errors.some().is_some()) {
-            self.say(errors.at, "errors", "leave it out; errors are listed in the report");
-        }
     }
 }

@@ -7,7 +7,7 @@ use crate::plan::count::Count;
 use crate::plan::pattern::Scalar;
 use crate::report::{BrokerInfo, FORMAT, Report, ScenarioReport};
 use crate::verdict::model::{
-    CauseRow, ErrorRow, ExpectationRow, FaultRow, ObservationRow, ObservedQueue, Row,
+    CauseRow, ErrorRow, ExpectationRow, FaultRow, ObservationRow, ObservedQueue, ProbeRow, Row,
     VariantReport, Verdict, WorkerRow,
 };
 
@@ -42,6 +42,7 @@ pub fn variant(name: &str, verdict: Verdict, numbers: &[(Count, u64)]) -> Varian
         expectations: Vec::new(),
         notes: Vec::new(),
         diagnostics: Vec::new(),
+        declared: Vec::new(),
         histories: Vec::new(),
     }
 }
@@ -111,7 +112,15 @@ pub fn full() -> Report {
             ready: 0,
             unacked: 8,
             consumers: 2,
+            unacked_age_ms: 100,
         }],
+    }];
+    variant.probes = vec![ProbeRow {
+        probe: "declare_queue",
+        about: "task_queue".into(),
+        ok: Some(false),
+        code: Some(406),
+        text: "PRECONDITION_FAILED - inequivalent arg 'durable'".into(),
     }];
     variant.expectations = vec![ExpectationRow {
         path: "lost".into(),
@@ -120,6 +129,7 @@ pub fn full() -> Report {
         held: Some(false),
         line: 38,
     }];
+    variant.declared = vec!["queue task_queue: durable, x-queue-type classic".into()];
     variant.notes = vec!["worker-2 got the rest".into()];
     report(vec![variant])
 }

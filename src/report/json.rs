@@ -69,8 +69,10 @@ mod tests {
                 "errors": [{ "who": "worker-1", "scope": "channel", "code": 406,
                     "text": "PRECONDITION_FAILED", "explained": true }],
                 "observations": [{ "name": "mid", "at_ms": 500, "queues": [
-                    { "name": "task_queue", "ready": 0, "unacked": 8, "consumers": 2 }] }],
-                "probes": [],
+                    { "name": "task_queue", "ready": 0, "unacked": 8, "consumers": 2,
+                      "unacked_age_ms": 100 }] }],
+                "probes": [{ "probe": "declare_queue", "about": "task_queue", "ok": false,
+                    "code": 406, "text": "PRECONDITION_FAILED - inequivalent arg 'durable'" }],
                 "expectations": [{ "path": "lost", "expected": "0", "actual": 7, "held": false,
                     "line": 38 }],
                 "notes": ["worker-2 got the rest"],

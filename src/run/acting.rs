@@ -8,12 +8,12 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::broker::Link;
-use crate::ledger::facts::{Effect, FaultFact, ObservationFact, QueueNumbers};
+use crate::ledger::facts::{Effect, FaultFact};
 use crate::plan::model::{FaultAction, FaultId, Instance, QueueId, WorkerId};
 use crate::run::asking::Answer;
 use crate::run::stage::{Command, Numbers, Stage, lock};
 use crate::run::tally::Action;
-use crate::run::{producer, queue_faults, staff};
+use crate::run::{observing, probing, producer, queue_faults, staff};
 
 /// Does them one after another. The future is boxed because a start may set off further
 /// actions.
@@ -40,7 +40,8 @@ async fn act(stage: &Arc<Stage>, action: Action) {
     }
     match action {
         Action::Fault(id) => kill(stage, id).await,
-        Action::Observe(index) => observe(stage, index).await,
+        Action::Observe(index) => observing::observe(stage, index).await,
+        Action::Probe(index) => probing::probe(stage, index).await,
         Action::Start(Instance::Worker(id)) => drop(staff::start(stage, id).await),
         Action::Start(Instance::Producer(id)) => producer::start(stage, id).await,
         Action::Stop(id) => stop(stage, id).await,
@@ -162,34 +163,6 @@ pub async fn stop(stage: &Arc<Stage>, id: WorkerId) {
             drop(hold);
         });
     }
-}
-
-/// The numbers of every queue that stands, now.
-async fn observe(stage: &Arc<Stage>, index: usize) {
-    let at = stage.clock.now();
-    let mut queues = Vec::new();
-    for position in 0..stage.plan.topology.queues.len() {
-        let queue = QueueId::from_index(position);
-        if let Some(numbers) = numbers(stage, queue).await {
-            queues.push((queue, numbers));
-        }
-    }
-    let mut observed = Vec::new();
-    for (queue, numbers) in queues {
-        let Some(real) = stage.real_name(queue) else { continue };
-        match stage.space.unacked(&real).await {
-            Ok(unacked) => observed.push(QueueNumbers {
-                queue,
-                ready: numbers.ready,
-                unacked: unacked.count,
-                consumers: numbers.consumers,
-                unacked_age_ms: u64::try_from(unacked.age_at_most.as_millis()).unwrap_or(u64::MAX),
-            }),
-            Err(error) => stage.fail(error),
-        }
-    }
-    let fact = ObservationFact { observation: index, at, queues: observed };
-    lock(&stage.observations).push(fact);
 }
 
 /// What a queue says of itself; `None` when it does not exist.

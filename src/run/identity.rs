@@ -71,6 +71,21 @@ pub fn read(run: &str, id: &str) -> Option<MessageKey> {
     Some(MessageKey { producer: ProducerId(producer.parse().ok()?), n: n.parse().ok()? })
 }
 
+/// The id of what a probe publishes: no producer's, and known all the same.
+pub fn of_probe(run: &str, probe: usize) -> ShortString {
+    format!("{run}-probe-{probe}").into()
+}
+
+/// Whether a probe of this run published it.
+pub fn is_of_probe(run: &str, properties: &BasicProperties) -> bool {
+    properties.message_id().as_ref().is_some_and(|id| is_probe(run, id.as_str()))
+}
+
+fn is_probe(run: &str, id: &str) -> bool {
+    let rest = id.strip_prefix(run).and_then(|rest| rest.strip_prefix("-probe-"));
+    rest.is_some_and(|probe| probe.parse::<usize>().is_ok())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,6 +95,10 @@ mod tests {
         let message = MessageKey { producer: ProducerId(7), n: 4_000_000_000 };
         let id = write("a1b2", message);
         assert_eq!(read("a1b2", id.as_str()), Some(message));
+        let probe = of_probe("a1b2", 3);
+        assert!(is_probe("a1b2", probe.as_str()) && !is_probe("a1b3", probe.as_str()));
+        assert!(!is_probe("a1b2", id.as_str()) && !is_probe("a1b2", "a1b2-probe-x"));
+        assert_eq!(read("a1b2", probe.as_str()), None);
         for other in ["", "a1b2", "a1b2-7", "a1b3-7-1", "a1b2-7-x", "a1b2-99999-1", "xa1b2-7-1"] {
             assert_eq!(read("a1b2", other), None, "{other}");
         }

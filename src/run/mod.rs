@@ -7,10 +7,13 @@
 mod acting;
 mod asking;
 mod clock;
+mod declared;
 mod departure;
 mod drain;
 mod expiry;
 mod identity;
+mod observing;
+mod probing;
 mod producer;
 mod queue_faults;
 mod scribe;
@@ -59,6 +62,8 @@ pub struct Audience<'a> {
     pub progress: &'a mut (dyn FnMut(Progress) + Send),
     /// Sentences about faults as they act.
     pub notices: mpsc::UnboundedSender<String>,
+    /// Whether what stands at the beginning shall be told.
+    pub inspects: bool,
 }
 
 /// What a run came to.
@@ -93,7 +98,7 @@ pub async fn run(
     let opened = tokio::select! {
         biased;
         Ok(_) = interrupted.wait_for(|stop| *stop) => None,
-        opened = open(&stage) => Some(opened),
+        opened = open(&stage, audience.inspects) => Some(opened),
     };
     let over = match &opened {
         Some(Ok(_)) => settle(&stage, audience.interrupted, audience.progress).await,
@@ -130,7 +135,7 @@ async fn declare(stage: &Arc<Stage>) -> Result<(), BrokerError> {
 }
 
 /// Workers subscribe one after another, the run begins, and producers are let go together.
-async fn open(stage: &Arc<Stage>) -> Result<JoinSet<()>, BrokerError> {
+async fn open(stage: &Arc<Stage>, inspects: bool) -> Result<JoinSet<()>, BrokerError> {
     declare(stage).await?;
     expiry::watch_all(stage);
     let workers = stage.plan.workers.iter().enumerate();
@@ -147,6 +152,9 @@ async fn open(stage: &Arc<Stage>) -> Result<JoinSet<()>, BrokerError> {
         at_once.map(|(index, _)| producer::connect(stage, ProducerId::from_index(index)));
     let connections: Vec<_> = stream::iter(connections).buffered(CONNECTING).collect().await;
     let ready: Vec<producer::Ready> = connections.into_iter().collect::<Result<_, _>>()?;
+    if inspects {
+        declared::inspect(stage).await;
+    }
     let began = stage.clock.begin();
     let timers = timers(stage, began.into());
     ready.into_iter().for_each(producer::release);
@@ -154,16 +162,20 @@ async fn open(stage: &Arc<Stage>) -> Result<JoinSet<()>, BrokerError> {
 }
 
 /// A task for each moment of the clock and for each fault that something waits for. Actions
-/// of one moment happen in the order of the file.
+/// of one moment happen in the order of the file; probes, which wait for answers, hold up
+/// nothing but each other.
 fn timers(stage: &Arc<Stage>, began: Instant) -> JoinSet<()> {
     let mut timers = JoinSet::new();
-    let mut moments: Vec<(Duration, Vec<Action>)> = Vec::new();
+    let mut moments: Vec<((Duration, bool), Vec<Action>)> = Vec::new();
     for (action, trigger) in actions(&stage.plan) {
         match trigger {
-            Trigger::At(moment) => match moments.iter_mut().find(|(known, _)| known == moment) {
-                Some((_, due)) => due.push(action),
-                None => moments.push((*moment, vec![action])),
-            },
+            Trigger::At(moment) => {
+                let key = (*moment, matches!(action, Action::Probe(_)));
+                match moments.iter_mut().find(|(known, _)| *known == key) {
+                    Some((_, due)) => due.push(action),
+                    None => moments.push((key, vec![action])),
+                }
+            }
             Trigger::AfterFaults(ids) => {
                 let (stage, ids) = (Arc::clone(stage), ids.clone());
                 timers.spawn(async move {
@@ -178,7 +190,7 @@ fn timers(stage: &Arc<Stage>, began: Instant) -> JoinSet<()> {
             _ => {}
         }
     }
-    for (moment, due) in moments {
+    for ((moment, _), due) in moments {
         let stage = Arc::clone(stage);
         timers.spawn(async move {
             if stage.until(began + moment).await {
@@ -309,10 +321,15 @@ async fn conclude(stage: Arc<Stage>, over: Over, ledger: JoinHandle<Written>) ->
         errors: std::mem::take(&mut *lock(&stage.errors)),
         refused: std::mem::take(&mut *lock(&stage.refused)),
         observations: std::mem::take(&mut *lock(&stage.observations)),
+        probes: std::mem::take(&mut *lock(&stage.probes)),
+        declared: lock(&stage.declared).take(),
         duration: 0,
         cut,
     };
     facts.observations.sort_by_key(|fact| fact.observation);
+    facts.probes.sort_by_key(|fact| fact.probe);
+    let deliveries = stage.excused.load(Ordering::SeqCst);
+    stage.scribe.record(Event::Excused { deliveries }).await;
     // A publish to an exchange that went with a queue can be refused before the queue is seen
     // gone; only now is it known what a fault took along.
     let taken = stage.queues.iter().any(|slot| slot.taken.load(Ordering::SeqCst));

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::broker::{BrokerError, Space};
 use crate::ledger::event::{ChangeId, LifeId};
-use crate::ledger::facts::{Effect, ErrorFact, FaultFact, ObservationFact};
+use crate::ledger::facts::{Declared, Effect, ErrorFact, FaultFact, ObservationFact, ProbeFact};
 use crate::ledger::paths::Paths;
 use crate::plan::model::{KillHow, ProducerId, QueueId, QueueKind, Trigger, Variant, WorkerId};
 use crate::plan::routing::Standing;
@@ -70,6 +70,10 @@ pub struct Stage {
     pub refused: Mutex<Vec<WorkerId>>,
     pub refusals: Refusals,
     pub observations: Mutex<Vec<ObservationFact>>,
+    pub probes: Mutex<Vec<ProbeFact>>,
+    pub declared: Mutex<Option<Declared>>,
+    /// Deliveries to workers of what probes published.
+    pub excused: AtomicU64,
     /// Actions that will happen by themselves: timers not yet due, acts under way, restarts.
     pub coming: AtomicUsize,
     /// Everything that triggers set off, in the order of the file.
@@ -190,6 +194,9 @@ impl Stage {
             refused: Mutex::default(),
             refusals: Refusals::new(&plan),
             observations: Mutex::default(),
+            probes: Mutex::default(),
+            declared: Mutex::default(),
+            excused: AtomicU64::new(0),
             coming: AtomicUsize::new(0),
             actions: planned(&plan),
             errands: Mutex::default(),

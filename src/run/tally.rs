@@ -4,6 +4,7 @@
 //! it does anything else; nobody is asked and nobody polls.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use crate::plan::model::{
     CountEvent, FaultId, Instance, ProducerId, QueueId, Scope, Trigger, Variant, WorkerId,
@@ -14,9 +15,13 @@ use crate::plan::model::{
 pub enum Action {
     Fault(FaultId),
     Observe(usize),
+    Probe(usize),
     Start(Instance),
     Stop(WorkerId),
 }
+
+/// When the run begins.
+static AT_ONCE: Trigger = Trigger::At(Duration::ZERO);
 
 /// Every action of a plan with its trigger, in the order of the file.
 pub fn actions(plan: &Variant) -> Vec<(Action, &Trigger)> {
@@ -34,7 +39,10 @@ pub fn actions(plan: &Variant) -> Vec<(Action, &Trigger)> {
         let stop = worker.stop.as_ref().map(|t| (Action::Stop(id), t));
         start.into_iter().chain(stop)
     });
-    faults.chain(observe).chain(producers).chain(workers).collect()
+    let probes = plan.probes.iter().enumerate();
+    let probes =
+        probes.map(|(i, probe)| (Action::Probe(i), probe.when.as_ref().unwrap_or(&AT_ONCE)));
+    faults.chain(observe).chain(probes).chain(producers).chain(workers).collect()
 }
 
 /// One counter and what its N-th event sets off.

@@ -255,7 +255,7 @@ pub struct Expect {
     pub causes: Option<OrAny<Counts<InCauses>>>,
     pub fairness: Option<Located<OrAny<Fairness>>>,
     pub order: Option<Located<Order>>,
-    pub errors: Option<Located<OrAny<Vec<ExpectedError>>>>,
+    pub errors: Option<Located<OrAny<Vec<Located<ExpectedError>>>>>,
     pub duration: Option<Located<TimeMatcher>>,
     pub latency: Option<Located<OrAny<Latency>>>,
 }
@@ -277,9 +277,19 @@ pub enum Order {
 #[derive(Debug, Clone, serde::Deserialize)]
 #[serde(deny_unknown_fields, rename = "an expected error")]
 pub struct ExpectedError {
-    pub code: Option<u16>,
+    pub code: Option<Located<u64>>,
     pub text: Option<String>,
-    pub who: Option<Name>,
+    pub who: Option<Located<Name>>,
+    pub scope: Option<ErrorScope>,
+}
+
+/// What an error ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorScope {
+    Consumer,
+    Channel,
+    Connection,
 }
 
 #[derive(Debug, Clone, serde::Deserialize)]

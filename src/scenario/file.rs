@@ -11,9 +11,10 @@ use serde::de::{
 use crate::scenario::actors::{Producer, Worker};
 use crate::scenario::decode::Located;
 use crate::scenario::expect::Expect;
+use crate::scenario::probe::Probe;
 use crate::scenario::scalar::{Name, Positive, Scalar, Time, Title, Whole};
 use crate::scenario::topology::{Table, Topology};
-use crate::scenario::trigger::{Fault, Observation, Trigger};
+use crate::scenario::trigger::{Fault, Observation};
 
 /// A whole file. Variables are filled in; `vars`, `variants` and `matrix` have done their work.
 #[derive(Debug, serde::Deserialize)]
@@ -41,7 +42,8 @@ pub struct File {
     pub faults: Vec<Located<Fault>>,
     #[serde(default)]
     pub observe: Vec<Located<Observation>>,
-    pub probes: Option<Located<Vec<Probe>>>,
+    #[serde(default)]
+    pub probes: Vec<Located<Probe>>,
     pub settle: Option<Settle>,
     #[serde(default)]
     pub expect: Expect,
@@ -182,57 +184,3 @@ pub struct Settle {
     pub at_least: Option<Time>,
     pub deadline: Option<Located<Time>>,
 }
-
-#[derive(Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields, rename = "a probe")]
-pub struct Probe {
-    pub declare_queue: Option<PassiveQueue>,
-    pub declare_exchange: Option<PassiveExchange>,
-    pub publish: Option<ProbePublish>,
-    pub consume: Option<ProbeConsume>,
-    pub get: Option<ProbeConsume>,
-    pub ack_unknown_tag: Option<u64>,
-    pub qos: Option<ProbeQos>,
-    pub when: Option<Trigger>,
-    pub expect_error: Option<ProbeError>,
-    pub expect_ok: Option<bool>,
-    #[serde(rename = "if")]
-    pub condition: Option<bool>,
-}
-
-#[derive(Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields, rename = "`publish`")]
-pub struct ProbePublish {
-    pub exchange: Option<String>,
-    pub routing_key: Option<String>,
-    pub mandatory: Option<bool>,
-    pub size: Option<crate::scenario::scalar::Size>,
-}
-
-#[derive(Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields, rename = "this probe")]
-pub struct ProbeConsume {
-    pub queue: Name,
-    pub ack: Option<crate::scenario::actors::Ack>,
-    pub exclusive: Option<bool>,
-}
-
-#[derive(Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields, rename = "`qos`")]
-pub struct ProbeQos {
-    pub prefetch: Option<Whole<0, 65_535>>,
-    pub global: Option<bool>,
-}
-
-#[derive(Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields, rename = "`expect_error`")]
-pub struct ProbeError {
-    pub code: Option<u16>,
-    pub text: Option<String>,
-}
-
-/// An entry of the topology, and perhaps `passive`. Nothing of a probe is used yet, so that an
-/// entry is only known to be a map.
-pub type PassiveQueue = AnyMap;
-/// As [`PassiveQueue`].
-pub type PassiveExchange = AnyMap;

@@ -19,6 +19,7 @@ pub mod file;
 pub mod topology;
 pub mod actors;
 pub mod trigger;
+pub mod probe;
 pub mod expect;
 
 pub use node::At;

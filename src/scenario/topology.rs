@@ -41,6 +41,8 @@ pub struct Queue {
     pub single_active_consumer: Option<Located<bool>>,
     pub node: Option<Located<Whole<1, 64>>>,
     pub arguments: Option<Arguments>,
+    /// Of probes alone: it is only looked for.
+    pub passive: Option<Located<bool>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
@@ -86,6 +88,8 @@ pub struct Exchange {
     pub alternate_exchange: Option<Located<String>>,
     pub predeclared: Option<bool>,
     pub arguments: Option<Arguments>,
+    /// Of probes alone: it is only looked for.
+    pub passive: Option<Located<bool>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]

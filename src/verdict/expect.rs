@@ -12,6 +12,7 @@ use crate::ledger::facts::Facts;
 use crate::plan::count::{COPY_OUTCOMES, Count};
 use crate::plan::matcher::{Matcher, Op, Share};
 use crate::plan::model::{Expectation, Expected, ObservedNumber, Scope, WorkerId};
+use crate::verdict::answers;
 use crate::verdict::causes::Causes;
 use crate::verdict::model::CauseRow;
 use crate::verdict::story;
@@ -62,6 +63,9 @@ pub fn find(
             let took = Duration::from_micros(books.latency(*quantile)?);
             let held = matcher.op.holds(&took, &matcher.bound);
             Some(Finding { actual: words::millis(books.latency(*quantile)?).into(), held })
+        }
+        Expected::Error(_) | Expected::NoOtherErrors(_) | Expected::Told { .. } => {
+            answers::find(facts, &expectation.what)
         }
         Expected::Observed { observation, queue, number: which, matcher } => {
             let fact = facts.observations.iter().find(|fact| fact.observation == *observation)?;
@@ -160,8 +164,11 @@ fn came(expectation: &Expectation, actual: &str) -> String {
             )
         }
         Expected::Duration(_) => format!("the run took {actual}"),
-        Expected::Latency { .. } => format!("it was {actual}"),
-        Expected::Observed { .. } => format!("it was {actual}"),
+        Expected::Latency { .. }
+        | Expected::Observed { .. }
+        | Expected::Error(_)
+        | Expected::NoOtherErrors(_)
+        | Expected::Told { .. } => format!("it was {actual}"),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the books prove: expectations, causes, proofs of faults.
 
+mod answers;
 pub mod causes;
 mod expect;
 mod explain;
@@ -43,6 +44,7 @@ pub fn judge(
     if whole {
         judgement.balance(books);
         judgement.surprises(variant, books, facts, &causes);
+        judgement.refusals(scenario, variant, facts);
     }
     let expectations = judgement.expectations(scenario, variant, books, facts, (&causes, &rows));
     if whole {
@@ -63,10 +65,11 @@ pub fn judge(
         causes: rows,
         errors: facts.errors.iter().map(error_row).collect(),
         observations: observation_rows(variant, facts),
-        probes: Vec::new(),
+        probes: answers::rows(variant, facts),
         expectations,
         notes: notes::notes(books),
         diagnostics: judgement.diagnostics,
+        declared: answers::declared(facts),
         histories: story::all(books),
     }
 }
@@ -142,8 +145,18 @@ impl Judgement {
             self.worsen(Verdict::Fail, diagnostic.message.clone());
             self.diagnostics.push(diagnostic);
         }
-        for error in facts.errors.iter().filter(|error| !error.explained) {
-            self.fail(format!("{}, which nothing in the file explains", error_text(error)));
+        for error in answers::unexplained(variant, facts) {
+            let text = answers::error_text(error);
+            self.fail(format!("{text}, which nothing in the file explains"));
+        }
+    }
+
+    /// A probe shows an answer; one that is an error must be expected.
+    fn refusals(&mut self, scenario: &Scenario, variant: &Variant, facts: &Facts) {
+        for (probe, diagnostic) in answers::refusals(variant, facts) {
+            self.worsen(Verdict::Fail, diagnostic.message.clone());
+            let place = scenario.source.place(variant.probes[probe].at);
+            self.diagnostics.push(diagnostic.at(place));
         }
     }
 
@@ -175,8 +188,10 @@ impl Judgement {
             });
             match finding {
                 Some(finding) if held == Some(false) => {
-                    let diagnostic =
-                        expect::complaint(books, causes, rows_of_causes, expectation, &finding);
+                    let of_answers = answers::complaint(variant, facts, expectation);
+                    let diagnostic = of_answers.unwrap_or_else(|| {
+                        expect::complaint(books, causes, rows_of_causes, expectation, &finding)
+                    });
                     self.worsen(Verdict::Fail, diagnostic.message.clone());
                     self.diagnostics.push(diagnostic.at(place));
                 }
@@ -225,13 +240,6 @@ impl Judgement {
             self.worsen(Verdict::Inconclusive, message.clone());
             self.diagnostics.push(Diagnostic::warning(message));
         }
-    }
-}
-
-fn error_text(error: &ErrorFact) -> String {
-    match error.code {
-        0 => format!("{} met a {} error: {}", error.who, error.scope, error.text),
-        code => format!("{} met a {} error {code}: {}", error.who, error.scope, error.text),
     }
 }
 
@@ -297,6 +305,7 @@ fn observation_rows(variant: &Variant, facts: &Facts) -> Vec<ObservationRow> {
         ready: numbers.ready,
         unacked: numbers.unacked,
         consumers: numbers.consumers,
+        unacked_age_ms: numbers.unacked_age_ms,
     };
     let row = |fact: &crate::ledger::facts::ObservationFact| ObservationRow {
         name: variant.observations[fact.observation].name.clone(),

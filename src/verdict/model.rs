@@ -74,14 +74,16 @@ pub struct VariantReport {
     pub causes: Vec<CauseRow>,
     pub errors: Vec<ErrorRow>,
     pub observations: Vec<ObservationRow>,
-    /// Always empty until probes are supported; consumers rely on the name.
-    pub probes: Vec<()>,
+    pub probes: Vec<ProbeRow>,
     pub expectations: Vec<ExpectationRow>,
     /// Sentences that explain what needs no cause: what was redelivered, and to whom.
     pub notes: Vec<String>,
     /// What failed or did not bite, with its place in the file; printed, not serialized.
     #[serde(skip)]
     pub diagnostics: Vec<Diagnostic>,
+    /// What stood when the run began, for `-v`: a line for each exchange, queue and binding.
+    #[serde(skip)]
+    pub declared: Vec<String>,
     /// Messages that were not plainly delivered, for `-vv`: a line for each.
     #[serde(skip)]
     pub histories: Vec<String>,
@@ -168,6 +170,23 @@ pub struct ObservedQueue {
     pub ready: u64,
     pub unacked: u64,
     pub consumers: u64,
+    /// How far from that moment the number of unacked messages may be.
+    pub unacked_age_ms: u64,
+}
+
+/// What a probe was told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ProbeRow {
+    /// The operation: `declare_queue`.
+    pub probe: &'static str,
+    /// What it is about: the name of a queue, say.
+    pub about: String,
+    /// `null` when it never asked.
+    pub ok: Option<bool>,
+    /// The reply code; `null` where there is none.
+    pub code: Option<u16>,
+    /// What the broker said, or what came with its answer.
+    pub text: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -219,6 +238,7 @@ impl VariantReport {
             expectations: Vec::new(),
             notes: Vec::new(),
             diagnostics: Vec::new(),
+            declared: Vec::new(),
             histories: Vec::new(),
         }
     }

@@ -2,6 +2,7 @@
 //! numbers, an independent naive model over thousands of simulated runs, and mutated runs
 //! that must not go unnoticed.
 
+mod answering;
 mod build;
 mod causes;
 mod compare;

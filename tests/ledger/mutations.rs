@@ -109,6 +109,7 @@ fn actor(event: &Event) -> Actor {
         | Event::ChangeEnded { .. }
         | Event::ChangeDropped { .. }
         | Event::Drained { .. }
+        | Event::Excused { .. }
         | Event::DrainEnded { .. } => Actor::Engine,
     }
 }

@@ -129,6 +129,7 @@ impl Counting<'_> {
             }
             Event::Replied { .. } => unreachable!("nobody asks anything"),
             Event::ChangeDropped { .. } => unreachable!("every change happens"),
+            Event::Excused { .. } => unreachable!("there are no probes"),
             Event::Drained { queue, messages } => {
                 for message in messages.iter().flatten() {
                     let message = &message.message;

@@ -35,6 +35,16 @@ pub enum Expected {
     /// Per producer, queue and worker the numbers rise.
     Fifo,
     Duration(DurationMatcher),
+    /// Somebody met an error like this.
+    Error(ExpectedError),
+    /// Nobody met an error that is like none of these.
+    NoOtherErrors(Vec<ExpectedError>),
+    /// What a probe is told: an error like this, or that all is well.
+    Told {
+        /// An index into the variant's probes.
+        probe: usize,
+        error: Option<ExpectedError>,
+    },
     /// From the scheduled publish to the finish, at this quantile: 0.99 is `p99`, 1 is `max`.
     Latency {
         quantile: f64,
@@ -53,6 +63,8 @@ pub enum Expected {
 pub struct ExpectedError {
     /// Instances that may have seen it; `None` is anybody.
     pub who: Option<Vec<String>>,
+    /// `consumer`, `channel` or `connection`.
+    pub scope: Option<&'static str>,
     pub code: Option<u16>,
     /// A part of its text.
     pub text: Option<String>,

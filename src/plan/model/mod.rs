@@ -219,6 +219,8 @@ pub struct Observation {
 #[derive(Debug, Clone)]
 pub struct Probe {
     pub operation: Operation,
+    /// What it is about, in the words of the file; may be empty.
+    pub about: String,
     /// `None` is when the run begins.
     pub when: Option<Trigger>,
     pub at: At,
@@ -226,13 +228,52 @@ pub struct Probe {
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Operation {
-    DeclareQueue { queue: Box<Queue>, passive: bool },
-    DeclareExchange { exchange: Box<Exchange>, passive: bool },
-    Publish { exchange: String, routing_key: String, mandatory: bool, size: u64 },
-    Consume { queue: String, ack: AckMode, exclusive: bool },
-    Get { queue: String, ack: AckMode },
+    DeclareQueue {
+        queue: Box<Queue>,
+        passive: bool,
+    },
+    DeclareExchange {
+        exchange: Box<Exchange>,
+        passive: bool,
+    },
+    Publish {
+        exchange: String,
+        routing_key: String,
+        mandatory: bool,
+        size: u64,
+    },
+    Consume {
+        queue: String,
+        ack: AckMode,
+        exclusive: bool,
+        prefetch: u16,
+    },
+    Get {
+        queue: String,
+        ack: AckMode,
+    },
     AckUnknownTag(u64),
-    Qos { prefetch: u16, global: bool },
+    /// With a queue, it is consumed from under that prefetch.
+    Qos {
+        prefetch: u16,
+        global: bool,
+        queue: Option<String>,
+    },
+}
+
+impl Operation {
+    /// The key of the file.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Operation::DeclareQueue { .. } => "declare_queue",
+            Operation::DeclareExchange { .. } => "declare_exchange",
+            Operation::Publish { .. } => "publish",
+            Operation::Consume { .. } => "consume",
+            Operation::Get { .. } => "get",
+            Operation::AckUnknownTag(_) => "ack_unknown_tag",
+            Operation::Qos { .. } => "qos",
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

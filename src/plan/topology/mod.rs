@@ -1,7 +1,7 @@
 //! Exchanges, queues and bindings as meant, and who owns an exclusive queue.
 
-mod exchanges;
-mod queues;
+pub mod exchanges;
+pub mod queues;
 mod arguments;
 mod kinds;
 
@@ -19,6 +19,13 @@ use crate::scenario::topology::{self as written, Match, Table};
 /// The topology of the file; temporary queues come with their workers.
 pub fn plan(context: &Context, found: &mut Collector) -> Topology {
     let written = &context.file.topology;
+    let queues = written.queues.iter().filter_map(|queue| queue.passive);
+    let all = queues.chain(written.exchanges.iter().filter_map(|it| it.passive));
+    for passive in all.filter(|passive| passive.value) {
+        let text = "`passive` is a word of probes";
+        let help = "write `predeclared: true` for what exists before the run";
+        found.push(Mistake::new(passive.at, text).help(help));
+    }
     let mut exchanges = vec![Exchange::named("", ExchangeKind::Direct)];
     let declared = written.exchanges.iter();
     exchanges.extend(declared.map(|entry| exchanges::plan(entry, context, found)));

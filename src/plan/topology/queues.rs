@@ -12,6 +12,27 @@ use crate::scenario::topology::{self as written, Strategy};
 
 /// The queue of one entry; all mistakes are recorded.
 pub fn plan(entry: &Located<written::Queue>, context: &Context, found: &mut Collector) -> Queue {
+    let (queue, settings) = read(entry, context, found);
+    kinds::check(&queue, &settings, found);
+    not_both(entry, found);
+    queue
+}
+
+/// The queue that a probe declares: what its type does not know is the broker's to refuse, which
+/// may be just what the probe shows.
+pub fn of_probe(
+    entry: &Located<written::Queue>,
+    context: &Context,
+    found: &mut Collector,
+) -> Queue {
+    read(entry, context, found).0
+}
+
+fn read(
+    entry: &Located<written::Queue>,
+    context: &Context,
+    found: &mut Collector,
+) -> (Queue, Settings) {
     let mut settings = Settings::default();
     keys(entry, &mut settings, found);
     for (name, value) in entry.arguments.iter().flat_map(|table| &table.0) {
@@ -35,9 +56,7 @@ pub fn plan(entry: &Located<written::Queue>, context: &Context, found: &mut Coll
         arguments: std::mem::take(&mut settings.others),
         ..Queue::named(&entry.name.value.0)
     };
-    kinds::check(&queue, &settings, found);
-    not_both(entry, found);
-    queue
+    (queue, settings)
 }
 
 /// The type that the file says.

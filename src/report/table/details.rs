@@ -8,13 +8,18 @@ use crate::report::table::INDENT;
 use crate::report::table::grid::{Grid, Line};
 use crate::report::text::paragraph;
 use crate::verdict::model::{
-    ErrorRow, ExpectationRow, FaultRow, ObservationRow, Row, VariantReport, WorkerRow, json,
+    ErrorRow, ExpectationRow, FaultRow, ObservationRow, ProbeRow, Row, VariantReport, WorkerRow,
+    json,
 };
+
+/// What is as old as this is said to be.
+const OLD_MS: u64 = 50;
 
 /// Everything that the style asks for, as lines; a blank line before each table.
 pub fn render(variant: &VariantReport, style: Style) -> String {
     let mut parts: Vec<_> =
         variant.observations.iter().map(|row| observation(row, style)).collect();
+    parts.push(list(&variant.probes.iter().map(probe).collect::<Vec<_>>(), style));
     if style.verbosity > 0 {
         parts.extend(rows(variant, style));
     }
@@ -24,13 +29,14 @@ pub fn render(variant: &VariantReport, style: Style) -> String {
     parts.iter().filter(|part| !part.is_empty()).map(|part| format!("\n{part}")).collect()
 }
 
-fn rows(variant: &VariantReport, style: Style) -> [String; 4] {
+fn rows(variant: &VariantReport, style: Style) -> [String; 5] {
     let facts = variables(&variant.vars)
         .into_iter()
         .chain(variant.faults.iter().map(fault))
         .chain(variant.errors.iter().map(error))
         .chain(variant.expectations.iter().map(expectation));
     [
+        list(&variant.declared, style),
         workers(&variant.workers, style),
         counted("queue", &variant.queues, style),
         counted("producer", &variant.producers, style),
@@ -52,7 +58,26 @@ fn observation(row: &ObservationRow, style: Style) -> String {
     });
     let grid = Grid { title: "queue".to_owned(), heads, rows: rows.collect(), indent: INDENT - 1 };
     let when = format!("observed {} at {} ms:", row.name, row.at_ms);
-    paragraph(&when, style.width, INDENT, INDENT + 2) + &grid.draw(style)
+    let mut text = paragraph(&when, style.width, INDENT, INDENT + 2) + &grid.draw(style);
+    let oldest = row.queues.iter().map(|queue| queue.unacked_age_ms).max().unwrap_or(0);
+    if oldest >= OLD_MS {
+        let age = format!("(unacked: the broker's number within {oldest} ms of that moment)");
+        text.push_str(&paragraph(&age, style.width, INDENT, INDENT + 2));
+    }
+    text
+}
+
+fn probe(row: &ProbeRow) -> String {
+    let what = match row.about.as_str() {
+        "" => format!("probe {}", row.probe),
+        about => format!("probe {} {about}", row.probe),
+    };
+    match (row.ok, row.code, row.text.as_str()) {
+        (Some(true), _, "") => format!("{what}: ok"),
+        (Some(true), _, came) => format!("{what}: ok, {came}"),
+        (Some(false), Some(code), text) => format!("{what}: {code} {text}"),
+        (_, _, text) => format!("{what}: {text}"),
+    }
 }
 
 fn workers(rows: &[WorkerRow], style: Style) -> String {

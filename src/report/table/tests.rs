@@ -312,6 +312,12 @@ work-queue                                             scenarios/work_queue.yaml
    observed mid at 500 ms:
    queue       ready  unacked  consumers
    task_queue      0        8          2
+   (unacked: the broker's number within 100 ms of that moment)
+
+   probe declare_queue task_queue: 406 PRECONDITION_FAILED - inequivalent arg
+     'durable'
+
+   queue task_queue: durable, x-queue-type classic
 
    worker    deliveries  begun  finished  redelivered  repeats  acked
    worker-1          10      4         3            0        0      0    died

@@ -15,7 +15,7 @@ use futures_util::{FutureExt, StreamExt};
 use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicGetOptions};
 use lapin::types::FieldTable;
-use lapin::{Channel, Consumer};
+use lapin::{BasicProperties, Channel, Consumer};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::ledger::event::{Event, Sighting};
@@ -92,9 +92,7 @@ impl Drain {
         self.seen_empty = loop {
             let got = channel.basic_get(self.real.as_str().into(), options);
             match timeout(PATIENCE, got).await {
-                Ok(Ok(Some(message))) => {
-                    self.keep(stage, identity::sighting(stage, &message.delivery.properties)).await;
-                }
+                Ok(Ok(Some(message))) => self.count(stage, &message.delivery.properties).await,
                 Ok(Ok(None)) => break true,
                 _ => break false,
             }
@@ -116,14 +114,21 @@ impl Drain {
         let seen = identity::sighting(stage, &delivery.properties);
         if self.shared {
             // What is not ours goes back when the channel ends.
-            if seen.is_none() {
+            if seen.is_none() && !identity::is_of_probe(&stage.run, &delivery.properties) {
                 return;
             }
             // A channel that is broken tells so by itself.
             let ack = BasicAckOptions { multiple: false };
             let _ = self.channel.basic_ack(delivery.delivery_tag, ack).await;
         }
-        self.keep(stage, seen).await;
+        self.count(stage, &delivery.properties).await;
+    }
+
+    /// What a probe published is in nobody's books.
+    async fn count(&mut self, stage: &Stage, properties: &BasicProperties) {
+        if !identity::is_of_probe(&stage.run, properties) {
+            self.keep(stage, identity::sighting(stage, properties)).await;
+        }
     }
 
     async fn keep(&mut self, stage: &Stage, seen: Option<Sighting>) {

@@ -76,7 +76,7 @@ impl Drain {
                 break;
             }
             if !this.is_some_and(|this| identity::is_mark(&stage.run, &this)) {
-                self.keep(stage, identity::sighting(stage, properties)).await;
+                self.count(stage, properties).await;
             }
         }
         self.consumer = Some(consumer);

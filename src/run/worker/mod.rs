@@ -11,6 +11,7 @@ mod working;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::{FutureExt, StreamExt};
@@ -198,6 +199,10 @@ impl Life {
     fn read(&mut self, delivery: &Delivery) {
         let sighting = identity::sighting(&self.stage, &delivery.properties);
         let message = sighting.map(|sighting| sighting.message);
+        // A program cannot tell what a probe published from anything else: it works on it.
+        if message.is_none() && identity::is_of_probe(&self.stage.run, &delivery.properties) {
+            self.stage.excused.fetch_add(1, Ordering::SeqCst);
+        }
         let tag = delivery.delivery_tag;
         let redelivered = delivery.redelivered;
         self.note(WorkEvent::Read { tag, message: sighting, redelivered });
