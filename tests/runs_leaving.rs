@@ -315,6 +315,21 @@ faults: [{ name: gone, delete: q, during: NONE, after: { finished: 2 } }]
 }
 
 #[test]
+fn an_exclusive_queue_is_purged_and_deleted_by_its_owner() {
+    let yaml = "
+scenario: exclusive
+topology: { queues: [{ name: q, exclusive: true }] }
+producers: [{ name: p, to: { queue: q }, messages: 10 }]
+workers: [{ name: w, queue: q, prefetch: 2, work: 100ms }]
+faults: [{ FAULT: q, after: { finished: 2 } }]
+";
+    let purged = run(&yaml.replace("FAULT", "purge"));
+    purged.exits(0).because(&["lost 7 queue_gone"]).has("delivered 3, lost 7, acked 3");
+    let deleted = run(&yaml.replace("FAULT", "delete"));
+    deleted.exits(0).because(&["lost 8 queue_gone"]).has("delivered 2, lost 8");
+}
+
+#[test]
 fn a_queue_that_nobody_uses_expires() {
     on_each(
         "

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use lapin::Channel;
 use lapin::options::{QueueDeleteOptions, QueuePurgeOptions};
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::broker::{BrokerError, Link};
 use crate::ledger::event::{ChangeKind, Event};
 use crate::ledger::facts::Effect;
 use crate::plan::model::QueueId;
-use crate::run::stage::{Stage, lock};
+use crate::run::stage::{Command, Stage, lock};
 use crate::run::trouble::{self, Listener};
 
 /// No answer of a broker that works takes longer.
@@ -30,8 +31,9 @@ pub async fn delete(stage: &Arc<Stage>, label: &str, queue: QueueId) -> Effect {
 
 async fn befall(stage: &Arc<Stage>, label: &str, queue: QueueId, kind: ChangeKind) -> Effect {
     let Some(real) = stage.real_name(queue) else { return Effect::Nothing };
-    let hands = match Hands::reach(stage).await {
-        Ok(hands) => hands,
+    let hands = match Hands::reach(stage, queue).await {
+        Ok(Some(hands)) => hands,
+        Ok(None) => return Effect::Nothing,
         Err(error) => {
             stage.fail(error);
             return Effect::Nothing;
@@ -68,22 +70,30 @@ async fn befall(stage: &Arc<Stage>, label: &str, queue: QueueId, kind: ChangeKin
     }
 }
 
-/// A connection of the fault's own: some queues answer with its end.
+/// A connection of the fault's own, because some queues answer with its end; or a channel on the
+/// connection of the queue's owner.
 struct Hands {
-    link: Link,
     channel: Channel,
-    listener: Listener,
+    own: Option<(Link, Listener)>,
 }
 
 impl Hands {
-    async fn reach(stage: &Stage) -> Result<Self, BrokerError> {
+    /// `None` when the queue's owner does not answer.
+    async fn reach(stage: &Stage, queue: QueueId) -> Result<Option<Self>, BrokerError> {
+        if let Some(owner) = stage.plan.topology.queues[queue.index()].owner {
+            let Some(control) = stage.worker_control(owner) else { return Ok(None) };
+            let (reply, lent) = oneshot::channel();
+            // One that ended meanwhile drops the sender.
+            let _ = control.send(Command::Lend { reply }).await;
+            return Ok(lent.await.ok().map(|channel| Self { channel, own: None }));
+        }
         let link = stage.space.connect("rmq-scenario fault", None).await?;
         let opened = timeout(PATIENCE, link.connection.create_channel()).await;
         let channel = opened
             .map_err(|_| BrokerError::silent("opening a channel"))?
             .map_err(|error| BrokerError::amqp("opening a channel", &error))?;
         let listener = Listener::new(&link.connection);
-        Ok(Self { link, channel, listener })
+        Ok(Some(Self { channel, own: Some((link, listener)) }))
     }
 
     /// How many ready messages went.
@@ -99,13 +109,19 @@ impl Hands {
     }
 
     async fn reason(mut self, error: &lapin::Error) -> lapin::Error {
-        let reason = self.listener.reason(error).await;
+        let reason = match &mut self.own {
+            Some((_, listener)) => listener.reason(error).await,
+            None => error.clone(),
+        };
         self.leave().await;
         reason
     }
 
     async fn leave(self) {
         // It has done what it came for.
-        let _ = timeout(PATIENCE, self.link.close()).await;
+        let _ = match self.own {
+            Some((link, _)) => timeout(PATIENCE, link.close()).await,
+            None => timeout(PATIENCE, self.channel.close(200, "OK".into())).await,
+        };
     }
 }

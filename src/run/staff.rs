@@ -344,6 +344,7 @@ async fn linger(mut life: Life) {
                 let _ = done.send(());
                 return;
             }
+            Command::Lend { reply } => lend(&life.link, reply).await,
             Command::Ask { reply } => {
                 let numbers = acting::own_numbers(&life.stage, &life.link, life.worker).await;
                 // Whoever asked may have been cut off.
@@ -468,6 +469,15 @@ async fn close(link: &Link) -> bool {
 /// Whether the broker answered: then it has read everything written before.
 async fn close_channel(channel: &Channel) -> bool {
     matches!(timeout(PATIENCE, channel.close(200, "OK".into())).await, Ok(Ok(())))
+}
+
+/// Opens a further channel on a worker's connection, for whoever must act as its owner.
+pub async fn lend(link: &Link, reply: oneshot::Sender<Channel>) {
+    let opened = timeout(PATIENCE, link.connection.create_channel()).await;
+    if let Ok(Ok(channel)) = opened {
+        // Whoever asked may have been cut off.
+        let _ = reply.send(channel);
+    }
 }
 
 /// The numbers of a queue that no other connection may ask for.

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering}
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use lapin::Channel;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -34,6 +35,8 @@ pub enum Command {
     Catch { up: oneshot::Sender<()> },
     /// The numbers of the queue that it owns.
     Ask { reply: oneshot::Sender<Option<Numbers>> },
+    /// A further channel on its connection, which alone may touch the queue that it owns.
+    Lend { reply: oneshot::Sender<Channel> },
     /// The run is over, or is cut: then what is in hand is not finished. `left` is told when
     /// nothing more can come to it.
     Finish { cut: bool, left: oneshot::Sender<()> },

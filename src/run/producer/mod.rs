@@ -375,6 +375,7 @@ impl Life {
             // Producers have no stop and no queue; whoever asks gets an end of the line.
             Command::Stop { .. }
             | Command::Ask { .. }
+            | Command::Lend { .. }
             | Command::Catch { .. }
             | Command::Vacate { .. } => None,
         }

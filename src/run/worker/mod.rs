@@ -24,7 +24,6 @@ use crate::ledger::event::{Event, LifeId, LifeTotals, MessageKey, Stamped, WorkE
 use crate::ledger::facts::Effect;
 use crate::plan::content::{Rejections, Replies, WorkTime};
 use crate::plan::model::{AckMode, KillHow, WorkerId};
-use crate::run::acting;
 use crate::run::departure::Departure;
 use crate::run::identity;
 use crate::run::stage::{Command, Stage, surface};
@@ -32,6 +31,7 @@ use crate::run::tally::Action;
 use crate::run::trouble::Listener;
 use crate::run::watches::Watches;
 use crate::run::worker::answering::Request;
+use crate::run::{acting, staff};
 
 /// How many deliveries are read before anything else is done.
 const READ: usize = 1024;
@@ -282,6 +282,10 @@ impl Life {
             }
             // It is not about to leave its queue to a successor.
             Command::Vacate { .. } => None,
+            Command::Lend { reply } => {
+                staff::lend(&self.link, reply).await;
+                None
+            }
             Command::Ask { reply } => {
                 let numbers = acting::own_numbers(&self.stage, &self.link, self.worker).await;
                 // Whoever asked may have been cut off.
