@@ -23,31 +23,34 @@ use rmq_scenario::plan::model::{QueueId, Topology};
 use rmq_scenario::plan::routing::{Envelope, Standing, route};
 use trial::Seen;
 
+/// A version to predict for without a broker.
+const TODAY: &str = "4.3.6";
+
 /// How many topologies are on the broker at a time.
 const TOGETHER: usize = 16;
 
-/// Which queues a message must reach.
-type Predict = fn(&Topology, &Message) -> Vec<QueueId>;
+/// Which queues a message must reach on a broker of this version.
+type Predict = fn(&Topology, &Message, &str) -> Vec<QueueId>;
 
-fn predicted(topology: &Topology, message: &Message) -> Vec<QueueId> {
+fn predicted(topology: &Topology, message: &Message, version: &str) -> Vec<QueueId> {
     let envelope = Envelope {
         exchange: message.exchange,
         routing_key: &message.key,
         headers: &message.headers,
     };
-    route(topology, &Standing::declared(topology), envelope)
+    route(topology, &Standing::declared(topology).on(version), envelope)
 }
 
 /// A prediction that knows no alternate exchanges.
-fn without_alternates(topology: &Topology, message: &Message) -> Vec<QueueId> {
+fn without_alternates(topology: &Topology, message: &Message, version: &str) -> Vec<QueueId> {
     let mut topology = topology.clone();
     topology.exchanges.iter_mut().for_each(|exchange| exchange.alternate = None);
-    predicted(&topology, message)
+    predicted(&topology, message, version)
 }
 
 /// What is predicted, in the words of what is seen: what reaches no queue is returned.
-fn expected(topology: &Topology, message: &Message, predict: Predict) -> Seen {
-    let copies = predict(topology, message);
+fn expected(topology: &Topology, message: &Message, predict: Predict, version: &str) -> Seen {
+    let copies = predict(topology, message, version);
     Seen { returned: copies.is_empty(), copies }
 }
 
@@ -63,8 +66,9 @@ async fn wrong(
         let label = format!("{round}-{index}");
         let seen = trial::run(&case, &label, space, link).await;
         let pairs = case.messages.iter().zip(seen);
-        let differs =
-            pairs.filter(|(message, seen)| expected(&case.topology, message, predict) != *seen);
+        let differs = pairs.filter(|(message, seen)| {
+            expected(&case.topology, message, predict, space.version()) != *seen
+        });
         let alone = |message: &Message| Case { messages: vec![message.clone()], ..case.clone() };
         differs.map(|(message, seen)| (alone(message), seen)).collect::<Vec<_>>()
     });
@@ -127,11 +131,12 @@ fn every_copy_goes_where_the_routing_function_says() {
     let found = support::block_on(disagreement(first..first + count, "routing", predicted));
     if let Some((case, seen)) = found {
         let (topology, message) = (&case.topology, &case.messages[0]);
+        let version = support::block_on(support::node()).version();
         panic!(
-            "seed {}\n{}\npredicted {:?}\nseen      {seen:?}",
+            "RabbitMQ {version}, seed {}\n{}\npredicted {:?}\nseen      {seen:?}",
             case.seed,
             trial::told(topology, message),
-            expected(topology, message, predicted)
+            expected(topology, message, predicted, version)
         );
     }
 }
@@ -153,7 +158,7 @@ fn the_fixed_seeds_have_every_kind_of_route() {
     let routes: Vec<usize> = (1..=200)
         .map(draw)
         .flat_map(|case| {
-            let count = |message: &Message| predicted(&case.topology, message).len();
+            let count = |message: &Message| predicted(&case.topology, message, TODAY).len();
             case.messages.iter().map(count).collect::<Vec<_>>()
         })
         .collect();
@@ -163,8 +168,9 @@ fn the_fixed_seeds_have_every_kind_of_route() {
     let shares = [share(|it| *it == 0), share(|it| *it == 1), share(|it| *it > 1)];
     assert!(shares.iter().all(|share| *share >= 15), "none, one, several copies: {shares:?}");
     let by_alternate = (1..=200).map(draw).any(|case| {
-        let differs =
-            |it: &Message| predicted(&case.topology, it) != without_alternates(&case.topology, it);
+        let differs = |it: &Message| {
+            predicted(&case.topology, it, TODAY) != without_alternates(&case.topology, it, TODAY)
+        };
         case.messages.iter().any(differs)
     });
     assert!(by_alternate);

@@ -39,9 +39,10 @@ pub struct Changing {
 }
 
 impl Changing {
-    pub fn new(plan: Arc<Variant>) -> Self {
+    /// On a broker of this version, such as `4.3.6`.
+    pub fn new(plan: Arc<Variant>, version: &str) -> Self {
         Self {
-            standing: Standing::declared(&plan.topology),
+            standing: Standing::declared(&plan.topology).on(version),
             pending: Vec::new(),
             begun: 0,
             newest_ended: HashMap::new(),
@@ -49,6 +50,11 @@ impl Changing {
             uniform: vec![None; plan.producers.len()],
             plan,
         }
+    }
+
+    /// All of the topology, whatever has gone.
+    pub fn whole(&self) -> Standing {
+        self.standing.filled()
     }
 
     /// Whether a change is under way.

@@ -12,7 +12,7 @@ use crate::ledger::lives::CopyPlace;
 use crate::ledger::messages::{Copy, copy_flag};
 use crate::ledger::paths::{PathId, Reason};
 use crate::plan::model::{ExchangeRef, QueueId, Topology};
-use crate::plan::routing::{Envelope, Standing, route};
+use crate::plan::routing::{Envelope, route};
 
 /// A copy that came as a dead letter.
 #[derive(Debug, Clone, Copy)]
@@ -133,7 +133,7 @@ impl Ledger {
         let content = &self.producers[seen.message.producer.index()].content;
         let headers = content.headers(u64::from(seen.message.n));
         let envelope = Envelope { exchange, routing_key: &key, headers: &headers };
-        route(topology, &Standing::whole(topology), envelope)
+        route(topology, &self.changing.whole(), envelope)
     }
 
     /// The key that a copy gets when its queue gives it up: the queue's, or the one that it had.

@@ -177,7 +177,7 @@ impl Ledger {
             ..Progress::default()
         };
         Self {
-            changing: Changing::new(Arc::clone(&plan)),
+            changing: Changing::new(Arc::clone(&plan), version),
             routes: Routes::default(),
             producers: plan
                 .producers

@@ -120,11 +120,7 @@ struct Walk<'v> {
 impl<'v> Walk<'v> {
     fn new(variant: &'v Variant, moves: Vec<Option<Move>>) -> Self {
         let topology = &variant.topology;
-        let mut standing = Standing::declared(topology);
-        let owned = (0..topology.queues.len()).map(QueueId::from_index);
-        for queue in owned.filter(|queue| topology.queues[queue.index()].owner.is_some()) {
-            standing.add(topology, queue);
-        }
+        let standing = Standing::whole(topology);
         let (seen, path, rounds) = (HashSet::new(), Vec::new(), Vec::new());
         Self { variant, moves, standing, seen, path, looked_at: 0, rounds }
     }

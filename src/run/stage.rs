@@ -174,6 +174,7 @@ impl Stage {
         paths: Arc<Paths>,
         notices: mpsc::UnboundedSender<String>,
     ) -> Self {
+        let standing = Standing::declared(&plan.topology).on(space.version());
         let fault = || FaultSlot { fact: Mutex::default(), over: watch::Sender::new(false) };
         Self {
             run,
@@ -187,7 +188,7 @@ impl Stage {
             queues: plan.topology.queues.iter().map(|_| QueueSlot::default()).collect(),
             names: Mutex::default(),
             paths,
-            standing: Mutex::new(Standing::declared(&plan.topology)),
+            standing: Mutex::new(standing),
             faults: plan.faults.iter().map(|_| fault()).collect(),
             errors: Mutex::default(),
             refused: Mutex::default(),

@@ -86,7 +86,7 @@ fn binding(dice: &mut Dice, topology: &Topology) -> Binding {
     Binding {
         from: ExchangeId::from_index(from),
         to,
-        routing_key: key(dice, words),
+        routing_key: pattern(dice, words),
         headers: if compared { headers(dice) } else { Vec::new() },
         match_any: dice.percent(50),
     }
@@ -104,6 +104,16 @@ fn message(dice: &mut Dice, topology: &Topology) -> Message {
         false => key(dice, &["a", "b", "", "a", "b", "c", "#"]),
     };
     Message { exchange: ExchangeId::from_index(exchange), key, headers: headers(dice) }
+}
+
+/// RabbitMQ 4.3 refuses a pattern with more than two `#`.
+fn pattern(dice: &mut Dice, words: &[&str]) -> String {
+    loop {
+        let drawn = key(dice, words);
+        if drawn.matches('#').count() <= 2 {
+            return drawn;
+        }
+    }
 }
 
 /// Up to four words; an empty word makes keys such as `a..b`, `.` and the empty one.

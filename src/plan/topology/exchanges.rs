@@ -58,6 +58,12 @@ fn alternate(
     context: &Context,
     found: &mut Collector,
 ) -> ExchangeRef {
+    if name.value.is_empty() {
+        let text = "the default exchange leads nowhere as an alternate";
+        let mut warning = Mistake::new(name.at, text);
+        warning.remark("RabbitMQ looks up its queues only for what is published to it");
+        found.warn(warning.help("name an exchange of type `fanout`, and bind a queue to it"));
+    }
     let who = format!("what `{exchange}` has no queue for goes to the");
     let help = "name an exchange of type `fanout`, and bind the queue to it";
     context.names.exchange_or_missing(name, &who, help, found)

@@ -2,13 +2,16 @@
 //!
 //! Sources: the AMQP 0-9-1 model, RabbitMQ's `rabbit_exchange_type_*` modules, and
 //! measurements on 3.10, 4.0 and 4.3 (`#` matches the empty key, an empty word is a word,
-//! a queue reached on two paths gets one copy, header values compare with their types, but numbers
-//! by their value).
+//! a queue reached on two paths gets one copy, header values compare with their types, and numbers
+//! as the version does).
+
+mod headers;
 
 use crate::plan::model::{
     Binding, BoundTo, ExchangeId, ExchangeKind, ExchangeRef, QueueId, Topology,
 };
 use crate::plan::pattern::Scalar;
+use crate::plan::routing::headers::Numbers;
 
 /// What of a topology exists at a moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +19,7 @@ pub struct Standing {
     queues: Vec<bool>,
     bindings: Vec<bool>,
     exchanges: Vec<bool>,
+    numbers: Numbers,
 }
 
 impl Standing {
@@ -29,7 +33,23 @@ impl Standing {
             queues: topology.queues.iter().map(|queue| queue.owner.is_none()).collect(),
             bindings: topology.bindings.iter().map(|binding| unowned(binding.to)).collect(),
             exchanges: vec![true; topology.exchanges.len()],
+            numbers: Numbers::ByType,
         }
+    }
+
+    /// Everything is there again, on the same broker.
+    pub fn filled(&self) -> Self {
+        Self {
+            queues: vec![true; self.queues.len()],
+            bindings: vec![true; self.bindings.len()],
+            exchanges: vec![true; self.exchanges.len()],
+            numbers: self.numbers,
+        }
+    }
+
+    /// The same on a broker of this version, such as `3.10.8`; without it, on one of today.
+    pub fn on(self, version: &str) -> Self {
+        Self { numbers: Numbers::of(version), ..self }
     }
 
     /// All of it, whoever owns what.
@@ -38,6 +58,7 @@ impl Standing {
             queues: vec![true; topology.queues.len()],
             bindings: vec![true; topology.bindings.len()],
             exchanges: vec![true; topology.exchanges.len()],
+            numbers: Numbers::ByType,
         }
     }
 
@@ -133,7 +154,7 @@ pub fn route(topology: &Topology, standing: &Standing, envelope: Envelope<'_>) -
         let exchange = &topology.exchanges[id.index()];
         let matching = standing.bindings_of(topology, id);
         let mut found = false;
-        for binding in matching.filter(|binding| matches(exchange.kind, binding, envelope)) {
+        for binding in matching.filter(|it| standing.matches(exchange.kind, it, envelope)) {
             found = true;
             match binding.to {
                 BoundTo::Queue(queue) => queues.push(queue),
@@ -157,12 +178,14 @@ fn named(topology: &Topology, standing: &Standing, key: &str) -> Vec<QueueId> {
     found.map(QueueId::from_index).filter(|&queue| standing.has(queue)).into_iter().collect()
 }
 
-fn matches(kind: ExchangeKind, binding: &Binding, envelope: Envelope<'_>) -> bool {
-    match kind {
-        ExchangeKind::Fanout => true,
-        ExchangeKind::Direct => binding.routing_key == envelope.routing_key,
-        ExchangeKind::Topic => topic_matches(&binding.routing_key, envelope.routing_key),
-        ExchangeKind::Headers => headers_match(binding, envelope.headers),
+impl Standing {
+    fn matches(&self, kind: ExchangeKind, binding: &Binding, envelope: Envelope<'_>) -> bool {
+        match kind {
+            ExchangeKind::Fanout => true,
+            ExchangeKind::Direct => binding.routing_key == envelope.routing_key,
+            ExchangeKind::Topic => topic_matches(&binding.routing_key, envelope.routing_key),
+            ExchangeKind::Headers => headers::matches(binding, envelope.headers, self.numbers),
+        }
     }
 }
 
@@ -197,38 +220,6 @@ fn words_match(pattern: &[&str], key: &[&str]) -> bool {
         }
     }
     pattern[p..].iter().all(|word| *word == "#")
-}
-
-/// Numbers are equal when their values are, whole or not; nothing else equals a value of another
-/// type.
-fn equal(sent: &Scalar, wanted: &Scalar) -> bool {
-    match (sent, wanted) {
-        (Scalar::Int(whole), Scalar::Float(float)) | (Scalar::Float(float), Scalar::Int(whole)) => {
-            same_number(*whole, *float)
-        }
-        (sent, wanted) => sent == wanted,
-    }
-}
-
-/// Exactly, as Erlang compares them: without rounding the whole number to a float.
-fn same_number(whole: i64, float: f64) -> bool {
-    const LIMIT: f64 = 9_223_372_036_854_775_808.0;
-    let fits = float.fract() == 0.0 && (-LIMIT..LIMIT).contains(&float);
-    fits && float as i64 == whole
-}
-
-/// Arguments that begin with `x-` are not compared. Without any other, `all` matches
-/// everything and `any` nothing.
-fn headers_match(binding: &Binding, headers: &[(String, Scalar)]) -> bool {
-    let sent = |name: &str, value: &Scalar| {
-        headers.iter().any(|(n, v)| n == name && v != &Scalar::Null && equal(v, value))
-    };
-    let mut wanted = binding.headers.iter().filter(|(name, _)| !name.starts_with("x-"));
-    if binding.match_any {
-        wanted.any(|(name, value)| sent(name, value))
-    } else {
-        wanted.all(|(name, value)| sent(name, value))
-    }
 }
 
 #[cfg(test)]
@@ -279,42 +270,6 @@ mod tests {
     fn a_pattern_of_many_hashes_does_not_explode() {
         let pattern = ["#", "a"].repeat(200).join(".");
         assert!(!topic_matches(&pattern, &["a"; 199].join(".")));
-    }
-
-    fn headers(pairs: &[(&str, Scalar)]) -> Vec<(String, Scalar)> {
-        pairs.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
-    }
-
-    #[test]
-    fn headers_compare_with_their_types_and_numbers_by_their_value() {
-        let text = |t: &str| Scalar::Text(t.to_owned());
-        for (wanted, any, sent, expected) in [
-            (vec![("a", Scalar::Int(1))], false, vec![("a", Scalar::Int(1))], true),
-            (vec![("a", Scalar::Int(1))], false, vec![("a", text("1"))], false),
-            (vec![("a", Scalar::Int(1))], false, vec![("a", Scalar::Float(1.0))], true),
-            (vec![("a", Scalar::Float(1.0))], false, vec![("a", Scalar::Int(1))], true),
-            (vec![("a", Scalar::Float(1.5))], false, vec![("a", Scalar::Int(1))], false),
-            (vec![("a", Scalar::Int(i64::MAX))], false, vec![("a", Scalar::Float(9.3e18))], false),
-            (vec![("a", Scalar::Int(1))], false, vec![("a", Scalar::Bool(true))], false),
-            (vec![("a", Scalar::Bool(true))], true, vec![("a", Scalar::Bool(true))], true),
-            (vec![], false, vec![("a", Scalar::Int(1))], true),
-            (vec![], true, vec![("a", Scalar::Int(1))], false),
-            (vec![("x-a", Scalar::Int(1))], false, vec![], true),
-            (vec![("x-a", Scalar::Int(1))], true, vec![("x-a", Scalar::Int(1))], false),
-            (vec![("a", text("1")), ("b", text("2"))], false, vec![("a", text("1"))], false),
-            (vec![("a", text("1")), ("b", text("2"))], true, vec![("b", text("2"))], true),
-            (vec![("a", text("1"))], false, vec![("a", Scalar::Null)], false),
-        ] {
-            let binding = Binding {
-                from: ExchangeId(1),
-                to: BoundTo::Queue(QueueId(0)),
-                routing_key: String::new(),
-                headers: headers(&wanted),
-                match_any: any,
-            };
-            let matched = headers_match(&binding, &headers(&sent));
-            assert_eq!(matched, expected, "{wanted:?} any={any} against {sent:?}");
-        }
     }
 
     fn queue(name: &str, owner: Option<WorkerId>) -> Queue {
