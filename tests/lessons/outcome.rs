@@ -80,6 +80,8 @@ fn run_in_one_process(lessons: &[&Lesson]) -> Vec<Outcome> {
     let dir = tempfile::Builder::new().prefix("lessons-").tempdir().expect("there is room");
     let mut command = Command::new(program());
     command.arg("run").current_dir(dir.path()).stdin(Stdio::null());
+    // Whoever runs the tests may keep a broker warm.
+    command.env("XDG_RUNTIME_DIR", dir.path());
     for name in ["BROKER", "MANAGEMENT"] {
         command.env_remove(format!("RMQ_SCENARIO_{name}"));
     }
