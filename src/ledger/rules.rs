@@ -68,8 +68,10 @@ impl Ledger {
     }
 
     fn may_be_over_limit(&self, view: &CopyView, queue: &Queue) -> bool {
-        let limit = self.rules.delivery_limit(queue);
-        limit.is_some_and(|limit| u64::from(view.copy.deliveries) > limit)
+        // On 4.0 the broker's count goes with a dead letter from one quorum queue to the next.
+        let earlier: u32 = self.paths.deaths(view.path).iter().map(|death| death.count).sum();
+        let deliveries = u64::from(view.copy.deliveries) + u64::from(earlier);
+        self.rules.delivery_limit(queue).is_some_and(|limit| deliveries > limit)
     }
 
     fn may_have_expired(&self, view: &CopyView, queue: &Queue) -> bool {

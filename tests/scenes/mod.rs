@@ -309,11 +309,11 @@ fn row<'a>(report: &'a Value, list: &str, name: &str) -> &'a Value {
 
 /// The management API of the shared node, as its administrator.
 pub fn api(method: reqwest::Method, path: &str, body: &Value) -> Value {
+    // The first who asks starts the node, which no task may wait for.
+    let (facts, url) = (facts(), format!("{}/api/{path}", management()));
     block_on(async {
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let url = format!("{}/api/{path}", management());
-        let request =
-            client.request(method, url).basic_auth(&facts().user, Some(&facts().password));
+        let request = client.request(method, url).basic_auth(&facts.user, Some(&facts.password));
         let answer = request.json(body).send().await.unwrap();
         assert!(answer.status().is_success(), "{path}: {}", answer.status());
         answer.json().await.unwrap_or(Value::Null)
