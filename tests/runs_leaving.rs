@@ -278,8 +278,8 @@ fn a_purge_takes_what_is_ready_and_leaves_what_is_held() {
 scenario: purge
 topology: { queues: [{ name: q, type: TYPE }] }
 producers: [{ name: p, to: { queue: q }, messages: 10 }]
-workers: [{ name: w, queue: q, prefetch: 2, work: 300ms, start: { after: { confirmed: 10 } } }]
-faults: [{ purge: q, at: 450ms }]
+workers: [{ name: w, queue: q, prefetch: 2, work: 50ms, start: { after: { confirmed: 10 } } }]
+faults: [{ purge: q, after: { finished: 2 } }]
 ",
         |run| {
             run.exits(0).because(&["lost 7 queue_gone"]).has("delivered 3, lost 7, acked 3");

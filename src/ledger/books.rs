@@ -236,6 +236,7 @@ impl Books {
         for (index, book) in self.ledger.producers.iter().enumerate() {
             let counts = &mut self.producers[index];
             counts[Count::Published] = u64::from(book.messages.len());
+            counts[Count::Republished] = book.republished;
             for n in 1..=book.messages.len() {
                 let flags = book.messages.flags(n);
                 counts[publish_outcome(flags, book.confirms)] += 1;
@@ -322,7 +323,13 @@ impl Books {
         for count in PUBLISH_OUTCOMES {
             self.totals[count] = self.producers.iter().map(|p| p[count]).sum();
         }
-        let beside = [Count::Returned, Count::Unroutable, Count::Replied, Count::Unanswered];
+        let beside = [
+            Count::Republished,
+            Count::Returned,
+            Count::Unroutable,
+            Count::Replied,
+            Count::Unanswered,
+        ];
         for count in [Count::Published].into_iter().chain(beside) {
             self.totals[count] = self.producers.iter().map(|p| p[count]).sum();
         }

@@ -53,6 +53,8 @@ pub enum Event {
     ProducerStarted { producer: ProducerId, at: Micros },
     /// `count` messages from number `first` are about to be written, in order.
     Published { producer: ProducerId, first: u32, count: u32, at: Micros },
+    /// These messages, whose answers were lost with a channel, are about to be written again.
+    Republished { producer: ProducerId, numbers: Vec<u32>, at: Micros },
     /// The broker answered the messages of each span.
     Answered { producer: ProducerId, answers: Vec<Answer>, at: Micros },
     /// A basic.return came.

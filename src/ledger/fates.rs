@@ -24,6 +24,7 @@ pub enum Cause {
     Requeued,
     AckLost,
     Reread,
+    Republished,
     Unexplained,
 }
 
@@ -42,6 +43,7 @@ impl Cause {
             Cause::Requeued => "requeued",
             Cause::AckLost => "ack_lost",
             Cause::Reread => "reread",
+            Cause::Republished => "republished",
             Cause::Unexplained => "unexplained",
         }
     }
@@ -248,6 +250,7 @@ pub(super) fn doubled(view: &CopyView) -> Vec<Cause> {
         (again::REQUEUED, Cause::Requeued),
         (again::ACK_LOST, Cause::AckLost),
         (again::REREAD, Cause::Reread),
+        (again::REPUBLISHED, Cause::Republished),
     ];
     let found: Vec<Cause> =
         known.into_iter().filter(|(bit, _)| bits & bit != 0).map(|(_, cause)| cause).collect();

@@ -24,6 +24,8 @@ pub mod message_flag {
     pub const UNCERTAIN: u8 = 32;
     /// It was a request, and an answer came.
     pub const REPLIED: u8 = 64;
+    /// It was published again: there may be two of it, which nothing tells apart.
+    pub const REPUBLISHED: u8 = 128;
 }
 
 /// What is known of a copy.
@@ -58,6 +60,8 @@ pub mod again {
     pub const ACK_LOST: u8 = 4;
     /// A worker began a stream again.
     pub const REREAD: u8 = 8;
+    /// It was published twice.
+    pub const REPUBLISHED: u8 = 16;
 }
 
 /// No life has read the copy.
@@ -71,36 +75,38 @@ pub struct Copy {
     pub holder: u16,
     /// How often it was read; 65535 stands for more too.
     pub deliveries: u16,
-    /// How often it was finished, up to 15, and above that the bits of [`again`].
+    /// How often it was finished; 255 stands for more too.
     finished: u8,
+    /// Bits of [`again`].
+    again: u8,
 }
 
 impl Copy {
     /// A copy that nobody has seen.
     pub fn new(optional: bool) -> Self {
         let flags = if optional { copy_flag::OPTIONAL } else { 0 };
-        Self { flags, holder: NOBODY, deliveries: 0, finished: 0 }
+        Self { flags, holder: NOBODY, deliveries: 0, finished: 0, again: 0 }
     }
 
     pub fn has(self, flag: u16) -> bool {
         self.flags & flag != 0
     }
 
-    /// How often work on it was finished; 15 stands for more too.
+    /// How often work on it was finished; 255 stands for more too.
     pub fn finished(self) -> u8 {
-        self.finished & 15
+        self.finished
     }
 
     pub fn count_finish(&mut self) {
-        self.finished += u8::from(self.finished() < 15);
+        self.finished = self.finished.saturating_add(1);
     }
 
     pub fn again(self) -> u8 {
-        self.finished >> 4
+        self.again
     }
 
     pub fn add_again(&mut self, bits: u8) {
-        self.finished |= bits << 4;
+        self.again |= bits;
     }
 
     /// It must have existed: required, or optional and seen.
@@ -266,13 +272,13 @@ mod tests {
     }
 
     #[test]
-    fn finishes_are_counted_up_to_fifteen_beside_the_causes() {
+    fn finishes_are_counted_up_to_255_beside_the_causes() {
         let mut copy = Copy::new(false);
         copy.add_again(again::REQUEUED);
-        for _ in 0..20 {
+        for _ in 0..300 {
             copy.count_finish();
         }
         copy.add_again(again::ACK_LOST);
-        assert_eq!((copy.finished(), copy.again()), (15, again::REQUEUED | again::ACK_LOST));
+        assert_eq!((copy.finished(), copy.again()), (255, again::REQUEUED | again::ACK_LOST));
     }
 }

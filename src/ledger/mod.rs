@@ -25,7 +25,7 @@ mod seeing;
 mod settled;
 mod streams;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::ledger::changing::Changing;
@@ -112,6 +112,10 @@ struct ProducerBook {
     channel_from: u32,
     /// The first numbers of all its channels, the one in use last.
     channels: Vec<u32>,
+    /// Numbers of earlier channels that the one in use published again.
+    again: BTreeSet<u32>,
+    /// Sends beyond the first of a message.
+    republished: u64,
     /// Answers and returns of the channel in use.
     channel_answered: u32,
     channel_returned: u32,
@@ -248,6 +252,8 @@ impl ProducerBook {
             open_from: 1,
             channel_from: 1,
             channels: Vec::new(),
+            again: BTreeSet::new(),
+            republished: 0,
             channel_answered: 0,
             channel_returned: 0,
             up: false,

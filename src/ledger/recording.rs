@@ -20,6 +20,7 @@ impl Ledger {
             Event::Published { producer, first, count, at } => {
                 self.published(producer, first, count, at);
             }
+            Event::Republished { producer, numbers, .. } => self.republished(producer, &numbers),
             Event::Answered { producer, answers, at } => {
                 for answer in answers {
                     self.answered(producer, answer, at);
@@ -62,6 +63,7 @@ impl Ledger {
         book.channel_from = book.messages.len() + 1;
         book.channels.push(book.channel_from);
         book.schedule.start(book.channel_from, at);
+        book.again.clear();
         book.channel_answered = 0;
         book.channel_returned = 0;
         if was_up {
@@ -98,13 +100,37 @@ impl Ledger {
         }
     }
 
+    /// Only what was never answered is published again.
+    fn republished(&mut self, producer: ProducerId, numbers: &[u32]) {
+        let book = &mut self.producers[producer.index()];
+        let mut wrong = None;
+        for &n in numbers {
+            let open = n > 0
+                && n < book.channel_from
+                && book.messages.flags(n) & NOT_ANSWERED == 0
+                && book.up
+                && book.again.insert(n);
+            if !open {
+                wrong = wrong.or(Some(n));
+                continue;
+            }
+            book.messages.add_flags(n, message_flag::REPUBLISHED);
+            book.republished += 1;
+        }
+        if let Some(n) = wrong {
+            let what = format!("message {n} was published again, which cannot be");
+            self.violation(Some(MessageKey { producer, n }), what);
+        }
+    }
+
     fn answered(&mut self, producer: ProducerId, answer: Answer, at: Micros) {
         let flag = if answer.ack { message_flag::ACKED } else { message_flag::NACKED };
         let step = if answer.ack { StepKind::Confirmed } else { StepKind::Refused };
         for n in answer.first..answer.first.saturating_add(answer.count) {
             let message = MessageKey { producer, n };
             let book = &mut self.producers[producer.index()];
-            let known = n >= book.channel_from && n <= book.messages.len();
+            let mine = n >= book.channel_from || book.again.contains(&n);
+            let known = mine && n <= book.messages.len();
             let again =
                 known && book.messages.flags(n) & (message_flag::ACKED | message_flag::NACKED) != 0;
             if !known || again || !book.confirms {
@@ -156,7 +182,7 @@ impl Ledger {
             returned: book.channel_returned,
         };
         if end.closed {
-            for n in first..=last {
+            for n in book.again.iter().copied().chain(first..=last) {
                 book.messages.add_flags(n, message_flag::READ);
             }
         } else {

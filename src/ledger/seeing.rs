@@ -68,7 +68,10 @@ impl Ledger {
             }
             self.came_again(seen, queue, before);
         }
-        let bits = self.why_again(before);
+        let mut bits = self.why_again(before);
+        if bits != 0 && self.is_republished(seen.message) && !redelivered {
+            bits = again::REPUBLISHED;
+        }
         let copy = self.copy_mut(seen.message, queue, place);
         copy.add_again(bits);
         copy.holder = id.0;
@@ -76,6 +79,11 @@ impl Ledger {
         copy.flags &= !copy_flag::OF_A_DELIVERY;
         copy.flags |= copy_flag::SEEN;
         Ok(())
+    }
+
+    fn is_republished(&self, message: MessageKey) -> bool {
+        let messages = &self.producers[message.producer.index()].messages;
+        messages.flags(message.n) & message_flag::REPUBLISHED != 0
     }
 
     fn note_seen(&mut self, message: MessageKey) {
@@ -127,6 +135,10 @@ impl Ledger {
         redelivered: bool,
         reader: Option<LifeId>,
     ) -> Result<(), Broken> {
+        if self.is_republished(message) {
+            // It may be the other of two.
+            return Ok(());
+        }
         let holder = &self.lives[usize::from(before.holder)];
         let (id, auto) = (holder.id, holder.ack == AckMode::Auto);
         if !redelivered {
@@ -214,7 +226,7 @@ impl Ledger {
             return Ok(());
         }
         let before = self.copy(message, queue, place);
-        if before.has(copy_flag::DRAINED) {
+        if before.has(copy_flag::DRAINED) && !self.is_republished(message) {
             return Err((Some(message), "it was found twice in its queue".to_owned()));
         }
         if self.kind(queue) != QueueKind::Stream {

@@ -75,6 +75,11 @@ impl Ledger {
 
     /// Whether a copy stays what it is.
     fn is_at_rest(&self, seen: Sighting, queue: QueueId, copy: Copy, scene: &Scene) -> bool {
+        let messages = &self.producers[seen.message.producer.index()].messages;
+        let twice = messages.flags(seen.message.n) & message_flag::REPUBLISHED != 0;
+        if twice && scene.consumed[queue.index()] {
+            return false;
+        }
         if copy.has(copy_flag::LEFT) {
             // Where it went to several queues, it was perhaps seen in one of them only.
             let restless = scene.restless[queue.index()];

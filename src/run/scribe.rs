@@ -140,6 +140,7 @@ impl Owner {
 fn time_of(event: &Event) -> Option<Micros> {
     match event {
         Event::Published { at, .. }
+        | Event::Republished { at, .. }
         | Event::Answered { at, .. }
         | Event::Returned { at, .. }
         | Event::Replied { at, .. } => Some(*at),

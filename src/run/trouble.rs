@@ -14,6 +14,9 @@ use crate::ledger::facts::ErrorFact;
 /// How long the reason of a failure may come after the failure itself.
 const REASON: Duration = Duration::from_millis(500);
 
+/// The broker's goodbye to everybody, or to one whom an administrator sends away.
+const CONNECTION_FORCED: u16 = 320;
+
 /// Listens for the errors of one connection and its channels. lapin reports a close to
 /// whoever uses the channel next only as a wrong state; the reason comes here.
 ///
@@ -59,6 +62,15 @@ pub fn fact(who: &str, error: &Error) -> ErrorFact {
         _ => ("connection", 0, format!("the connection was lost: {error}")),
     };
     ErrorFact { who: who.to_owned(), scope, code, text, explained: false }
+}
+
+/// Whether the connection was lost, by the network or because the broker let everybody go, and
+/// not by a mistake of whoever used it.
+pub fn is_loss(error: &Error) -> bool {
+    match error.kind() {
+        ErrorKind::ProtocolError(said) => said.get_id() == CONNECTION_FORCED,
+        _ => true,
+    }
 }
 
 /// The fact that the server ended a subscription.

@@ -62,6 +62,11 @@ fn sentence(books: &Books, cause: Cause, group: &Alike) -> String {
         Cause::MaxLength => {
             format!("{} was full, and RabbitMQ drops what is too much", queues(books, group))
         }
+        Cause::Republished => format!(
+            "{} published {} once more after its connection was lost, and the first had arrived",
+            producers(books, group),
+            plural(group.count, "it", "them")
+        ),
         Cause::Reread => "the worker read the stream once more from an earlier offset".to_owned(),
         Cause::ForgottenAck => format!(
             "finished and never acked, so RabbitMQ handed {} out again when the worker was gone",

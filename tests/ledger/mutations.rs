@@ -95,6 +95,7 @@ fn actor(event: &Event) -> Actor {
     match event {
         Event::ProducerStarted { producer, .. }
         | Event::Published { producer, .. }
+        | Event::Republished { producer, .. }
         | Event::Answered { producer, .. }
         | Event::ProducerEnded { producer, .. } => Actor::Producer(*producer),
         Event::Returned { message, .. } | Event::Replied { message, .. } => {

@@ -128,6 +128,7 @@ impl Counting<'_> {
                 self.line.changes.get_mut(id).expect("it began").3 = index;
             }
             Event::Replied { .. } => unreachable!("nobody asks anything"),
+            Event::Republished { .. } => unreachable!("nobody connects again"),
             Event::ChangeDropped { .. } => unreachable!("every change happens"),
             Event::Excused { .. } => unreachable!("there are no probes"),
             Event::Drained { queue, messages } => {

@@ -1,6 +1,7 @@
 //! Every way in which a producer ends.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use lapin::options::BasicQosOptions;
@@ -10,16 +11,19 @@ use crate::ledger::event::{Event, ProducerEnd};
 use crate::ledger::facts::Effect;
 use crate::plan::model::{Confirms, KillHow};
 use crate::run::producer::answers::{Answers, answers};
+use crate::run::producer::reconnecting::Lost;
 use crate::run::producer::{Ending, Life};
 use crate::run::stage::lock;
 use crate::run::trouble;
 use crate::run::worker::PATIENCE;
 
 impl Life {
-    pub async fn end(mut self, ending: Ending) {
+    /// Ends it. What it leaves unanswered, if it is to connect again.
+    pub async fn end(mut self, ending: Ending) -> Option<Lost> {
         let plan = self.stage.plan.producers[self.id.index()].clone();
         let unanswered = self.waiting.len() + self.late.len();
         let unanswered = u32::try_from(unanswered).unwrap_or(u32::MAX);
+        let mut lost = None;
         let (closed, done) = match ending {
             Ending::Done | Ending::Finished => (self.close_in_order(&plan.name).await, None),
             Ending::Killed { how, done } => {
@@ -37,6 +41,9 @@ impl Life {
                 self.hear_last_answers().await;
                 let error = self.listener.reason(&error).await;
                 self.stage.note_error(trouble::fact(&plan.name, &error));
+                if trouble::is_loss(&error) {
+                    lost = plan.reconnect.map(|after| self.lost(after));
+                }
                 (false, None)
             }
         };
@@ -49,7 +56,7 @@ impl Life {
         lock(&slot.control).take();
         slot.asks.store(false, Ordering::SeqCst);
         // Before anybody hears of it: a restart says that there is more to come.
-        slot.done.store(true, Ordering::SeqCst);
+        slot.done.store(lost.is_none(), Ordering::SeqCst);
         if let Some(done) = done {
             let effect = Effect::Producer {
                 published: self.next - 1,
@@ -60,6 +67,17 @@ impl Life {
             let _ = done.send(effect);
         }
         let _ = self.close_connection().await;
+        lost
+    }
+
+    /// What is unanswered when its connection is lost.
+    fn lost(&self, after: Duration) -> Lost {
+        let waiting = self.waiting.iter().chain(&self.late).map(|waiting| waiting.n);
+        // What was handed over in vain has no answer, either, nor what was still to go again.
+        let vain = self.vain.clone().chain(self.again.iter().copied());
+        let mut unanswered: Vec<u32> = waiting.chain(vain).collect();
+        unanswered.sort_unstable();
+        Lost { after, unanswered }
     }
 
     /// What the broker had answered before it closed the channel was read before the close was.

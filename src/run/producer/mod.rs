@@ -8,8 +8,10 @@ mod answers;
 mod asking;
 mod end;
 mod publish;
+mod reconnecting;
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -70,6 +72,10 @@ struct Life {
     /// No longer waited for; their answers still count.
     late: Vec<Waiting>,
     in_batch: u64,
+    /// Handed over when the connection was gone already.
+    vain: Range<u32>,
+    /// Numbers to publish again before anything else.
+    again: Vec<u32>,
     /// Of one that asks: whose answers it waits for.
     requests: Option<Requests>,
     answered: u32,
@@ -150,6 +156,8 @@ async fn prepare(stage: &Arc<Stage>, id: ProducerId) -> Result<Life, BrokerError
         waiting: VecDeque::new(),
         late: Vec::new(),
         in_batch: 0,
+        vain: 0..0,
+        again: Vec::new(),
         requests,
         answered: 0,
         returned: 0,
@@ -180,11 +188,21 @@ fn exchange_name(space: &Space, stage: &Stage, plan: &Producer) -> ShortString {
 }
 
 async fn run(mut life: Life) {
-    let (producer, at) = (life.id, life.stage.clock.now());
-    life.stage.scribe.record(Event::ProducerStarted { producer, at }).await;
-    life.began = Instant::now();
-    let ending = life.live().await;
-    life.end(ending).await;
+    loop {
+        let (producer, at) = (life.id, life.stage.clock.now());
+        life.stage.scribe.record(Event::ProducerStarted { producer, at }).await;
+        life.began = Instant::now();
+        let ending = match life.republish().await {
+            Ok(()) => life.live().await,
+            Err(ending) => ending,
+        };
+        let (stage, id) = (Arc::clone(&life.stage), life.id);
+        let Some(lost) = life.end(ending).await else { return };
+        match reconnecting::again(&stage, id, lost).await {
+            Some(next) => life = next,
+            None => return,
+        }
+    }
 }
 
 impl Life {

@@ -122,6 +122,7 @@ impl Life {
     }
 
     fn published_in_vain(&mut self, count: u32, error: Error) -> Ending {
+        self.vain = self.next..self.next + count;
         self.next += count;
         self.remember();
         Ending::Failed(error)
@@ -131,7 +132,7 @@ impl Life {
         self.stage.producers[self.id.index()].published.store(self.next - 1, Ordering::SeqCst);
     }
 
-    fn routing_key(&self, n: u32) -> ShortString {
+    pub(super) fn routing_key(&self, n: u32) -> ShortString {
         let key = self.content.routing_key(u64::from(n));
         let by_name = self.plan().to.exchange == ExchangeRef::Declared(ExchangeId(0));
         let queues = &self.stage.plan.topology.queues;
@@ -141,7 +142,7 @@ impl Life {
         }
     }
 
-    fn properties(&self, n: u32) -> BasicProperties {
+    pub(super) fn properties(&self, n: u32) -> BasicProperties {
         let message = MessageKey { producer: self.id, n };
         let id = identity::write(&self.stage.run, message);
         let mut properties = BasicProperties::default()
