@@ -135,13 +135,14 @@ impl Books {
             let each = book.messages.each(&ledger.routes);
             each.map(move |(n, queue, copy)| {
                 let message = MessageKey { producer, n };
-                Later { message, queue, path: PathId::NONE, copy }
+                Later { message, queue, path: PathId::NONE, keyed: None, copy }
             })
         });
         let extras = ledger.extras.iter().map(|(&(message, queue), &copy)| Later {
             message,
             queue,
             path: PathId::NONE,
+            keyed: None,
             copy,
         });
         let all = routed.chain(extras).chain(ledger.laters.each().copied());
@@ -220,7 +221,7 @@ impl Books {
     }
 
     fn view(&self, later: Later) -> CopyView {
-        let Later { message, queue, path, copy } = later;
+        let Later { message, queue, path, copy, .. } = later;
         let book = &self.ledger.producers[message.producer.index()];
         let message_flags = book.messages.flags(message.n);
         let mut view = CopyView { message, queue, path, copy, outcome: Count::Lost, message_flags };

@@ -80,7 +80,7 @@ impl Changing {
         // A temporary queue may be there again before its last one is verified gone: of two
         // changes the one that began later decides what stands.
         let newest = self.newest_ended.entry(change.queue).or_default();
-        if change.begun > *newest {
+        if change.begun > *newest && change.kind != ChangeKind::Purged {
             *newest = change.begun;
             apply(&mut self.standing, &self.plan, change);
         }
@@ -157,7 +157,7 @@ impl Changing {
     }
 
     /// What every stage of the pending changes agrees on is required: a queue may go and come
-    /// again in between.
+    /// again in between, or be purged after the message came.
     fn compute(&self, envelope: Envelope<'_>) -> Route {
         let topology = &self.plan.topology;
         let mut standing = self.standing.clone();
@@ -169,7 +169,12 @@ impl Changing {
         let mut all: Vec<QueueId> = stages.concat();
         all.sort_unstable();
         all.dedup();
-        let agreed = |queue: &QueueId| stages.iter().all(|stage| stage.contains(queue));
+        let purged = |queue: &QueueId| {
+            let mut pending = self.pending.iter();
+            pending.any(|change| change.queue == *queue && change.kind == ChangeKind::Purged)
+        };
+        let agreed =
+            |queue: &QueueId| !purged(queue) && stages.iter().all(|stage| stage.contains(queue));
         all.into_iter().map(|queue| (queue, !agreed(&queue))).collect()
     }
 }

@@ -3,7 +3,7 @@
 //! What is ready in a queue is known only from above: what was published there, less what was
 //! read. That is enough: a queue that was never full by this number dropped nothing.
 
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, QueueBook};
 use crate::plan::model::{ExchangeRef, ProducerId, QueueId, Topology};
 
 /// How full a queue was at most.
@@ -53,19 +53,25 @@ impl Ledger {
         if self.queues.iter().all(|queue| queue.crowd.is_none()) {
             return;
         }
+        let by_size =
+            |book: &QueueBook| book.crowd.as_ref().is_some_and(|crowd| crowd.limit_bytes.is_some());
+        let by_size = self.queues.iter().any(by_size);
         let mut body = Vec::new();
         for n in first..first + count {
             let book = &self.producers[producer.index()];
             let route = self.routes.get(book.messages.route(n)).clone();
-            book.content.body(u64::from(n), &mut body);
+            if by_size {
+                book.content.body(u64::from(n), &mut body);
+            }
             for (queue, _) in route {
                 if let Some(crowd) = &mut self.queues[queue.index()].crowd {
                     crowd.ready += 1;
                     crowd.bytes += body.len() as u64;
                 }
             }
-            self.note_full();
         }
+        // Nothing is read in between: they are fullest at the end.
+        self.note_full();
     }
 
     /// A message was read: it is ready no more.

@@ -4,14 +4,14 @@
 //! it up. So each is traced back, hop by hop, to its publish; what cannot be traced should not
 //! exist.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::ledger::Ledger;
 use crate::ledger::event::{MessageKey, Sighting};
 use crate::ledger::lives::CopyPlace;
 use crate::ledger::messages::{Copy, copy_flag};
 use crate::ledger::paths::{PathId, Reason};
-use crate::plan::model::{ExchangeRef, QueueId, Topology};
+use crate::plan::model::{ExchangeRef, QueueId};
 use crate::plan::routing::{Envelope, route};
 
 /// A copy that came as a dead letter.
@@ -20,8 +20,24 @@ pub struct Later {
     pub message: MessageKey,
     pub queue: QueueId,
     pub path: PathId,
+    /// The queue that gave it its present routing key, if one did.
+    pub keyed: Option<QueueId>,
     pub copy: Copy,
 }
+
+/// One step of a copy's way: a queue gave it up, and it came to another.
+struct Hop {
+    from: QueueId,
+    reason: Reason,
+    /// The way before this step, and with it.
+    before: PathId,
+    after: PathId,
+    to: QueueId,
+    keyed: Option<QueueId>,
+}
+
+/// Where looking for a way has led nowhere.
+type DeadEnds = HashSet<(PathId, QueueId)>;
 
 /// All of them, in the order in which they were first seen or proven.
 #[derive(Debug, Default)]
@@ -64,57 +80,136 @@ impl Ledger {
         if let Some(&index) = self.laters.known.get(&(seen, queue)) {
             return CopyPlace::Later(index);
         }
-        let message = seen.message;
-        let plan = std::sync::Arc::clone(&self.plan);
-        let leads = |from: QueueId| may_lead(&plan.topology, from);
-        let Some((from, reason, before)) = self.paths.before(seen.path, leads) else {
+        let mut way = Vec::new();
+        if self.trace(seen, queue, &mut way, &mut DeadEnds::new()).is_none() {
+            return CopyPlace::Unexpected;
+        }
+        let mut place = CopyPlace::Unexpected;
+        for hop in way {
+            place = self.go(seen.message, &hop);
+        }
+        place
+    }
+
+    /// Finds the steps by which a copy came to a queue, the earliest first, as far as they are
+    /// not known yet: which queue gave it its routing key in the end. The outer `None` is no way.
+    fn trace(
+        &self,
+        seen: Sighting,
+        queue: QueueId,
+        way: &mut Vec<Hop>,
+        dead_ends: &mut DeadEnds,
+    ) -> Option<Option<QueueId>> {
+        let Sighting { message, path } = seen;
+        if path == PathId::NONE {
+            return self.may_be_published(message, queue).then_some(None);
+        }
+        if let Some(&index) = self.laters.known.get(&(seen, queue)) {
+            return Some(self.laters.get(index).keyed);
+        }
+        if dead_ends.contains(&(path, queue)) {
+            return None;
+        }
+        let passed = way.len();
+        let mut steps = self.paths.steps(path);
+        steps.retain(|&(from, ..)| self.may_lead(message, from, queue));
+        if steps.len() > 1 {
+            steps.sort_by_key(|&step| self.unlikelihood(message, step));
+        }
+        for (from, reason, before) in steps {
+            let earlier = Sighting { message, path: before };
+            if let Some(had) = self.trace(earlier, from, way, dead_ends)
+                && self.dead_letter_route(message, had, from).contains(&queue)
+            {
+                let keyed = if self.own_key(from).is_some() { Some(from) } else { had };
+                way.push(Hop { from, reason, before, after: path, to: queue, keyed });
+                return Some(keyed);
+            }
+            way.truncate(passed);
+        }
+        dead_ends.insert((path, queue));
+        None
+    }
+
+    /// Of several steps that can have been the last the first to be tried is one from a copy
+    /// that was seen and is not known to have left, and the last one is a rejection that no
+    /// worker has told of.
+    fn unlikelihood(&self, message: MessageKey, step: (QueueId, Reason, PathId)) -> u8 {
+        let (from, reason, path) = step;
+        let earlier = Sighting { message, path };
+        let copy = match path {
+            PathId::NONE => self.find_published(message, from),
+            _ => self.laters.known.get(&(earlier, from)).map(|&index| self.laters.get(index).copy),
+        };
+        let copy = copy.unwrap_or_else(|| Copy::new(true));
+        let left = copy.has(copy_flag::LEFT);
+        match reason == Reason::Rejected {
+            true if !copy.has(copy_flag::REJECTED) => 3,
+            _ if copy.has(copy_flag::SEEN) && !left => 0,
+            _ => 1 + u8::from(left),
+        }
+    }
+
+    fn find_published(&self, message: MessageKey, queue: QueueId) -> Option<Copy> {
+        let messages = &self.producers[message.producer.index()].messages;
+        let index = messages.find(message.n, queue, &self.routes);
+        let routed = index.map(|index| messages.copy(index));
+        routed.or_else(|| self.extras.get(&(message, queue)).copied())
+    }
+
+    /// Takes down one step of a message, all earlier ones being known.
+    fn go(&mut self, message: MessageKey, hop: &Hop) -> CopyPlace {
+        let Ok(place) = self.place(Sighting { message, path: hop.before }, hop.from) else {
             return CopyPlace::Unexpected;
         };
-        let earlier = Sighting { message, path: before };
-        if !self.dead_letter_route(earlier, from).contains(&queue) {
-            return CopyPlace::Unexpected;
-        }
-        let Ok(place) = self.place(earlier, from) else { return CopyPlace::Unexpected };
-        if place == CopyPlace::Unexpected {
-            return CopyPlace::Unexpected;
-        }
-        self.has_left(earlier, from, place, reason);
+        self.has_left(message, hop.from, place, hop.reason);
         let index = u32::try_from(self.laters.all.len()).expect("under 4 billion copies");
-        let copy = Copy::new(true);
-        self.laters.all.push(Later { message, queue, path: seen.path, copy });
-        self.laters.known.insert((seen, queue), index);
+        let (queue, path, copy) = (hop.to, hop.after, Copy::new(true));
+        self.laters.all.push(Later { message, queue, path, keyed: hop.keyed, copy });
+        self.laters.known.insert((Sighting { message, path }, queue), index);
         self.queues[queue.index()].arrived += 1;
         self.live.expected += 1;
         CopyPlace::Later(index)
     }
 
     /// The copy's successor was seen.
-    fn has_left(&mut self, earlier: Sighting, queue: QueueId, place: CopyPlace, reason: Reason) {
-        let before = self.copy(earlier.message, queue, place);
+    fn has_left(&mut self, message: MessageKey, queue: QueueId, place: CopyPlace, reason: Reason) {
+        let before = self.copy(message, queue, place);
         if before.has(copy_flag::LEFT) {
             return;
         }
         *self.laters.deaths.entry((queue, reason)).or_default() += 1;
-        if before.has(copy_flag::REJECTED) && !self.dead_letter_route(earlier, queue).is_empty() {
+        if before.has(copy_flag::REJECTED) && self.leads_anywhere(message, queue, place) {
             self.laters.awaited = self.laters.awaited.saturating_sub(1);
         }
-        self.mark(earlier.message, queue, place, copy_flag::LEFT);
+        self.mark(message, queue, place, copy_flag::LEFT);
     }
 
     /// A copy was rejected for good: where its queue has a dead-letter exchange, it will be seen
     /// elsewhere.
-    pub(super) fn await_successor(&mut self, seen: Sighting, queue: QueueId, place: CopyPlace) {
+    pub(super) fn await_successor(
+        &mut self,
+        message: MessageKey,
+        queue: QueueId,
+        place: CopyPlace,
+    ) {
         let is_known = place != CopyPlace::Unexpected;
-        let left = is_known && self.copy(seen.message, queue, place).has(copy_flag::LEFT);
-        if is_known && !left && !self.dead_letter_route(seen, queue).is_empty() {
+        let left = is_known && self.copy(message, queue, place).has(copy_flag::LEFT);
+        if is_known && !left && self.leads_anywhere(message, queue, place) {
             self.laters.awaited += 1;
         }
     }
 
     /// A copy was seen in its queue again: if it had been rejected, the broker never read that.
-    pub(super) fn came_again(&mut self, seen: Sighting, queue: QueueId, before: Copy) {
+    pub(super) fn came_again(
+        &mut self,
+        message: MessageKey,
+        queue: QueueId,
+        place: CopyPlace,
+        before: Copy,
+    ) {
         let rejected = before.has(copy_flag::REJECTED) && !before.has(copy_flag::LEFT);
-        if rejected && !self.dead_letter_route(seen, queue).is_empty() {
+        if rejected && self.leads_anywhere(message, queue, place) {
             self.laters.awaited = self.laters.awaited.saturating_sub(1);
         }
     }
@@ -124,42 +219,56 @@ impl Ledger {
         self.laters.is_awaited()
     }
 
-    /// Where a copy goes if its queue gives it up.
-    pub(super) fn dead_letter_route(&self, seen: Sighting, queue: QueueId) -> Vec<QueueId> {
+    /// Whether a copy goes anywhere if its queue gives it up.
+    fn leads_anywhere(&self, message: MessageKey, queue: QueueId, place: CopyPlace) -> bool {
+        let keyed = match place {
+            CopyPlace::Later(index) => self.laters.get(index).keyed,
+            _ => None,
+        };
+        !self.dead_letter_route(message, keyed, queue).is_empty()
+    }
+
+    /// Where a copy goes if its queue gives it up; `keyed` gave it its routing key.
+    pub(super) fn dead_letter_route(
+        &self,
+        message: MessageKey,
+        keyed: Option<QueueId>,
+        queue: QueueId,
+    ) -> Vec<QueueId> {
+        let given = self.own_key(queue).or_else(|| self.own_key(keyed?));
+        match given {
+            Some(key) => self.dead_letter_route_by(message, queue, key),
+            None => {
+                let content = &self.producers[message.producer.index()].content;
+                self.dead_letter_route_by(message, queue, &content.routing_key(message.n.into()))
+            }
+        }
+    }
+
+    fn dead_letter_route_by(&self, message: MessageKey, from: QueueId, key: &str) -> Vec<QueueId> {
         let topology = &self.plan.topology;
-        let Some(dead) = &topology.queues[queue.index()].dead_letter else { return Vec::new() };
+        let Some(dead) = &topology.queues[from.index()].dead_letter else { return Vec::new() };
         let ExchangeRef::Declared(exchange) = dead.exchange else { return Vec::new() };
-        let key = self.dead_letter_key(seen, queue);
-        let content = &self.producers[seen.message.producer.index()].content;
-        let headers = content.headers(u64::from(seen.message.n));
-        let envelope = Envelope { exchange, routing_key: &key, headers: &headers };
+        let content = &self.producers[message.producer.index()].content;
+        let headers = content.headers(u64::from(message.n));
+        let envelope = Envelope { exchange, routing_key: key, headers: &headers };
         route(topology, &self.changing.whole(), envelope)
     }
 
-    /// The key that a copy gets when its queue gives it up: the queue's, or the one that it had.
-    fn dead_letter_key(&self, seen: Sighting, queue: QueueId) -> String {
-        let topology = &self.plan.topology;
-        let key = |queue: QueueId| {
-            let dead = topology.queues[queue.index()].dead_letter.as_ref();
-            dead.and_then(|dead| dead.routing_key.clone())
-        };
-        let mut path = seen.path;
-        if let Some(key) = key(queue) {
-            return key;
+    /// Whether a queue may send what it gives up to another, by any key that it can have.
+    fn may_lead(&self, message: MessageKey, from: QueueId, to: QueueId) -> bool {
+        if self.own_key(from).is_some() {
+            return self.dead_letter_route(message, None, from).contains(&to);
         }
-        while let Some((from, _, before)) = self.paths.before(path, |from| may_lead(topology, from))
-        {
-            if let Some(key) = key(from) {
-                return key;
-            }
-            path = before;
-        }
-        let content = &self.producers[seen.message.producer.index()].content;
-        content.routing_key(u64::from(seen.message.n)).into_owned()
+        let queues = (0..self.queues.len()).map(QueueId::from_index);
+        let keyed = queues.filter(|queue| self.own_key(*queue).is_some()).map(Some);
+        let mut keyed = std::iter::once(None).chain(keyed);
+        keyed.any(|keyed| self.dead_letter_route(message, keyed, from).contains(&to))
     }
-}
 
-/// Whether the queue sends what it gives up anywhere.
-fn may_lead(topology: &Topology, queue: QueueId) -> bool {
-    topology.queues[queue.index()].dead_letter.is_some()
+    /// The key that a queue gives to what it gives up; else that keeps the one that it has.
+    fn own_key(&self, queue: QueueId) -> Option<&str> {
+        let dead = self.plan.topology.queues[queue.index()].dead_letter.as_ref();
+        dead.and_then(|dead| dead.routing_key.as_deref())
+    }
 }

@@ -56,6 +56,8 @@ pub(super) struct Fates {
     forgetful: Vec<Vec<LifeId>>,
     /// By queue, when a consumer whose deliveries come back ended first.
     first_return: Vec<Option<Micros>>,
+    /// By queue, how many such consumers may not have read all that was sent to them.
+    returning: Vec<u64>,
     /// For each producer's broken channels: first and last number, and the highest that arrived.
     broken: Vec<Vec<(u32, u32, u32)>>,
 }
@@ -64,6 +66,7 @@ impl Fates {
     pub fn of(ledger: &Ledger) -> Self {
         let mut forgetful = vec![Vec::new(); ledger.queues.len()];
         let mut first_return: Vec<Option<Micros>> = vec![None; forgetful.len()];
+        let mut returning = vec![0; forgetful.len()];
         for life in &ledger.lives {
             let Some(end) = &life.end else { continue };
             let queue = life.queue.index();
@@ -76,6 +79,7 @@ impl Fates {
             } else if !life.holds_on() {
                 let earlier = first_return[queue].map_or(end.at, |at| at.min(end.at));
                 first_return[queue] = Some(earlier);
+                returning[queue] += u64::from(!in_order);
             }
         }
         let broken = ledger.producers.iter().map(|book| {
@@ -83,7 +87,12 @@ impl Fates {
                 |(first, last): &(u32, u32)| (*first, *last, highest_arrived(book, *first, *last));
             book.broken.iter().map(arrived).collect()
         });
-        Self { forgetful, first_return, broken: broken.collect() }
+        Self { forgetful, first_return, returning, broken: broken.collect() }
+    }
+
+    /// How many consumers of the queue may have given back what they never read.
+    pub fn returning(&self, queue: QueueId) -> u64 {
+        self.returning[queue.index()]
     }
 }
 
@@ -101,7 +110,7 @@ pub type Found = (Vec<Cause>, Vec<LifeId>);
 impl Ledger {
     /// What became of a copy that is gone and that nobody finished, rejected or turned away.
     pub(super) fn fate(&self, fates: &Fates, view: &CopyView) -> Count {
-        let rules = self.rules_for(view);
+        let rules = self.rules_for(fates, view);
         let Some(first) = rules.first() else { return Count::Lost };
         if !self.faults_for(fates, view).0.is_empty() {
             return Count::Lost;
@@ -119,16 +128,19 @@ impl Ledger {
         let (mut causes, lives) = match view.outcome {
             Count::Lost => {
                 let (mut faults, lives) = self.faults_for(fates, view);
-                faults.extend(self.rules_for(view));
+                faults.extend(self.rules_for(fates, view));
                 (faults, lives)
             }
             Count::Rejected => (vec![Cause::WorkerRejected], self.holder_of(view)),
-            Count::OverLimit if refused => {
-                (vec![Cause::WorkerRejected, Cause::DeliveryLimit], self.holder_of(view))
+            // Where several rules can have acted, the outcome is that of the first.
+            Count::OverLimit => {
+                let mut rules = self.rules_for(fates, view);
+                if refused {
+                    rules.insert(0, Cause::WorkerRejected);
+                }
+                (rules, self.holder_of(view))
             }
-            Count::OverLimit => (vec![Cause::DeliveryLimit], self.holder_of(view)),
-            Count::Expired => (vec![Cause::Ttl], Vec::new()),
-            Count::Dropped => (vec![Cause::MaxLength], Vec::new()),
+            Count::Expired | Count::Dropped => (self.rules_for(fates, view), Vec::new()),
             _ => return (Vec::new(), Vec::new()),
         };
         if causes.is_empty() {

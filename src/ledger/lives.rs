@@ -87,6 +87,8 @@ pub struct Life {
     /// came without the redelivered flag. Only a channel keeps its order: what a restarted
     /// producer publishes can overtake what is left of its earlier life.
     highest: Vec<Vec<(u32, u32)>>,
+    /// For each producer the highest number that had come to its worker before.
+    earlier: Vec<u32>,
     pub end: Option<End>,
     /// By whose delivery it had been, the highest number of each producer that came here
     /// when that life was over.
@@ -114,7 +116,7 @@ impl Life {
         queue: QueueId,
         ack: AckMode,
         started: Micros,
-        producers: usize,
+        earlier: Vec<u32>,
     ) -> Self {
         Self {
             id,
@@ -124,7 +126,8 @@ impl Life {
             started,
             counts: LifeCounts::default(),
             busy: 0,
-            highest: vec![Vec::new(); producers],
+            highest: vec![Vec::new(); earlier.len()],
+            earlier,
             end: None,
             taken_over: HashMap::new(),
             read_by_broker: false,
@@ -144,9 +147,10 @@ impl Life {
         channels.filter(|(known, _)| *known == first).map(|(_, highest)| *highest).sum()
     }
 
-    /// The same over all its channels.
+    /// The same over all its channels, and what had come to its worker before.
     pub fn highest(&self, producer: ProducerId) -> u32 {
-        self.highest[producer.index()].iter().map(|(_, highest)| *highest).max().unwrap_or(0)
+        let channels = self.highest[producer.index()].iter().map(|(_, highest)| *highest);
+        channels.fold(self.earlier[producer.index()], u32::max)
     }
 
     /// A number of that channel came for the first time.

@@ -130,7 +130,7 @@ struct ProducerBook {
 struct QueueBook {
     /// Each time that the queue was verified gone, or was purged.
     gone: Vec<Gone>,
-    /// For each producer the last number that must have a copy here, and how many must.
+    /// For each producer the last number that must have a copy here, and how many may have one.
     last: Vec<u32>,
     routed: Vec<u32>,
     /// How many dead letters came here.

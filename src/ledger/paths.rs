@@ -2,8 +2,8 @@
 //!
 //! The broker writes down in `x-death` which queues gave a message up, for which reason and how
 //! often. (Measured on 3.10.8, 4.0.5 and 4.3.6: one entry for each queue and reason, the most
-//! recent first, the others in no reliable order.) So a way is the set of its entries, and its
-//! last step is known where it was read from a message.
+//! recent first, the others in no reliable order.) So a way is the set of its entries; in which
+//! order it was gone follows from where each queue sends what it gives up.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -81,23 +81,22 @@ impl Paths {
         self.lock().intern(deaths.to_vec(), last)
     }
 
-    /// What happened last on this way, and the way before it. Where no message told, it is the
-    /// last step that `leads` to where the message came then.
-    pub fn before(
-        &self,
-        path: PathId,
-        leads: impl Fn(QueueId) -> bool,
-    ) -> Option<(QueueId, Reason, PathId)> {
+    /// Everything that can have happened last on this way, with the way before it: what a
+    /// message said comes first. Another message can have gone the same way in another order.
+    pub fn steps(&self, path: PathId) -> Vec<(QueueId, Reason, PathId)> {
         let mut known = self.lock();
-        let path = known.paths.get((path.0 as usize).checked_sub(1)?)?.clone();
-        let fits = |death: &&Death| leads(death.queue);
-        let guess = || path.deaths.iter().find(fits).map(|death| (death.queue, death.reason));
-        let (queue, reason) = path.last.or_else(guess)?;
-        let mut deaths = path.deaths;
-        let one = deaths.iter_mut().find(|d| (d.queue, d.reason) == (queue, reason))?;
-        one.count -= 1;
-        deaths.retain(|death| death.count > 0);
-        Some((queue, reason, known.intern(deaths, None)))
+        let index = (path.0 as usize).checked_sub(1);
+        let Some(path) = index.and_then(|index| known.paths.get(index)).cloned() else {
+            return Vec::new();
+        };
+        let mut last: Vec<_> = path.deaths.iter().map(|d| (d.queue, d.reason)).collect();
+        last.sort_by_key(|&step| Some(step) != path.last);
+        let mut without = |step| {
+            let mut deaths = path.deaths.clone();
+            deaths.iter_mut().filter(|d| (d.queue, d.reason) == step).for_each(|d| d.count -= 1);
+            known.intern(deaths, None)
+        };
+        last.into_iter().map(|step| (step.0, step.1, without(step))).collect()
     }
 
     /// How often, over the whole way, a queue gave the message up.
@@ -156,17 +155,19 @@ mod tests {
     fn a_round_is_gone_back_step_by_step() {
         let paths = Paths::default();
         let two = paths.read(&[death(RETRY, Reason::Expired, 2), death(WORK, Reason::Rejected, 2)]);
-        let (queue, reason, path) = paths.before(two, |_| false).unwrap();
+        let steps = paths.steps(two);
+        // What the message said comes first, though its queue does not.
+        let (queue, reason, before) = steps[0];
         assert_eq!((queue, reason), (RETRY, Reason::Expired));
-        // Nobody saw it in `retry`: what led there decides.
-        let (queue, reason, path) = paths.before(path, |queue| queue == WORK).unwrap();
-        assert_eq!((queue, reason), (WORK, Reason::Rejected));
+        assert_eq!(steps[1].0, WORK);
+        // Nobody saw that one: either may have been the last.
+        let either = paths.steps(before);
+        assert_eq!([either[0].0, either[1].0], [WORK, RETRY]);
         let one = paths.read(&[death(RETRY, Reason::Expired, 1), death(WORK, Reason::Rejected, 1)]);
-        assert_eq!(path, one);
-        let (_, _, path) = paths.before(path, |_| false).unwrap();
-        let (_, _, path) = paths.before(path, |_| true).unwrap();
-        assert_eq!(path, PathId::NONE);
-        assert_eq!(paths.before(PathId::NONE, |_| true), None);
-        assert_eq!(paths.before(PathId::STRANGE, |_| true), None);
+        assert_eq!(either[0].2, one);
+        let first = paths.steps(one)[0].2;
+        assert_eq!(paths.steps(first), [(WORK, Reason::Rejected, PathId::NONE)]);
+        assert_eq!(paths.steps(PathId::NONE), []);
+        assert_eq!(paths.steps(PathId::STRANGE), []);
     }
 }

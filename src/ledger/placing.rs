@@ -15,6 +15,9 @@ impl Ledger {
             let on_their_way = self.on_their_way(producer);
             match kind {
                 ChangeKind::Comes if !on_their_way.is_empty() => {
+                    let count =
+                        on_their_way.iter().map(|&(first, last)| u64::from(last - first) + 1);
+                    self.came_back(queue, count.sum());
                     self.windows.push(Window { queue, producer, spans: on_their_way.clone() });
                 }
                 ChangeKind::Comes => {}
@@ -86,16 +89,29 @@ impl Ledger {
         if let Some(index) = book.messages.find(n, queue, &self.routes) {
             return Ok(CopyPlace::Routed(u32::try_from(index).expect("under 4 billion copies")));
         }
+        if !self.is_in_a_window(message, queue) {
+            return Ok(CopyPlace::Unexpected);
+        }
+        self.extras.entry((message, queue)).or_insert_with(|| Copy::new(true));
+        Ok(CopyPlace::Extra)
+    }
+
+    /// Whether a publish may have made a copy in the queue.
+    pub(super) fn may_be_published(&self, message: MessageKey, queue: QueueId) -> bool {
+        let messages = &self.producers[message.producer.index()].messages;
+        messages.find(message.n, queue, &self.routes).is_some()
+            || self.is_in_a_window(message, queue)
+    }
+
+    /// Whether the message was on its way when the queue came, and gets through its bindings.
+    fn is_in_a_window(&self, message: MessageKey, queue: QueueId) -> bool {
+        let MessageKey { producer, n } = message;
         let possible = self.windows.iter().any(|window| {
             let within = |&(first, last): &(u32, u32)| (first..=last).contains(&n);
             window.queue == queue && window.producer == producer && window.spans.iter().any(within)
         });
         let content = &self.producers[producer.index()].content;
-        if !possible || !self.changing.could_reach(producer, content, n, queue) {
-            return Ok(CopyPlace::Unexpected);
-        }
-        self.extras.entry((message, queue)).or_insert_with(|| Copy::new(true));
-        Ok(CopyPlace::Extra)
+        possible && self.changing.could_reach(producer, content, n, queue)
     }
 
     pub(super) fn copy(&self, message: MessageKey, queue: QueueId, place: CopyPlace) -> Copy {

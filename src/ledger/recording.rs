@@ -3,14 +3,13 @@
 
 use crate::ledger::Ledger;
 use crate::ledger::event::{
-    Answer, Event, LifeEnd, LifeId, LifeTotals, MessageKey, Micros, ProducerEnd, Sighting, Stamped,
-    WorkEvent,
+    Answer, Event, LifeEnd, LifeId, LifeTotals, MessageKey, Micros, ProducerEnd, Stamped, WorkEvent,
 };
 use crate::ledger::history::StepKind;
 use crate::ledger::lives::{CopyPlace, Life};
 use crate::ledger::messages::{copy_flag, message_flag};
 use crate::ledger::seeing::Delivery;
-use crate::plan::model::{ProducerId, WorkerId};
+use crate::plan::model::{AckMode, KillHow, ProducerId, QueueKind, WorkerId};
 
 impl Ledger {
     /// Takes one event in.
@@ -83,10 +82,10 @@ impl Ledger {
             let route = self.routes.get(index);
             book.messages.push(index, route, flags);
             for (queue, optional) in route {
+                let queue = &mut self.queues[queue.index()];
+                queue.routed[producer.index()] += 1;
                 if !optional {
-                    let queue = &mut self.queues[queue.index()];
                     queue.last[producer.index()] = n;
-                    queue.routed[producer.index()] += 1;
                     self.live.expected += 1;
                 }
             }
@@ -213,8 +212,15 @@ impl Ledger {
             return self.violation(None, "a worker subscribed while it was subscribed");
         }
         let plan = &self.plan.workers[worker.index()];
-        let producers = self.producers.len();
-        self.lives.push(Life::new(id, worker, plan.queue, plan.ack, at, producers));
+        // A worker that begins a stream again reads on from wherever it is told to.
+        let reread = self.kind(plan.queue) == QueueKind::Stream;
+        let earlier = self.lives.iter().filter(|life| life.worker == worker && !reread);
+        let earlier: Vec<&Life> = earlier.collect();
+        let producers = (0..self.producers.len()).map(ProducerId::from_index);
+        let highest =
+            producers.map(|id| earlier.iter().map(|life| life.highest(id)).max().unwrap_or(0));
+        let highest = highest.collect();
+        self.lives.push(Life::new(id, worker, plan.queue, plan.ack, at, highest));
     }
 
     fn life_ended(&mut self, id: LifeId, how: LifeEnd, totals: LifeTotals, at: Micros) {
@@ -224,7 +230,11 @@ impl Ledger {
         };
         let arrived = self.queues[life.queue.index()].arrived;
         let ended = life.finish_life(how, totals, at, published, arrived);
-        let (queue, back) = (life.queue, life.end.as_ref().map_or(0, |end| end.unacked));
+        // Of the acks on a connection that died the broker may have read none.
+        let unread = life.ack != AckMode::Auto
+            && matches!(how, LifeEnd::Failed | LifeEnd::Killed(KillHow::Crash));
+        let unacked = life.end.as_ref().map_or(0, |end| end.unacked);
+        let (queue, back) = (life.queue, if unread { life.counts.read } else { unacked });
         if let Err(what) = ended {
             self.violation(None, what);
         }
@@ -286,7 +296,7 @@ impl Ledger {
         self.history.add(message, at, StepKind::Finished(id));
         self.mark(message, queue, held.place, copy_flag::FINISHED);
         self.producers[message.producer.index()].schedule.finished(message.n, at);
-        if held.place == CopyPlace::Unexpected || !self.counts_finish(worker, message) {
+        if held.place == CopyPlace::Unexpected || !self.counts_finish(worker, message, held.path) {
             return Ok(());
         }
         let copy = self.copy_mut(message, queue, held.place);
@@ -306,7 +316,7 @@ impl Ledger {
         self.mark(message, queue, held.place, flag | copy_flag::REFUSED);
         match requeue {
             true => self.came_back(queue, 1),
-            false => self.await_successor(Sighting { message, path: held.path }, queue, held.place),
+            false => self.await_successor(message, queue, held.place),
         }
         Ok(())
     }

@@ -3,10 +3,10 @@
 use crate::ledger::Ledger;
 use crate::ledger::books::CopyView;
 use crate::ledger::event::Micros;
-use crate::ledger::fates::Cause;
+use crate::ledger::fates::{Cause, Fates};
 use crate::ledger::messages::copy_flag;
 use crate::ledger::paths::PathId;
-use crate::plan::model::{Confirms, Overflow, Queue, QueueKind};
+use crate::plan::model::{AckMode, Confirms, Overflow, Queue, QueueKind};
 
 /// What differs between brokers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,15 +41,14 @@ impl Rules {
 
 impl Ledger {
     /// The rules that can have removed a copy which is gone.
-    pub(super) fn rules_for(&self, view: &CopyView) -> Vec<Cause> {
-        let taken = copy_flag::ACKED | copy_flag::REJECTED | copy_flag::LEFT;
-        let held_for_good = view.copy.has(copy_flag::SEEN) && self.was_sent_for_good(view);
-        if view.copy.has(taken) || held_for_good {
+    pub(super) fn rules_for(&self, fates: &Fates, view: &CopyView) -> Vec<Cause> {
+        let taken = view.copy.has(copy_flag::REJECTED | copy_flag::LEFT);
+        if taken || self.was_taken_for_good(view) {
             return Vec::new();
         }
         let queue = &self.plan.topology.queues[view.queue.index()];
         let mut rules = Vec::new();
-        if self.may_be_over_limit(view, queue) {
+        if self.may_be_over_limit(fates, view, queue) {
             rules.push(Cause::DeliveryLimit);
         }
         if self.may_have_expired(view, queue) {
@@ -61,16 +60,24 @@ impl Ledger {
         rules
     }
 
-    /// Under automatic acknowledgement the broker forgets what it sends.
-    fn was_sent_for_good(&self, view: &CopyView) -> bool {
-        use crate::plan::model::AckMode;
-        self.lives.get(usize::from(view.copy.holder)).is_some_and(|life| life.ack == AckMode::Auto)
+    /// The broker forgets what it sends under automatic acknowledgement, and what is acked,
+    /// unless the ack was lost with its connection.
+    fn was_taken_for_good(&self, view: &CopyView) -> bool {
+        let Some(holder) = self.lives.get(usize::from(view.copy.holder)) else { return false };
+        let heard = holder.is_live() || holder.holds_on() || holder.read_by_broker;
+        holder.ack == AckMode::Auto || (view.copy.has(copy_flag::ACKED) && heard)
     }
 
-    fn may_be_over_limit(&self, view: &CopyView, queue: &Queue) -> bool {
+    /// Each consumer that ended without reading all that was sent to it may have been sent the
+    /// copy once more than it read it.
+    fn may_be_over_limit(&self, fates: &Fates, view: &CopyView, queue: &Queue) -> bool {
+        let unread = fates.returning(view.queue);
         // On 4.0 the broker's count goes with a dead letter from one quorum queue to the next.
         let earlier: u32 = self.paths.deaths(view.path).iter().map(|death| death.count).sum();
-        let deliveries = u64::from(view.copy.deliveries) + u64::from(earlier);
+        let deliveries = match view.copy.deliveries {
+            u16::MAX => u64::MAX,
+            deliveries => u64::from(deliveries) + u64::from(earlier) + unread,
+        };
         self.rules.delivery_limit(queue).is_some_and(|limit| deliveries > limit)
     }
 

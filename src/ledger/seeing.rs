@@ -59,14 +59,14 @@ impl Ledger {
         }
         let before = self.copy(seen.message, queue, place);
         if self.kind(queue) == QueueKind::Stream {
-            self.read_of_stream(id, seen.message);
+            self.read_of_stream(id, seen);
         } else {
             self.note_move(id, seen, redelivered, before);
             if before.has(copy_flag::SEEN) {
                 self.lives[id.index()].counts.repeats += 1;
                 self.check_repeat(before, seen.message, redelivered, Some(id))?;
             }
-            self.came_again(seen, queue, before);
+            self.came_again(seen.message, queue, place, before);
         }
         let mut bits = self.why_again(before);
         if bits != 0 && self.is_republished(seen.message) && !redelivered {
@@ -182,12 +182,7 @@ impl Ledger {
         }
         let MessageKey { producer, n } = seen.message;
         let worker = self.lives[id.index()].worker;
-        let mut highest = self.lives[id.index()].highest(producer);
-        if highest == 0 {
-            let earlier = self.lives[..id.index()].iter().filter(|life| life.worker == worker);
-            highest = earlier.map(|life| life.highest(producer)).max().unwrap_or(0);
-        }
-        if n <= highest {
+        if n <= self.lives[id.index()].highest(producer) {
             self.disorder_count += 1;
             if self.disorder.len() < DISORDER {
                 self.disorder.push((seen.message, worker));
@@ -233,7 +228,7 @@ impl Ledger {
             if before.has(copy_flag::SEEN) {
                 self.check_repeat(before, message, true, None)?;
             }
-            self.came_again(seen, queue, before);
+            self.came_again(message, queue, place, before);
         }
         self.copy_mut(message, queue, place).flags |= copy_flag::DRAINED;
         Ok(())

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use crate::ledger::Ledger;
+use crate::ledger::dead_letters::Later;
 use crate::ledger::event::{LifeId, MessageKey, Micros, Sighting};
 use crate::ledger::lives::Life;
 use crate::ledger::messages::{Copy, NOBODY, copy_flag, message_flag};
@@ -34,17 +35,15 @@ impl Ledger {
             let book = &self.producers[producer.index()];
             self.hears_nothing_more(producer)
                 && book.messages.each(&self.routes).all(|(n, queue, copy)| {
-                    let seen = Sighting::from(MessageKey { producer, n });
-                    self.is_at_rest(seen, queue, copy, &scene)
+                    let message = MessageKey { producer, n };
+                    let (path, keyed) = (PathId::NONE, None);
+                    self.is_at_rest(Later { message, queue, path, keyed, copy }, &scene)
                 })
         });
         !expiring
             && !uncertain
             && published
-            && self.laters.each().all(|later| {
-                let seen = Sighting { message: later.message, path: later.path };
-                self.is_at_rest(seen, later.queue, later.copy, &scene)
-            })
+            && self.laters.each().all(|later| self.is_at_rest(*later, &scene))
     }
 
     fn scene(&self) -> Scene {
@@ -74,23 +73,25 @@ impl Ledger {
     }
 
     /// Whether a copy stays what it is.
-    fn is_at_rest(&self, seen: Sighting, queue: QueueId, copy: Copy, scene: &Scene) -> bool {
-        let messages = &self.producers[seen.message.producer.index()].messages;
-        let twice = messages.flags(seen.message.n) & message_flag::REPUBLISHED != 0;
-        if twice && scene.consumed[queue.index()] {
+    fn is_at_rest(&self, later: Later, scene: &Scene) -> bool {
+        let Later { message, queue, path, keyed, copy } = later;
+        let seen = Sighting { message, path };
+        let flags = self.producers[message.producer.index()].messages.flags(message.n);
+        if flags & message_flag::REPUBLISHED != 0 && scene.consumed[queue.index()] {
             return false;
         }
         if copy.has(copy_flag::LEFT) {
             // Where it went to several queues, it was perhaps seen in one of them only.
             let restless = scene.restless[queue.index()];
-            return !restless || self.dead_letter_route(seen, queue).len() < 2;
+            return !restless || self.dead_letter_route(message, keyed, queue).len() < 2;
         }
         if self.kind(queue) == QueueKind::Stream {
             return !scene.consumed[queue.index()] || scene.read[queue.index()];
         }
         let holder = self.lives.get(usize::from(copy.holder));
         let held = holder.is_some_and(|life| life.is_live() || life.holds_on());
-        let settled = copy.has(copy_flag::ACKED | copy_flag::REJECTED);
+        // An ack that was lost with its connection lets the copy move again.
+        let settled = copy.has(copy_flag::ACKED) && holder.is_some_and(|life| life.read_by_broker);
         let rejected = copy.has(copy_flag::REJECTED);
         let moves = scene.restless[queue.index()]
             || (seen.path == PathId::NONE

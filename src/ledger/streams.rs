@@ -3,19 +3,23 @@
 use std::collections::HashMap;
 
 use crate::ledger::Ledger;
-use crate::ledger::event::{LifeId, MessageKey};
+use crate::ledger::event::{LifeId, MessageKey, Sighting};
+use crate::ledger::paths::PathId;
 use crate::plan::model::{Offset, ProducerId, QueueId, QueueKind, WorkerId};
 
 /// Which messages were read and finished, over all lives of a worker.
 #[derive(Debug, Default)]
 pub struct Readers {
-    read: HashMap<(WorkerId, ProducerId), Numbers>,
-    finished: HashMap<(WorkerId, ProducerId), Numbers>,
+    read: HashMap<(WorkerId, Source), Numbers>,
+    finished: HashMap<(WorkerId, Source), Numbers>,
     /// By any worker of a stream.
-    finished_by_any: HashMap<(QueueId, ProducerId), Numbers>,
+    finished_by_any: HashMap<(QueueId, Source), Numbers>,
     /// Finished by the same worker more than once.
-    doubled: HashMap<(WorkerId, ProducerId), Numbers>,
+    doubled: HashMap<(WorkerId, Source), Numbers>,
 }
+
+/// Who published a message, and by which way it came to the stream.
+type Source = (ProducerId, PathId);
 
 /// A set of message numbers.
 #[derive(Debug, Default)]
@@ -46,29 +50,42 @@ impl Readers {
     }
 
     fn has_read(&self, worker: WorkerId, producer: ProducerId) -> u64 {
-        self.read.get(&(worker, producer)).map_or(0, |numbers| numbers.count)
+        self.read.get(&(worker, (producer, PathId::NONE))).map_or(0, |numbers| numbers.count)
+    }
+
+    /// How many dead letters the worker has read.
+    fn has_read_later(&self, worker: WorkerId) -> u64 {
+        let later = |&(who, (_, path)): &(WorkerId, Source)| who == worker && path != PathId::NONE;
+        self.read.iter().filter(|(key, _)| later(key)).map(|(_, numbers)| numbers.count).sum()
     }
 }
 
 impl Ledger {
     /// A worker read a message of a stream.
-    pub(super) fn read_of_stream(&mut self, life: LifeId, message: MessageKey) {
+    pub(super) fn read_of_stream(&mut self, life: LifeId, seen: Sighting) {
         let worker = self.lives[life.index()].worker;
-        let read = self.readers.read.entry((worker, message.producer)).or_default();
-        if !read.add(message.n) {
+        let source = (seen.message.producer, seen.path);
+        let read = self.readers.read.entry((worker, source)).or_default();
+        if !read.add(seen.message.n) {
             self.lives[life.index()].counts.repeats += 1;
         }
     }
 
     /// Whether a finish is one that the copy counts: of a stream, the first of all workers and
     /// those that a worker did once more.
-    pub(super) fn counts_finish(&mut self, worker: WorkerId, message: MessageKey) -> bool {
+    pub(super) fn counts_finish(
+        &mut self,
+        worker: WorkerId,
+        message: MessageKey,
+        path: PathId,
+    ) -> bool {
         let queue = self.plan.workers[worker.index()].queue;
         if self.kind(queue) != QueueKind::Stream {
             return true;
         }
-        let key = (worker, message.producer);
-        let by_any = self.readers.finished_by_any.entry((queue, message.producer)).or_default();
+        let source = (message.producer, path);
+        let key = (worker, source);
+        let by_any = self.readers.finished_by_any.entry((queue, source)).or_default();
         let first = by_any.add(message.n);
         if self.readers.finished.entry(key).or_default().add(message.n) {
             return first;
@@ -89,7 +106,8 @@ impl Ledger {
                 let expected = u64::from(self.queues[queue.index()].routed[producer.index()]);
                 self.readers.has_read(worker, producer) >= expected
             });
-            (from_first && first_life || early) && all
+            let later = self.readers.has_read_later(worker) >= self.queues[queue.index()].arrived;
+            (from_first && first_life || early) && all && later
         })
     }
 }

@@ -6,10 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rmq_scenario::ledger::event::{ChangeId, ChangeKind, Event, LifeId, MessageKey, WorkEvent};
 use rmq_scenario::plan::count::{COPY_OUTCOMES, Count};
-use rmq_scenario::plan::model::{Confirms, ExchangeRef, ProducerId, QueueId, Variant, WorkerId};
+use rmq_scenario::plan::model::{
+    Confirms, ExchangeRef, ProducerId, QueueId, QueueKind, Variant, WorkerId,
+};
 use rmq_scenario::plan::pattern::Pattern;
 
-use crate::simulated::broker::{CopyKey, routes};
+use crate::simulated::Run;
+use crate::simulated::broker::{CopyKey, first_stay, routes};
 
 pub type Numbers = BTreeMap<Count, u64>;
 
@@ -37,7 +40,14 @@ struct Timeline {
     /// Queue, kind, begin, end.
     changes: BTreeMap<u32, (QueueId, ChangeKind, usize, usize)>,
     seen: BTreeSet<CopyKey>,
+    /// Changes that did not happen.
+    dropped: BTreeSet<u32>,
+    /// Of streams, by whom.
+    read_by: BTreeSet<(WorkerId, CopyKey)>,
+    finished_by: BTreeMap<(WorkerId, CopyKey), u64>,
     finished: BTreeMap<CopyKey, u64>,
+    /// Refused for good by the worker that had it last.
+    rejected: BTreeSet<CopyKey>,
     drained: BTreeSet<CopyKey>,
     complete: BTreeMap<QueueId, bool>,
 }
@@ -46,7 +56,7 @@ struct Timeline {
 struct Life {
     worker: WorkerId,
     queue: QueueId,
-    tags: BTreeMap<u64, MessageKey>,
+    tags: BTreeMap<u64, CopyKey>,
     unacked: BTreeSet<u64>,
     began: u64,
     in_work: bool,
@@ -54,14 +64,23 @@ struct Life {
 
 struct Counting<'a> {
     plan: &'a Variant,
+    run: &'a Run,
+    /// What the books say of copies that are gone: by a rule, or lost.
+    told: &'a BTreeMap<CopyKey, Count>,
+    /// Stays whose successor was seen.
+    left: BTreeSet<CopyKey>,
     line: Timeline,
     lives: BTreeMap<LifeId, Life>,
     channels: BTreeMap<ProducerId, Vec<MessageKey>>,
-    highest: BTreeMap<(WorkerId, ProducerId), u32>,
+    /// Of a stream, for each subscription.
+    highest: BTreeMap<(WorkerId, Option<LifeId>, ProducerId), u32>,
     naive: Naive,
 }
 
-pub fn count(plan: &Variant, events: &[Event]) -> Naive {
+/// Counts a run. Which rule took a copy that is gone, or whether it is lost, the books must
+/// say; whether that is true is asked elsewhere.
+pub fn count(run: &Run, events: &[Event], told: &BTreeMap<CopyKey, Count>) -> Naive {
+    let plan = &*run.plan;
     let empty = |len: usize| vec![Numbers::new(); len];
     let naive = Naive {
         totals: Numbers::new(),
@@ -74,6 +93,9 @@ pub fn count(plan: &Variant, events: &[Event]) -> Naive {
     };
     let mut counting = Counting {
         plan,
+        run,
+        told,
+        left: BTreeSet::new(),
         line: Timeline::default(),
         lives: BTreeMap::new(),
         channels: BTreeMap::new(),
@@ -83,8 +105,9 @@ pub fn count(plan: &Variant, events: &[Event]) -> Naive {
     for (index, event) in events.iter().enumerate() {
         counting.take(index, event);
     }
+    let later = counting.trace();
     counting.publishes();
-    counting.copies();
+    counting.copies(later);
     counting.sum_up();
     counting.naive
 }
@@ -129,13 +152,16 @@ impl Counting<'_> {
             }
             Event::Replied { .. } => unreachable!("nobody asks anything"),
             Event::Republished { .. } => unreachable!("nobody connects again"),
-            Event::ChangeDropped { .. } => unreachable!("every change happens"),
+            Event::ChangeDropped { change: ChangeId(id), .. } => {
+                self.line.changes.get_mut(id).expect("it began").3 = index;
+                self.line.dropped.insert(*id);
+            }
             Event::Excused { .. } => unreachable!("there are no probes"),
             Event::Drained { queue, messages } => {
-                for message in messages.iter().flatten() {
-                    let message = &message.message;
-                    self.line.first_seen.entry(*message).or_insert(index);
-                    self.line.drained.insert((*message, *queue));
+                for seen in messages.iter().flatten() {
+                    self.line.first_seen.entry(seen.message).or_insert(index);
+                    let way = self.run.way(seen.path);
+                    self.line.drained.insert((seen.message, *queue, way));
                 }
             }
             Event::DrainEnded { queue, complete, .. } => {
@@ -180,6 +206,7 @@ impl Counting<'_> {
     fn step(&mut self, index: usize, id: LifeId, at: u64, what: WorkEvent) {
         let life = self.lives.get_mut(&id).expect("it began");
         let (worker, queue) = (life.worker, life.queue);
+        let stream = self.run.kind(queue) == QueueKind::Stream;
         let mut both = |count: Count| {
             add(&mut self.naive.workers[worker.index()], count);
             if count != Count::Acked {
@@ -189,23 +216,36 @@ impl Counting<'_> {
         match what {
             WorkEvent::Read { tag, message: Some(seen), redelivered } => {
                 let message = seen.message;
+                let copy = (message, queue, self.run.way(seen.path));
                 both(Count::Deliveries);
-                life.tags.insert(tag, message);
+                life.tags.insert(tag, copy.clone());
                 life.unacked.insert(tag);
                 self.line.first_seen.entry(message).or_insert(index);
                 if redelivered {
                     both(Count::Redelivered);
                 } else {
-                    let highest = self.highest.entry((worker, message.producer)).or_default();
+                    let one = stream.then_some(id);
+                    let highest = self.highest.entry((worker, one, message.producer)).or_default();
                     self.naive.disorder += u64::from(message.n <= *highest);
                     *highest = message.n.max(*highest);
                 }
-                if !self.line.seen.insert((message, queue)) {
+                self.line.rejected.remove(&copy);
+                let read_by = self.line.read_by.insert((worker, copy.clone()));
+                let first = self.line.seen.insert(copy);
+                if !if stream { read_by } else { first } {
                     both(Count::Repeats);
                 }
             }
             WorkEvent::Read { message: None, .. } => unreachable!("a run has no foreign messages"),
-            WorkEvent::Rejected { .. } => unreachable!("nobody rejects anything"),
+            WorkEvent::Rejected { tag, requeue } => {
+                add(&mut self.naive.workers[worker.index()], Count::Rejected);
+                life.in_work = false;
+                life.unacked.remove(&tag);
+                self.naive.busy[worker.index()] += at - life.began;
+                if !requeue {
+                    self.line.rejected.insert(life.tags[&tag].clone());
+                }
+            }
             WorkEvent::Begun { .. } => {
                 both(Count::Begun);
                 (life.began, life.in_work) = (at, true);
@@ -214,7 +254,9 @@ impl Counting<'_> {
                 both(Count::Finished);
                 life.in_work = false;
                 self.naive.busy[worker.index()] += at - life.began;
-                *self.line.finished.entry((life.tags[&tag], queue)).or_default() += 1;
+                let copy = &life.tags[&tag];
+                *self.line.finished.entry(copy.clone()).or_default() += 1;
+                *self.line.finished_by.entry((worker, copy.clone())).or_default() += 1;
             }
             WorkEvent::Acked { tag, multiple } => {
                 let from = if multiple { 0 } else { tag };
@@ -260,9 +302,19 @@ impl Counting<'_> {
         self.line.changes.values().any(|&(q, _, begin, end)| q == queue && begin < to && end > from)
     }
 
+    fn comes_or_goes(&self, queue: QueueId, at: usize) -> bool {
+        let mut changes = self.line.changes.values();
+        changes.any(|&(q, kind, begin, end)| {
+            q == queue && kind != ChangeKind::Purged && begin < at && end > at
+        })
+    }
+
     /// Whether the queue is there, at a moment when it does not change.
     fn stands(&self, queue: QueueId, at: usize) -> bool {
-        let before = self.line.changes.values().filter(|change| change.0 == queue && change.2 < at);
+        let happened = self.line.changes.iter().filter(|(id, _)| !self.line.dropped.contains(id));
+        let before = happened
+            .map(|(_, change)| change)
+            .filter(|change| change.0 == queue && change.2 < at && change.1 != ChangeKind::Purged);
         match before.max_by_key(|change| change.2) {
             Some((_, kind, ..)) => *kind == ChangeKind::Comes,
             None => self.plan.topology.queues[queue.index()].owner.is_none(),
@@ -297,10 +349,10 @@ impl Counting<'_> {
         let at = self.line.published[&message];
         let returned = self.line.returned.contains(&message);
         self.queues().all(|queue| {
-            let there = self.stands(queue, at) || self.changes(queue, (at, at));
+            let there = self.stands(queue, at) || self.comes_or_goes(queue, at);
             let possible = self.binds(message, queue) && there;
             let sure = possible && !self.changes(queue, self.on_its_way(message));
-            !sure && !self.is_seen((message, queue)) && (!possible || returned)
+            !sure && !self.is_seen(&first_stay(message, queue)) && (!possible || returned)
         })
     }
 
@@ -308,60 +360,102 @@ impl Counting<'_> {
         (0..self.plan.topology.queues.len()).map(QueueId::from_index)
     }
 
-    fn is_seen(&self, copy: CopyKey) -> bool {
-        self.line.seen.contains(&copy) || self.line.drained.contains(&copy)
+    fn is_seen(&self, copy: &CopyKey) -> bool {
+        let line = &self.line;
+        line.seen.contains(copy) || line.drained.contains(copy) || self.left.contains(copy)
     }
 
-    fn copies(&mut self) {
+    /// Whoever was seen as a dead letter has left where it was before, and so on.
+    fn trace(&mut self) -> BTreeSet<CopyKey> {
+        let seen = self.line.seen.iter().chain(&self.line.drained);
+        let mut later: BTreeSet<CopyKey> =
+            seen.filter(|copy| !copy.2.is_empty()).cloned().collect();
+        let mut next: Vec<CopyKey> = later.iter().cloned().collect();
+        while let Some(copy) = next.pop() {
+            let parent = self.run.parents[&copy].clone();
+            if !parent.2.is_empty() && later.insert(parent.clone()) {
+                next.push(parent.clone());
+            }
+            self.left.insert(parent);
+        }
+        later
+    }
+
+    fn copies(&mut self, later: BTreeSet<CopyKey>) {
         let messages: Vec<MessageKey> = self.line.published.keys().copied().collect();
         for message in messages {
             for queue in self.queues() {
-                self.copy((message, queue));
+                self.copy(first_stay(message, queue));
+            }
+        }
+        for copy in later {
+            self.expected(copy);
+        }
+        for (worker, plan) in self.plan.workers.iter().enumerate() {
+            let by = self.line.finished_by.iter();
+            let twice = by.filter(|((who, _), times)| who.index() == worker && **times > 1);
+            if self.run.kind(plan.queue) == QueueKind::Stream {
+                let doubled = twice.count() as u64;
+                *self.naive.queues[plan.queue.index()].entry(Count::Duplicates).or_default() +=
+                    doubled;
             }
         }
     }
 
     fn copy(&mut self, copy: CopyKey) {
-        let (message, queue) = copy;
+        let (message, queue, _) = copy;
         let span = self.on_its_way(message);
         let optional = self.changes(queue, span);
         let expected = self.binds(message, queue)
-            && if optional { self.is_seen(copy) } else { self.stands(queue, span.0) };
+            && if optional { self.is_seen(&copy) } else { self.stands(queue, span.0) };
         if !expected {
-            if self.is_seen(copy) {
+            if self.is_seen(&copy) {
                 add(&mut self.naive.totals, Count::Unexpected);
             }
             return;
         }
-        let outcome = self.outcome(copy);
-        self.naive.outcomes.insert(copy, outcome);
+        self.expected(copy);
+    }
+
+    fn expected(&mut self, copy: CopyKey) {
+        let (message, queue) = (copy.0, copy.1);
+        let outcome = self.outcome(&copy);
+        self.naive.outcomes.insert(copy.clone(), outcome);
         let numbers = &mut self.naive.queues[queue.index()];
         add(numbers, Count::Expected);
         add(numbers, outcome);
         if self.line.drained.contains(&copy) {
             add(numbers, Count::StillQueued);
         }
-        if self.line.finished.get(&copy).is_some_and(|&times| times > 1) {
+        let twice = self.line.finished.get(&copy).is_some_and(|&times| times > 1);
+        if twice && self.run.kind(queue) != QueueKind::Stream {
             add(numbers, Count::Duplicates);
         }
         add(&mut self.naive.producers[message.producer.index()], outcome);
     }
 
-    fn outcome(&self, copy: CopyKey) -> Count {
+    fn outcome(&self, copy: &CopyKey) -> Count {
         let answer = self.line.answered.get(&copy.0).map(|(_, ack)| *ack);
         let seen = self.is_seen(copy);
         let unsure = answer.is_none() && self.confirms(copy.0) && !seen;
         let undrained = !self.line.complete.get(&copy.1).copied().unwrap_or(false);
-        if self.line.finished.contains_key(&copy) {
+        if self.line.finished.contains_key(copy) {
             Count::Delivered
-        } else if self.line.drained.contains(&copy) {
+        } else if self.left.contains(copy) {
+            Count::DeadLettered
+        } else if self.line.rejected.contains(copy) {
+            Count::Rejected
+        } else if self.line.drained.contains(copy) {
             Count::Remaining
         } else if answer == Some(false) && !seen {
             Count::TurnedAway
         } else if unsure || undrained {
             Count::InDoubt
         } else {
-            Count::Lost
+            match self.told.get(copy) {
+                Some(rule @ (Count::Expired | Count::Dropped | Count::OverLimit)) => *rule,
+                _ => Count::Lost,
+            }
         }
     }
 
@@ -376,6 +470,7 @@ impl Counting<'_> {
                 *self.naive.totals.entry(*count).or_default() += n;
             }
         }
+        // As an outcome of copies `rejected` was summed up above.
         for worker in &self.naive.workers {
             let acked = worker.get(&Count::Acked).copied().unwrap_or(0);
             *self.naive.totals.entry(Count::Acked).or_default() += acked;

@@ -10,6 +10,7 @@ use rmq_scenario::ledger::event::{
     ProducerEnd, Sighting, Stamped, WorkEvent,
 };
 use rmq_scenario::ledger::facts::Facts;
+use rmq_scenario::ledger::paths::{Death, Paths};
 use rmq_scenario::plan::model::{AckMode, KillHow, ProducerId, QueueId, Variant, WorkerId};
 use rmq_scenario::verdict::causes::each;
 use rmq_scenario::verdict::judge;
@@ -29,6 +30,7 @@ pub struct Script {
     pub plan: Arc<Variant>,
     pub events: Vec<Event>,
     pub at: Micros,
+    pub paths: Arc<Paths>,
     lives: Vec<(WorkerId, LifeTotals, u64)>,
     ends: BTreeMap<ProducerId, ProducerEnd>,
     changes: u32,
@@ -38,7 +40,15 @@ impl Script {
     pub fn new(draft: &Draft) -> Self {
         let plan = draft.arc();
         let (events, lives) = (Vec::new(), Vec::new());
-        Self { plan, events, at: 0, lives, ends: BTreeMap::new(), changes: 0 }
+        Self {
+            plan,
+            events,
+            at: 0,
+            paths: Arc::default(),
+            lives,
+            ends: BTreeMap::new(),
+            changes: 0,
+        }
     }
 
     pub fn wait(&mut self, micros: Micros) {
@@ -102,6 +112,19 @@ impl Script {
         self.work(life, WorkEvent::Read { tag, message, redelivered });
     }
 
+    /// Reads a dead letter that came by this way, the last step first.
+    pub fn read_dead(&mut self, life: LifeId, n: u32, way: &[Death]) {
+        let seen = Sighting { message: message(n), path: self.paths.read(way) };
+        self.read_sighting(life, seen);
+    }
+
+    pub fn read_sighting(&mut self, life: LifeId, seen: Sighting) {
+        let totals = &mut self.lives[life.index()].1;
+        totals.read += 1;
+        let tag = totals.read;
+        self.work(life, WorkEvent::Read { tag, message: Some(seen), redelivered: false });
+    }
+
     pub fn read(&mut self, life: LifeId, n: u32) {
         self.read_from(life, Some(message(n)), false);
     }
@@ -120,8 +143,18 @@ impl Script {
     pub fn finish(&mut self, life: LifeId) {
         let totals = &mut self.lives[life.index()].1;
         totals.finished += 1;
-        let tag = totals.finished;
+        let tag = totals.finished + totals.rejected;
         self.work(life, WorkEvent::Finished { tag });
+    }
+
+    /// Begins work on the next one and refuses it.
+    pub fn reject(&mut self, life: LifeId, requeue: bool) {
+        self.begin(life);
+        let (_, totals, settled) = &mut self.lives[life.index()];
+        totals.rejected += 1;
+        *settled += 1;
+        let tag = totals.finished + totals.rejected;
+        self.work(life, WorkEvent::Rejected { tag, requeue });
     }
 
     /// Acks the next tag that is not acked.
@@ -176,13 +209,23 @@ impl Script {
         self.end_change(change);
     }
 
+    pub fn drain_dead(&mut self, queue: QueueId, found: &[(u32, &[Death])]) {
+        let sighting = |&(n, way): &(u32, &[Death])| {
+            Some(Sighting { message: message(n), path: self.paths.read(way) })
+        };
+        let messages: Vec<_> = found.iter().map(sighting).collect();
+        let total = messages.len() as u64;
+        self.events.push(Event::Drained { queue, messages });
+        self.events.push(Event::DrainEnded { queue, complete: true, total, at: self.at });
+    }
+
     pub fn drain(&mut self, queue: QueueId, numbers: &[u32]) {
         let messages: Vec<_> = numbers.iter().map(|n| Some(message(*n).into())).collect();
         let total = messages.len() as u64;
         if total > 0 {
             self.events.push(Event::Drained { queue, messages });
         }
-        self.events.push(Event::DrainEnded { queue, complete: true, total, at: 0 });
+        self.events.push(Event::DrainEnded { queue, complete: true, total, at: self.at });
     }
 
     /// Whether the run would be over now.
@@ -191,7 +234,7 @@ impl Script {
     }
 
     pub fn ledger(&self) -> Ledger {
-        let mut ledger = Ledger::new(Arc::clone(&self.plan), Arc::default(), "4.3.6");
+        let mut ledger = Ledger::new(Arc::clone(&self.plan), Arc::clone(&self.paths), "4.3.6");
         for event in &self.events {
             ledger.record(event.clone());
         }
@@ -205,7 +248,7 @@ impl Script {
             let queue = QueueId::from_index(index);
             let drained = |event: &Event| matches!(event, Event::DrainEnded { queue: done, .. } if *done == queue);
             if !self.events.iter().any(drained) {
-                ledger.record(Event::DrainEnded { queue, complete: true, total: 0, at: 0 });
+                ledger.record(Event::DrainEnded { queue, complete: true, total: 0, at: self.at });
             }
         }
         ledger.close()

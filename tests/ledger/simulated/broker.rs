@@ -2,19 +2,28 @@
 //! what became of every copy. It shares nothing with the ledger but the names of things.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
-use rmq_scenario::ledger::event::MessageKey;
+use rmq_scenario::ledger::event::{MessageKey, Micros, Sighting};
+use rmq_scenario::ledger::paths::{Death, Paths};
 use rmq_scenario::plan::model::{
-    AckMode, BoundTo, ExchangeId, ExchangeKind, ExchangeRef, ProducerId, QueueId, Variant,
+    AckMode, BoundTo, ExchangeId, ExchangeKind, ExchangeRef, Offset, ProducerId, QueueId,
+    QueueKind, Variant,
 };
 use rmq_scenario::plan::pattern::Pattern;
 
 use crate::dice::Dice;
 
-pub type CopyKey = (MessageKey, QueueId);
+/// A stay of a message in a queue; the way by which it came is sorted.
+pub type CopyKey = (MessageKey, QueueId, Vec<Death>);
+
+/// The stay that began with a publish.
+pub fn first_stay(message: MessageKey, queue: QueueId) -> CopyKey {
+    (message, queue, Vec::new())
+}
 
 /// A copy in a queue: its place in the order, and whether it was handed out before.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Letter {
     pub message: MessageKey,
     pub place: u64,
@@ -23,6 +32,12 @@ pub struct Letter {
     pub finish: Option<Finish>,
     /// Why it is in the queue again though somebody finished it, until somebody reads it.
     pub again: Option<Finish>,
+    /// Which queues gave it up, the most recent first, and the routing key that they gave it.
+    pub way: Vec<Death>,
+    pub key: Option<String>,
+    /// How often it came back to this queue, and when it expires there.
+    pub returns: u64,
+    pub due: Option<Micros>,
 }
 
 /// How the last worker that finished it left it, if it was handed out again since.
@@ -37,8 +52,16 @@ pub enum Finish {
 #[derive(Debug)]
 pub struct Pile {
     pub queue: QueueId,
+    /// Of a stream: all that it ever got.
     pub ready: BTreeMap<u64, Letter>,
     pub gone: bool,
+}
+
+/// What a consumer writes.
+#[derive(Debug, Clone, Copy)]
+pub enum Frame {
+    Ack { tag: u64, multiple: bool },
+    Nack { tag: u64, requeue: bool },
 }
 
 /// The broker's side of a consumer.
@@ -54,7 +77,9 @@ pub struct Consumer {
     pub wire: VecDeque<(u64, Letter)>,
     pub unacked: BTreeMap<u64, Letter>,
     /// On the way from the client.
-    pub acks: VecDeque<(u64, bool)>,
+    pub acks: VecDeque<Frame>,
+    /// Of a stream: the place behind the last that it was sent.
+    pub offset: u64,
     /// Tags whose ack was read.
     pub acked: BTreeSet<u64>,
 }
@@ -83,13 +108,26 @@ pub struct Broker<'a> {
     pub refusals: usize,
     pub silence: usize,
     next_place: u64,
+    pub now: Micros,
+    pub paths: Arc<Paths>,
+    dice: Dice,
+    /// Every return counts towards the delivery limit, or only those by a lost channel.
+    pub counts_nacks: bool,
+    /// From which stay a dead letter came.
+    pub parents: BTreeMap<CopyKey, CopyKey>,
+    /// How many messages have expired.
+    pub expired: u64,
+    /// How many deaths a message may have before a round of it is broken off.
+    pub patience: u32,
+    /// What some worker refused for good, whether the broker heard of it or not.
+    pub refused: BTreeSet<CopyKey>,
     /// Why copies vanished, and why finished ones were handed out again.
     pub vanished: BTreeMap<CopyKey, BTreeSet<&'static str>>,
     pub returned: BTreeMap<CopyKey, BTreeSet<&'static str>>,
 }
 
 impl<'a> Broker<'a> {
-    pub fn new(plan: &'a Variant) -> Self {
+    pub fn new(plan: &'a Variant, dice: Dice) -> Self {
         let mut broker = Self {
             plan,
             piles: Vec::new(),
@@ -98,6 +136,14 @@ impl<'a> Broker<'a> {
             refusals: 0,
             silence: 0,
             next_place: 0,
+            now: 0,
+            paths: Arc::default(),
+            dice,
+            counts_nacks: false,
+            parents: BTreeMap::new(),
+            expired: 0,
+            patience: 0,
+            refused: BTreeSet::new(),
             vanished: BTreeMap::new(),
             returned: BTreeMap::new(),
         };
@@ -126,11 +172,12 @@ impl<'a> Broker<'a> {
         let confirms = plan.confirms != rmq_scenario::plan::model::Confirms::Off;
         let piles: Vec<usize> =
             (0..self.piles.len()).filter(|&pile| self.reaches(message, pile)).collect();
-        let refused = confirms && !piles.is_empty() && dice.percent(self.refusals);
+        let mut refused = confirms && !piles.is_empty() && dice.percent(self.refusals);
         for &pile in &piles {
             // A refused message may have reached another queue than the one that refused it.
-            if !refused || (piles.len() > 1 && dice.percent(30)) {
-                self.enqueue(message, pile);
+            let takes = !refused || (piles.len() > 1 && dice.percent(30));
+            if takes && !self.enqueue(message, pile) {
+                refused = confirms;
             }
         }
         let inlet = &mut self.inlets[producer.index()];
@@ -142,11 +189,38 @@ impl<'a> Broker<'a> {
         }
     }
 
-    fn enqueue(&mut self, message: MessageKey, pile: usize) {
+    /// A publish comes to a queue. Whether that takes it.
+    fn enqueue(&mut self, message: MessageKey, pile: usize) -> bool {
+        let letter = Letter {
+            message,
+            place: 0,
+            redelivered: false,
+            finish: None,
+            again: None,
+            way: Vec::new(),
+            key: None,
+            returns: 0,
+            due: None,
+        };
+        self.arrive(letter, pile)
+    }
+
+    pub(super) fn next_place(&mut self) -> u64 {
         self.next_place += 1;
-        let place = self.next_place;
-        let letter = Letter { message, place, redelivered: false, finish: None, again: None };
-        self.piles[pile].ready.insert(place, letter);
+        self.next_place
+    }
+
+    pub(super) fn plan(&self) -> &'a Variant {
+        self.plan
+    }
+
+    /// What a delivery says of its message: older deaths come in any order.
+    pub fn sighting(&mut self, letter: &Letter) -> Sighting {
+        let mut way = letter.way.clone();
+        for index in 2..way.len() {
+            way.swap(index, 1 + self.dice.below(index));
+        }
+        Sighting { message: letter.message, path: self.paths.read(&way) }
     }
 
     /// Direct and fanout exchanges are all that a simulated run has.
@@ -154,12 +228,7 @@ impl<'a> Broker<'a> {
         let pile = &self.piles[pile];
         let to = &self.plan.producers[message.producer.index()].to;
         let ExchangeRef::Declared(exchange) = to.exchange else { return false };
-        let key = match &to.routing_key {
-            Pattern::Always(key) => key,
-            Pattern::Cycle(keys) => &keys[(message.n as usize - 1) % keys.len()],
-            other => unreachable!("a simulated run has no {other:?}"),
-        };
-        !pile.gone && routes(self.plan, exchange, key, pile.queue)
+        !pile.gone && routes(self.plan, exchange, key_of(self.plan, message), pile.queue)
     }
 
     /// The broker answers some of what it has routed, in any order.
@@ -189,17 +258,25 @@ impl<'a> Broker<'a> {
             for n in inlet.wire {
                 let message = MessageKey { producer, n };
                 for index in 0..self.plan.topology.queues.len() {
-                    self.vanish((message, QueueId::from_index(index)), "not_sent");
+                    self.vanish(first_stay(message, QueueId::from_index(index)), "not_sent");
                 }
             }
         }
     }
 
-    fn vanish(&mut self, copy: CopyKey, why: &'static str) {
+    pub(super) fn vanish(&mut self, copy: CopyKey, why: &'static str) {
         self.vanished.entry(copy).or_default().insert(why);
     }
 
-    pub fn subscribe(&mut self, pile: usize, ack: AckMode, prefetch: usize) -> usize {
+    pub fn subscribe(
+        &mut self,
+        pile: usize,
+        ack: AckMode,
+        prefetch: usize,
+        offset: Option<Offset>,
+    ) -> usize {
+        let from_next = offset == Some(Offset::Next);
+        let last = self.piles[pile].ready.last_key_value().map_or(0, |(place, _)| *place);
         self.consumers.push(Consumer {
             pile,
             ack,
@@ -210,6 +287,7 @@ impl<'a> Broker<'a> {
             wire: VecDeque::new(),
             unacked: BTreeMap::new(),
             acks: VecDeque::new(),
+            offset: if from_next { last } else { 0 },
             acked: BTreeSet::new(),
         });
         self.consumers.len() - 1
@@ -220,25 +298,42 @@ impl<'a> Broker<'a> {
         consumer.subscribed && (!limited || consumer.unacked.len() < consumer.prefetch)
     }
 
+    pub(super) fn is_stream(&self, pile: usize) -> bool {
+        let queue = self.piles[pile].queue;
+        self.plan.topology.queues[queue.index()].kind == QueueKind::Stream
+    }
+
+    /// Consumers that can be sent what is at the head, or behind what they were sent.
     fn able_on(&self, pile: usize) -> Vec<usize> {
+        let (ready, stream) = (&self.piles[pile].ready, self.is_stream(pile));
+        let more = |c: &Consumer| match stream {
+            true => ready.range(c.offset + 1..).next().is_some(),
+            false => !ready.is_empty(),
+        };
         let all = self.consumers.iter().enumerate();
-        all.filter(|(_, c)| c.pile == pile && self.able(c)).map(|(id, _)| id).collect()
+        all.filter(|(_, c)| c.pile == pile && self.able(c) && more(c)).map(|(id, _)| id).collect()
     }
 
     pub fn can_dispatch(&self, pile: usize) -> bool {
-        !self.piles[pile].gone
-            && !self.piles[pile].ready.is_empty()
-            && !self.able_on(pile).is_empty()
+        !self.piles[pile].gone && !self.able_on(pile).is_empty()
     }
 
     /// The head of the queue goes to some able consumer.
     pub fn dispatch(&mut self, pile: usize, dice: &mut Dice) {
         let able = self.able_on(pile);
+        let stream = self.is_stream(pile);
         let consumer = &mut self.consumers[dice.pick(&able)];
-        let (_, letter) = self.piles[pile].ready.pop_first().expect("something is ready");
+        let ready = &mut self.piles[pile].ready;
+        let letter = if stream {
+            let (place, letter) = ready.range(consumer.offset + 1..).next().expect("it is able");
+            consumer.offset = *place;
+            letter.clone()
+        } else {
+            ready.pop_first().expect("something is ready").1
+        };
         let tag = consumer.next_tag;
         consumer.next_tag += 1;
-        consumer.wire.push_back((tag, letter));
+        consumer.wire.push_back((tag, letter.clone()));
         if consumer.ack != AckMode::Auto {
             consumer.unacked.insert(tag, letter);
         }
@@ -247,7 +342,11 @@ impl<'a> Broker<'a> {
     /// The broker reads one ack.
     pub fn take_ack(&mut self, id: usize) {
         let consumer = &mut self.consumers[id];
-        let Some((tag, multiple)) = consumer.acks.pop_front() else { return };
+        let (tag, multiple) = match consumer.acks.pop_front() {
+            Some(Frame::Ack { tag, multiple }) => (tag, multiple),
+            Some(Frame::Nack { tag, requeue }) => return self.take_nack(id, tag, requeue),
+            None => return,
+        };
         let from = if multiple { 0 } else { tag };
         let covered: Vec<u64> = consumer.unacked.range(from..=tag).map(|(tag, _)| *tag).collect();
         for tag in covered {
@@ -266,23 +365,22 @@ impl<'a> Broker<'a> {
         let wire = std::mem::take(&mut consumer.wire);
         let queue = self.piles[pile].queue;
         for (_, letter) in wire.into_iter().filter(|_| auto) {
-            self.vanish((letter.message, queue), "auto_ack");
+            self.vanish(letter.stay(queue), "auto_ack");
         }
-        for letter in unacked.into_values() {
-            if self.piles[pile].gone {
-                self.vanish((letter.message, queue), "queue_gone");
-                continue;
-            }
-            let again = letter.finish.or(letter.again);
-            let back = Letter { redelivered: true, finish: None, again, ..letter };
-            self.piles[pile].ready.insert(letter.place, back);
+        let stream = self.is_stream(pile);
+        for letter in unacked.into_values().filter(|_| !stream) {
+            self.come_back(letter, pile, true);
         }
+        self.shorten(pile);
     }
 
     /// The client read a delivery: if it was finished before, this is why it came again.
     pub fn note_read(&mut self, id: usize, tag: u64, letter: &Letter) {
         if let Some(held) = self.consumers[id].unacked.get_mut(&tag) {
             held.again = None;
+        }
+        if self.is_stream(self.consumers[id].pile) {
+            return;
         }
         let why = match letter.again {
             None => return,
@@ -291,7 +389,7 @@ impl<'a> Broker<'a> {
             Some(Finish::AckWritten) => "ack_lost",
         };
         let queue = self.piles[self.consumers[id].pile].queue;
-        self.returned.entry((letter.message, queue)).or_default().insert(why);
+        self.returned.entry(letter.stay(queue)).or_default().insert(why);
     }
 
     /// What the client did with a delivery, for the truth about what comes back.
@@ -301,9 +399,11 @@ impl<'a> Broker<'a> {
         }
     }
 
-    pub fn vanish_held(&mut self, id: usize, message: MessageKey, why: &'static str) {
-        let queue = self.piles[self.consumers[id].pile].queue;
-        self.vanish((message, queue), why);
+    pub fn vanish_held(&mut self, id: usize, letter: &Letter, why: &'static str) {
+        let pile = self.consumers[id].pile;
+        if !self.is_stream(pile) {
+            self.vanish(letter.stay(self.piles[pile].queue), why);
+        }
     }
 
     /// The queue goes with all that is ready and all that is unacked.
@@ -311,11 +411,20 @@ impl<'a> Broker<'a> {
         let queue = self.piles[pile].queue;
         self.piles[pile].gone = true;
         for letter in std::mem::take(&mut self.piles[pile].ready).into_values() {
-            self.vanish((letter.message, queue), "queue_gone");
+            self.vanish(letter.stay(queue), "queue_gone");
         }
         for consumer in self.consumers.iter_mut().filter(|consumer| consumer.pile == pile) {
             consumer.subscribed = false;
         }
+    }
+}
+
+/// The routing key of a publish.
+pub fn key_of(plan: &Variant, message: MessageKey) -> &str {
+    match &plan.producers[message.producer.index()].to.routing_key {
+        Pattern::Always(key) => key,
+        Pattern::Cycle(keys) => &keys[(message.n as usize - 1) % keys.len()],
+        other => unreachable!("a simulated run has no {other:?}"),
     }
 }
 

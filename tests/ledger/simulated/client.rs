@@ -1,22 +1,26 @@
 //! The simulated programs: what a worker does with its deliveries, and what it writes down.
 
-use rmq_scenario::ledger::event::{
-    Event, LifeId, LifeTotals, MessageKey, Micros, Stamped, WorkEvent,
-};
+use rmq_scenario::ledger::event::{Event, LifeId, LifeTotals, Micros, Stamped, WorkEvent};
 use rmq_scenario::plan::model::AckMode;
 
-use crate::simulated::broker::{Broker, Finish};
+use crate::dice::Dice;
+use crate::simulated::broker::{Broker, Finish, Frame, Letter};
 
 /// One subscription, seen from the program. Its id is the consumer's id at the broker.
 pub struct Client {
     pub life: LifeId,
     pub consumer: usize,
     ack: AckMode,
-    read: Vec<MessageKey>,
+    read: Vec<Letter>,
     begun: u64,
+    /// Tags up to this one are finished or refused.
+    done: u64,
     finished: u64,
-    /// The last tag covered by an ack.
-    acked: u64,
+    rejected: u64,
+    /// Of a hundred it refuses so many.
+    refusals: usize,
+    /// Finished and not acked.
+    waiting: Vec<u64>,
     acks: u64,
     in_work: bool,
     /// An ack that is due before anything else begins.
@@ -26,15 +30,18 @@ pub struct Client {
 }
 
 impl Client {
-    pub fn new(life: LifeId, consumer: usize, ack: AckMode) -> Self {
+    pub fn new(life: LifeId, consumer: usize, ack: AckMode, refusals: usize) -> Self {
         Self {
             life,
             consumer,
             ack,
             read: Vec::new(),
             begun: 0,
+            done: 0,
             finished: 0,
-            acked: 0,
+            rejected: 0,
+            refusals,
+            waiting: Vec::new(),
             acks: 0,
             in_work: false,
             owed: None,
@@ -50,9 +57,9 @@ impl Client {
     pub fn read(&mut self, broker: &mut Broker, at: Micros) {
         let Some((tag, letter)) = broker.consumers[self.consumer].wire.pop_front() else { return };
         broker.note_read(self.consumer, tag, &letter);
-        self.read.push(letter.message);
-        let message = Some(letter.message.into());
+        let message = Some(broker.sighting(&letter));
         self.note(at, WorkEvent::Read { tag, message, redelivered: letter.redelivered });
+        self.read.push(letter);
     }
 
     pub fn has_work(&self) -> bool {
@@ -65,11 +72,17 @@ impl Client {
     }
 
     /// One step: writes an ack that is due, ends the work in hand, or begins the next.
-    pub fn step(&mut self, broker: &mut Broker, at: Micros) {
+    pub fn step(&mut self, broker: &mut Broker, dice: &mut Dice, at: Micros) {
         if let Some((tag, multiple)) = self.owed.take() {
             self.write_ack(broker, tag, multiple, at);
         } else if self.in_work {
-            self.finish(broker, at);
+            self.in_work = false;
+            self.done += 1;
+            let may = matches!(self.ack, AckMode::Manual { .. } | AckMode::Never);
+            match may && dice.percent(self.refusals) {
+                true => self.refuse(broker, dice.percent(40), at),
+                false => self.finish(broker, at),
+            }
         } else {
             self.begun += 1;
             self.in_work = true;
@@ -82,9 +95,8 @@ impl Client {
     }
 
     fn finish(&mut self, broker: &mut Broker, at: Micros) {
-        self.in_work = false;
         self.finished += 1;
-        let tag = self.finished;
+        let tag = self.done;
         self.note(at, WorkEvent::Finished { tag });
         let finish = match self.ack {
             AckMode::Never => Finish::Forgotten,
@@ -92,31 +104,37 @@ impl Client {
             AckMode::Manual { .. } | AckMode::Auto => Finish::Unacked,
         };
         broker.note_finish(self.consumer, tag, finish);
-        if let AckMode::Manual { every } = self.ack
-            && tag - self.acked >= every
-        {
-            self.owed = Some((tag, every > 1));
+        if let AckMode::Manual { every } = self.ack {
+            self.waiting.push(tag);
+            if self.waiting.len() as u64 >= every {
+                self.owed = Some((tag, every > 1));
+            }
         }
+    }
+
+    fn refuse(&mut self, broker: &mut Broker, requeue: bool, at: Micros) {
+        self.rejected += 1;
+        let tag = self.done;
+        if !requeue {
+            broker.note_refusal(self.consumer, &self.read[tag as usize - 1]);
+        }
+        self.note(at, WorkEvent::Rejected { tag, requeue });
+        broker.consumers[self.consumer].acks.push_back(Frame::Nack { tag, requeue });
     }
 
     fn write_ack(&mut self, broker: &mut Broker, tag: u64, multiple: bool, at: Micros) {
         self.note(at, WorkEvent::Acked { tag, multiple });
-        let from = if multiple { self.acked + 1 } else { tag };
-        for covered in from..=tag {
-            if self.finished >= covered {
-                broker.note_finish(self.consumer, covered, Finish::AckWritten);
-            }
+        for covered in std::mem::take(&mut self.waiting) {
+            broker.note_finish(self.consumer, covered, Finish::AckWritten);
         }
-        self.acked = tag;
         self.acks += 1;
-        broker.consumers[self.consumer].acks.push_back((tag, multiple));
+        broker.consumers[self.consumer].acks.push_back(Frame::Ack { tag, multiple });
     }
 
     /// A stop in good order acks all that is finished.
     pub fn ack_rest(&mut self, broker: &mut Broker, at: Micros) {
-        let manual = matches!(self.ack, AckMode::Manual { .. });
-        if manual && self.finished > self.acked {
-            self.write_ack(broker, self.finished, true, at);
+        if let Some(&last) = self.waiting.last() {
+            self.write_ack(broker, last, true, at);
         }
     }
 
@@ -130,6 +148,13 @@ impl Client {
         Some(Event::Worked { life: self.life, events })
     }
 
+    /// A refusal is told before the broker can read it, and all that came before it.
+    pub fn tell_refusals(&mut self) -> Option<Event> {
+        let refused = |event: &Stamped| matches!(event.what, WorkEvent::Rejected { .. });
+        let last = self.untold.iter().rposition(refused)?;
+        self.tell(last + 1)
+    }
+
     pub fn untold(&self) -> usize {
         self.untold.len()
     }
@@ -140,7 +165,7 @@ impl Client {
             read,
             begun: self.begun,
             finished: self.finished,
-            rejected: 0,
+            rejected: self.rejected,
             acks: self.acks,
         }
     }
@@ -148,12 +173,12 @@ impl Client {
     /// Once the broker has read the last ack that it will ever read: what this program had
     /// and did not finish is lost where the broker has forgotten it.
     pub fn bury(&self, broker: &mut Broker) {
-        for tag in self.finished + 1..=self.read.len() as u64 {
-            let message = self.read[tag as usize - 1];
+        for tag in self.done + 1..=self.read.len() as u64 {
+            let letter = &self.read[tag as usize - 1];
             if self.ack == AckMode::Auto {
-                broker.vanish_held(self.consumer, message, "auto_ack");
+                broker.vanish_held(self.consumer, letter, "auto_ack");
             } else if broker.consumers[self.consumer].acked.contains(&tag) {
-                broker.vanish_held(self.consumer, message, "early_ack");
+                broker.vanish_held(self.consumer, letter, "early_ack");
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The end of a simulated run: the workers stop, channels close, every queue is drained.
 
-use rmq_scenario::ledger::event::{Event, LifeEnd, MessageKey};
+use rmq_scenario::ledger::event::{Event, LifeEnd, Sighting};
 use rmq_scenario::plan::model::{ProducerId, QueueId, WorkerId};
 
 use crate::simulated::Sim;
@@ -31,6 +31,9 @@ impl Sim<'_> {
         while !self.dying.is_empty() {
             self.bury(0);
         }
+        while !self.purges.is_empty() {
+            self.purge(0);
+        }
         while !self.unverified.is_empty() {
             self.verify_gone(0);
         }
@@ -38,6 +41,12 @@ impl Sim<'_> {
             self.tell_noticed(life, clean);
         }
         self.close_silent();
+        // What has had its time goes before anybody can see it.
+        while let Some(pile) =
+            (0..self.broker.piles.len()).find(|&pile| self.broker.can_expire(pile))
+        {
+            self.broker.expire(pile);
+        }
         for index in 0..self.plan.topology.queues.len() {
             self.drain(QueueId::from_index(index));
         }
@@ -55,10 +64,10 @@ impl Sim<'_> {
     }
 
     fn drain(&mut self, queue: QueueId) {
-        let mut found: Vec<MessageKey> = Vec::new();
+        let mut found: Vec<Sighting> = Vec::new();
         if let Some(pile) = self.broker.standing(queue) {
-            let ready = &self.broker.piles[pile].ready;
-            found.extend(ready.values().map(|letter| letter.message));
+            let ready = self.broker.piles[pile].ready.clone();
+            found.extend(ready.values().map(|letter| self.broker.sighting(letter)));
         }
         let complete = !self.dice.percent(2);
         if !complete {
@@ -67,10 +76,10 @@ impl Sim<'_> {
         let total = found.len() as u64;
         while !found.is_empty() {
             let rest = found.split_off(found.len().min(1 + self.dice.below(4)));
-            let messages = found.into_iter().map(|message| Some(message.into())).collect();
+            let messages = found.into_iter().map(Some).collect();
             self.events.push(Event::Drained { queue, messages });
             found = rest;
         }
-        self.events.push(Event::DrainEnded { queue, complete, total, at: 0 });
+        self.events.push(Event::DrainEnded { queue, complete, total, at: self.clock });
     }
 }

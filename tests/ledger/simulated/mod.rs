@@ -4,6 +4,7 @@
 pub mod broker;
 mod client;
 mod ending;
+mod leaving;
 mod plans;
 mod publishing;
 mod working;
@@ -11,8 +12,9 @@ mod working;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use rmq_scenario::ledger::event::{ChangeId, ChangeKind, Event, LifeId, Micros};
-use rmq_scenario::plan::model::{ProducerId, QueueId, Variant, WorkerId};
+use rmq_scenario::ledger::event::{ChangeId, ChangeKind, Event, LifeEnd, LifeId, Micros};
+use rmq_scenario::ledger::paths::{Death, PathId, Paths};
+use rmq_scenario::plan::model::{ProducerId, QueueId, QueueKind, Variant, WorkerId};
 
 use crate::dice::Dice;
 use crate::simulated::broker::{Broker, CopyKey};
@@ -27,10 +29,30 @@ pub struct Run {
     /// Why each copy vanished, and why finished ones came again.
     pub vanished: BTreeMap<CopyKey, BTreeSet<&'static str>>,
     pub returned: BTreeMap<CopyKey, BTreeSet<&'static str>>,
+    /// From which stay a dead letter came.
+    pub parents: BTreeMap<CopyKey, CopyKey>,
+    pub paths: Arc<Paths>,
+    /// What some worker refused for good, whether the broker heard of it or not.
+    pub refused: BTreeSet<CopyKey>,
+    /// How many events had been written when a message expired.
+    pub expiries: Vec<usize>,
     /// From this event on nothing is published and nobody subscribes or is killed.
     pub settling_from: usize,
     /// From this event on the workers are being stopped.
     pub stops_from: usize,
+}
+
+impl Run {
+    /// The way of that number, sorted.
+    pub fn way(&self, path: PathId) -> Vec<Death> {
+        let mut way = self.paths.deaths(path);
+        way.sort_unstable();
+        way
+    }
+
+    pub fn kind(&self, queue: QueueId) -> QueueKind {
+        self.plan.topology.queues[queue.index()].kind
+    }
 }
 
 pub fn run(seed: u64) -> Run {
@@ -44,6 +66,10 @@ pub fn run(seed: u64) -> Run {
         settling_from: sim.settling_from.unwrap_or(stops_from),
         stops_from,
         events: sim.events,
+        expiries: sim.expiries,
+        refused: sim.broker.refused,
+        parents: sim.broker.parents,
+        paths: sim.broker.paths,
         vanished: sim.broker.vanished,
         returned: sim.broker.returned,
         plan: Arc::clone(&plan),
@@ -60,6 +86,9 @@ enum Action {
     EndProducer(ProducerId),
     StartWorker(WorkerId),
     Dispatch(usize),
+    Expire(usize),
+    /// The broker reads a purge, or its answer comes.
+    Purge(usize),
     Read(WorkerId),
     Work(WorkerId),
     Tell(WorkerId),
@@ -89,6 +118,9 @@ struct Sim<'a> {
     unread: Vec<(LifeId, bool)>,
     changes: u32,
     lives: u16,
+    /// Purges under way; `true` once the broker has read it.
+    purges: Vec<(ChangeId, usize, bool)>,
+    expiries: Vec<usize>,
     faults_left: usize,
     /// After how many turns the run is cut.
     patience: usize,
@@ -98,7 +130,11 @@ struct Sim<'a> {
 
 impl<'a> Sim<'a> {
     fn new(plan: &'a Variant, mut dice: Dice) -> Self {
-        let mut broker = Broker::new(plan);
+        let toss = Dice::new(dice.below(1 << 30) as u64, "broker");
+        let mut broker = Broker::new(plan, toss);
+        // A real broker has none: but where it sees no round there can be longer ways.
+        broker.patience = if dice.percent(50) { 40 } else { 0 };
+        broker.counts_nacks = dice.percent(60);
         broker.refusals = if dice.percent(20) { 10 } else { 0 };
         broker.silence = if dice.percent(25) { 15 } else { 0 };
         let faults_left = dice.below(5);
@@ -118,6 +154,8 @@ impl<'a> Sim<'a> {
             unread: Vec::new(),
             changes: 0,
             lives: 0,
+            purges: Vec::new(),
+            expiries: Vec::new(),
             faults_left,
             patience,
             cut: false,
@@ -127,6 +165,7 @@ impl<'a> Sim<'a> {
 
     fn now(&mut self) -> Micros {
         self.clock += 1 + self.dice.below(50) as Micros;
+        self.broker.now = self.clock;
         self.clock
     }
 
@@ -139,12 +178,28 @@ impl<'a> Sim<'a> {
             self.settle();
             let enabled = self.enabled();
             if enabled.is_empty() {
-                return;
+                if !self.wait_for_expiry() {
+                    return;
+                }
+                continue;
             }
             let action = self.dice.pick(&enabled);
+            let before = self.broker.expired;
             self.act(action);
+            if self.broker.expired > before {
+                self.expiries.push(self.events.len());
+            }
         }
         self.cut = true;
+    }
+
+    /// Nothing happens until the next message has had its time. Whether there is one.
+    fn wait_for_expiry(&mut self) -> bool {
+        let piles = 0..self.broker.piles.len();
+        let next = piles.filter_map(|pile| self.broker.next_expiry(pile)).min();
+        self.clock = next.map_or(self.clock, |next| next.max(self.clock));
+        self.broker.now = self.clock;
+        next.is_some()
     }
 
     /// Once nothing new is to come there are no faults any more.
@@ -182,12 +237,16 @@ impl<'a> Sim<'a> {
             if self.broker.can_dispatch(pile) {
                 actions.extend([Action::Dispatch(pile); 3]);
             }
+            if self.broker.can_expire(pile) {
+                actions.extend([Action::Expire(pile); 2]);
+            }
         }
         let open = self.broker.consumers.iter().enumerate();
         let acking = open.filter(|(_, consumer)| !consumer.acks.is_empty());
         actions.extend(acking.map(|(id, _)| Action::TakeAck(id)));
         actions.extend((0..self.dying.len()).map(Action::Bury));
         actions.extend((0..self.unverified.len()).map(Action::VerifyGone));
+        actions.extend((0..self.purges.len()).map(Action::Purge));
         actions.extend((0..self.unread.len()).map(Action::LifeRead));
         actions
     }
@@ -202,6 +261,8 @@ impl<'a> Sim<'a> {
             Action::EndProducer(id) => self.end_producer(id),
             Action::StartWorker(id) => self.start_worker(id),
             Action::Dispatch(pile) => self.broker.dispatch(pile, &mut self.dice),
+            Action::Expire(pile) => self.broker.expire(pile),
+            Action::Purge(index) => self.purge(index),
             Action::Read(id) => self.read(id),
             Action::Work(id) => self.work(id),
             Action::Tell(id) => self.tell(id),
@@ -224,6 +285,9 @@ impl<'a> Sim<'a> {
     }
 
     fn fault(&mut self) {
+        if self.dice.percent(20) {
+            return self.queue_fault();
+        }
         if self.dice.percent(35) {
             let up = (0..self.sources.len()).filter(|&index| self.sources[index].is_up());
             let up: Vec<usize> = up.collect();
@@ -252,6 +316,54 @@ impl<'a> Sim<'a> {
     fn end_change(&mut self, change: ChangeId) {
         let at = self.now();
         self.events.push(Event::ChangeEnded { change, at });
+    }
+
+    /// A shared queue is purged or deleted, or only nearly.
+    fn queue_fault(&mut self) {
+        let shared = |queue: &QueueId| {
+            let entry = &self.plan.topology.queues[queue.index()];
+            entry.owner.is_none() && entry.kind != QueueKind::Stream
+        };
+        let queues = (0..self.plan.topology.queues.len()).map(QueueId::from_index);
+        let queues: Vec<QueueId> = queues.filter(shared).collect();
+        let queue = self.dice.pick(&queues);
+        let Some(pile) = self.broker.standing(queue).filter(|pile| !self.going.contains(pile))
+        else {
+            return;
+        };
+        if self.dice.percent(70) {
+            let change = self.begin_change(queue, ChangeKind::Purged);
+            return self.purges.push((change, pile, false));
+        }
+        let change = self.begin_change(queue, ChangeKind::Goes);
+        if self.dice.percent(30) {
+            let at = self.now();
+            return self.events.push(Event::ChangeDropped { change, at });
+        }
+        self.going.push(pile);
+        self.broker.remove(pile);
+        self.unverified.push((change, pile));
+        for index in 0..self.posts.len() {
+            let id = WorkerId::from_index(index);
+            if self.plan.workers[index].queue == queue {
+                self.end_life(id, LifeEnd::Failed, false);
+            }
+        }
+    }
+
+    fn purge(&mut self, index: usize) {
+        let (change, pile, done) = self.purges[index];
+        if done {
+            self.purges.remove(index);
+            return self.end_change(change);
+        }
+        if self.dice.percent(10) {
+            self.purges.remove(index);
+            let at = self.now();
+            return self.events.push(Event::ChangeDropped { change, at });
+        }
+        self.broker.purge(pile);
+        self.purges[index].2 = true;
     }
 
     fn verify_gone(&mut self, index: usize) {

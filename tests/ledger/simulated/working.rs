@@ -1,7 +1,7 @@
 //! The simulated workers: subscribing, working, dying in each way, and coming back.
 
 use rmq_scenario::ledger::event::{ChangeId, ChangeKind, Event, LifeEnd, LifeId};
-use rmq_scenario::plan::model::{KillHow, QueueId, WorkerId};
+use rmq_scenario::plan::model::{KillHow, QueueId, QueueKind, WorkerId};
 
 use crate::simulated::client::Client;
 use crate::simulated::{Action, Sim};
@@ -87,8 +87,12 @@ impl Sim<'_> {
         self.lives += 1;
         let at = self.now();
         self.events.push(Event::LifeStarted { life, worker, at });
-        let consumer = self.broker.subscribe(pile, plan.ack, usize::from(plan.prefetch));
-        self.posts[worker.index()] = Post::Live(Client::new(life, consumer, plan.ack));
+        let prefetch = usize::from(plan.prefetch);
+        let consumer = self.broker.subscribe(pile, plan.ack, prefetch, plan.offset);
+        let stream = self.plan.topology.queues[plan.queue.index()].kind == QueueKind::Stream;
+        let refusals = if stream { 0 } else { self.dice.pick(&[0, 0, 20, 40]) };
+        let client = Client::new(life, consumer, plan.ack, refusals);
+        self.posts[worker.index()] = Post::Live(client);
     }
 
     pub(super) fn read(&mut self, id: WorkerId) {
@@ -101,7 +105,8 @@ impl Sim<'_> {
     pub(super) fn work(&mut self, id: WorkerId) {
         let at = self.now();
         if let Post::Live(client) = &mut self.posts[id.index()] {
-            client.step(&mut self.broker, at);
+            client.step(&mut self.broker, &mut self.dice, at);
+            self.events.extend(client.tell_refusals());
         }
     }
 
@@ -148,7 +153,8 @@ impl Sim<'_> {
             }
             while client.is_busy() {
                 let at = self.now();
-                client.step(&mut self.broker, at);
+                client.step(&mut self.broker, &mut self.dice, at);
+                self.events.extend(client.tell_refusals());
             }
             let at = self.now();
             client.ack_rest(&mut self.broker, at);
