@@ -368,8 +368,8 @@ async fn stopped(mut life: Life) {
         life.cancel().await;
     }
     let due = life.ack_rest().await;
-    note_complaint(&mut life).await;
-    end(&mut life, LifeEnd::Stopped).await;
+    let how = last_word(&mut life, LifeEnd::Stopped).await;
+    end(&mut life, how).await;
     unreachable_from_now(&life);
     acting::act_all(&life.stage, due).await;
     if close_channel(&life.channel).await {
@@ -390,8 +390,8 @@ async fn finished(mut life: Life, cut: bool, left: oneshot::Sender<()>) {
     };
     life.cancel().await;
     life.ack_rest().await;
-    note_complaint(&mut life).await;
-    end(&mut life, if cut { LifeEnd::Cut } else { LifeEnd::Stopped }).await;
+    let how = last_word(&mut life, if cut { LifeEnd::Cut } else { LifeEnd::Stopped }).await;
+    end(&mut life, how).await;
     // What it holds must come to nobody, so its channel stays until nobody is subscribed.
     drop(left);
     let mut retired = life.stage.retired.subscribe();
@@ -407,13 +407,15 @@ async fn finished(mut life: Life, cut: bool, left: oneshot::Sender<()>) {
     close(&life.link).await;
 }
 
-/// The last acks of a worker that acks on another channel are refused when it is leaving.
-async fn note_complaint(life: &mut Life) {
-    if let Some(error) = life.complaint().await {
-        let error = life.listener.reason(&error).await;
-        let name = &life.stage.plan.workers[life.worker.index()].name;
-        life.stage.note_error(trouble::fact(name, &error));
-    }
+/// What the broker holds against the last that a worker did may come when that is leaving
+/// already: then it ends by that error.
+async fn last_word(life: &mut Life, how: LifeEnd) -> LifeEnd {
+    let Some(error) = life.complaint().await else { return how };
+    let error = life.listener.reason(&error).await;
+    let plan = &life.stage.plan.workers[life.worker.index()];
+    let explained = life.stage.queues[plan.queue.index()].taken.load(Ordering::SeqCst);
+    life.stage.note_error(ErrorFact { explained, ..trouble::fact(&plan.name, &error) });
+    LifeEnd::Failed
 }
 
 /// An error ends the program for good.

@@ -68,9 +68,12 @@ impl Life {
         }
     }
 
-    /// What the broker says of the acks on the other channel, if it has not said so before.
+    /// What the broker holds against what was written on the channel of the acks, if it has not
+    /// said so before: a question behind that is not answered then.
     pub async fn complaint(&self) -> Option<Error> {
-        let asked = self.acks_on.as_ref()?.basic_qos(0, BasicQosOptions::default());
+        let prefetch = self.stage.plan.workers[self.worker.index()].prefetch;
+        let channel = self.acks_on.as_ref().unwrap_or(&self.channel);
+        let asked = channel.basic_qos(prefetch, BasicQosOptions::default());
         timeout(PATIENCE, asked).await.ok()?.err()
     }
 
