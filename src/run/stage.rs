@@ -153,6 +153,9 @@ pub struct QueueSlot {
     pub consumers: AtomicU64,
     /// Subscriptions that were cancelled and hold deliveries on a channel that stays open.
     pub holding: AtomicU64,
+    /// Who read from it last, by position and counted from 1. Kept where one consumer at a time
+    /// is sent anything.
+    pub reader: AtomicUsize,
     /// It went during the run because its connection or its last consumer did.
     pub gone: AtomicBool,
     /// And a fault was behind that.
