@@ -75,6 +75,21 @@ settle: { idle: 200ms }
 }
 
 #[test]
+fn who_was_cancelled_on_a_quorum_queue_and_holds_something_is_still_counted_there() {
+    // The second life is stuck with what it never acks, and the rest is ready for nobody.
+    run("
+scenario: again
+topology: { queues: [{ name: q, type: quorum }] }
+producers: [{ name: p, to: { queue: q }, messages: 20 }]
+workers: [{ name: w, queue: q, prefetch: 3, ack: never }]
+faults: [{ kill: w, during: 1, how: cancel, restart_after: 50ms }]
+settle: { idle: 200ms, deadline: 5s }
+")
+    .exits(0)
+    .has("still_queued 20, lost 0, redelivered 0, begun 4, finished 3");
+}
+
+#[test]
 fn a_restarted_worker_gets_what_its_first_life_held() {
     for how in ["crash", "close_connection", "close_channel"] {
         let run = run(&format!(

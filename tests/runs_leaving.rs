@@ -406,3 +406,27 @@ producers: [{ name: p, to: { queue: log }, messages: 2000, confirms: false }]
 ");
     run.exits(0).has("remaining 2000, still_queued 2000, lost 0, in_doubt 0");
 }
+
+#[test]
+fn what_only_the_drain_brings_to_the_head_reaches_no_worker() {
+    // The others expire behind the first one, which nobody takes from `a` during the run. The
+    // further auto-delete queues give the drain of the first some time.
+    run("
+scenario: behind
+topology:
+  queues:
+    - { name: a, auto_delete: true, dead_letter: { exchange: '', routing_key: b } }
+    - { name: b }
+    - { name: c, auto_delete: true }
+    - { name: d, auto_delete: true }
+    - { name: e, auto_delete: true }
+    - { name: f, auto_delete: true }
+producers:
+  - { name: p, to: { queue: a }, messages: 1 }
+  - { name: r, to: { queue: a }, messages: 3, ttl: 20ms, start: { after: { confirmed: 1 } } }
+workers: [{ name: w, queue: b, work: 100ms }]
+settle: { idle: 200ms }
+")
+    .exits(0)
+    .has("queues.a.remaining 1, queues.a.dead_lettered 3, queues.b.remaining 3, begun 0, lost 0");
+}

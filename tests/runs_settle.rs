@@ -240,3 +240,21 @@ variants: [{ name: one, vars: { m: 5 } }, { name: two, vars: { m: 3 } }]
     .run();
     run.exits(0).variant_has(0, "remaining 5").variant_has(1, "remaining 3, unexpected 0");
 }
+
+#[test]
+fn nobody_can_take_anything_beside_a_single_active_consumer_that_is_full() {
+    for kind in ["classic", "quorum"] {
+        let run = run(&format!(
+            "
+scenario: full
+topology: {{ queues: [{{ name: q, type: {kind}, single_active_consumer: true }}] }}
+producers: [{{ name: p, to: {{ queue: q }}, messages: 10 }}]
+workers:
+  - {{ name: w, queue: q, ack: never, prefetch: 3 }}
+  - {{ name: next, queue: q, ack: auto }}
+settle: {{ idle: 200ms, deadline: 5s }}
+"
+        ));
+        run.exits(0).has("workers.w.finished 3, workers.next.deliveries 0, remaining 7");
+    }
+}

@@ -1,11 +1,14 @@
 //! Why copies are gone or were finished twice: decided from what was observed, never from what
 //! the scenario was meant to show.
 
+use std::collections::HashMap;
+
 use crate::ledger::Ledger;
 use crate::ledger::books::CopyView;
 use crate::ledger::event::{LifeEnd, LifeId, MessageKey, Micros};
 use crate::ledger::lives::Life;
 use crate::ledger::messages::{NOBODY, again, copy_flag, message_flag};
+use crate::ledger::paths::PathId;
 use crate::plan::count::Count;
 use crate::plan::model::{AckMode, Confirms, ProducerId, QueueId, QueueKind};
 
@@ -60,6 +63,9 @@ pub(super) struct Fates {
     returning: Vec<u64>,
     /// For each producer's broken channels: first and last number, and the highest that arrived.
     broken: Vec<Vec<(u32, u32, u32)>>,
+    /// By the channel of a producer without confirms and by quorum queue, the highest number
+    /// that came there; only where a queue may forget those behind it.
+    heads: HashMap<(ProducerId, u32, QueueId), u32>,
 }
 
 impl Fates {
@@ -87,13 +93,30 @@ impl Fates {
                 |(first, last): &(u32, u32)| (*first, *last, highest_arrived(book, *first, *last));
             book.broken.iter().map(arrived).collect()
         });
-        Self { forgetful, first_return, returning, broken: broken.collect() }
+        let heads = heads(ledger);
+        Self { forgetful, first_return, returning, broken: broken.collect(), heads }
     }
 
     /// How many consumers of the queue may have given back what they never read.
     pub fn returning(&self, queue: QueueId) -> u64 {
         self.returning[queue.index()]
     }
+}
+
+fn heads(ledger: &Ledger) -> HashMap<(ProducerId, u32, QueueId), u32> {
+    let mut heads = HashMap::new();
+    let producers = ledger.producers.iter().enumerate();
+    for (index, book) in producers.filter(|(_, book)| ledger.rules.forgets_tails && !book.confirms)
+    {
+        let quorum = |queue: QueueId| ledger.kind(queue) == QueueKind::Quorum;
+        let copies = book.messages.each(&ledger.routes);
+        for (n, queue, copy) in copies.filter(|(_, queue, _)| quorum(*queue)) {
+            let key = (ProducerId::from_index(index), book.channel_of(n), queue);
+            let head = heads.entry(key).or_insert(0);
+            *head = if copy.was_seen() { n.max(*head) } else { *head };
+        }
+    }
+    heads
 }
 
 /// The highest number between the two whose message the broker was seen to have: answered,
@@ -143,10 +166,21 @@ impl Ledger {
             Count::Expired | Count::Dropped => (self.rules_for(fates, view), Vec::new()),
             _ => return (Vec::new(), Vec::new()),
         };
+        if causes.is_empty() && self.may_be_forgotten(fates, view) {
+            causes.push(Cause::NotSent);
+        }
         if causes.is_empty() {
             causes.push(Cause::Unexplained);
         }
         (causes, lives)
+    }
+
+    /// The queue saw nothing that its channel published later.
+    fn may_be_forgotten(&self, fates: &Fates, view: &CopyView) -> bool {
+        let MessageKey { producer, n } = view.message;
+        let channel = self.producers[producer.index()].channel_of(n);
+        let head = fates.heads.get(&(producer, channel, view.queue));
+        view.path == PathId::NONE && head.is_some_and(|head| n > *head)
     }
 
     fn holder_of(&self, view: &CopyView) -> Vec<LifeId> {

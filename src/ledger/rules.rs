@@ -15,15 +15,23 @@ pub struct Rules {
     default_limit: Option<u64>,
     /// A negative limit is none.
     negative_is_none: bool,
+    /// A quorum queue may forget what was published last on a channel that is closed.
+    pub(super) forgets_tails: bool,
 }
 
 impl Rules {
     /// Those of a version: `4.3.6`. (Measured: 3.10 has no default limit and takes a negative one
-    /// for 0; from 4.0 on the default is 20.)
+    /// for 0; from 4.0 on the default is 20. On 3.10 a burst without confirms may lose its end,
+    /// though the channel was closed in good order: the queue hears of that before it has heard
+    /// of every publish. Hundreds of 4800 were gone every other time, and none on 4.0 and 4.3.)
     pub fn of(version: &str) -> Self {
         let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
         let modern = major.is_none_or(|major| major >= 4);
-        Self { default_limit: modern.then_some(20), negative_is_none: modern }
+        Self {
+            default_limit: modern.then_some(20),
+            negative_is_none: modern,
+            forgets_tails: !modern,
+        }
     }
 
     /// How often a message of the queue may come back.

@@ -143,16 +143,19 @@ impl Ledger {
     }
 
     /// For each queue, whether some live worker can be sent another message: it has no limit,
-    /// or holds fewer unacked ones than its prefetch.
+    /// or holds fewer unacked ones than its prefetch. Beside a single active consumer that is
+    /// full the others wait in vain.
     pub fn able(&self) -> Vec<bool> {
         let mut able = vec![false; self.queues.len()];
+        let mut blocked = able.clone();
         for life in self.lives.iter().filter(|life| life.is_live()) {
             let prefetch = u64::from(self.plan.workers[life.worker.index()].prefetch);
-            let unacked = life.unsettled();
-            let limited = prefetch > 0 && life.ack != AckMode::Auto;
-            able[life.queue.index()] |= !limited || unacked < prefetch;
+            let full = prefetch > 0 && life.ack != AckMode::Auto && life.unsettled() >= prefetch;
+            let queue = life.queue.index();
+            able[queue] |= !full;
+            blocked[queue] |= full && self.plan.topology.queues[queue].single_active_consumer;
         }
-        able
+        able.iter().zip(blocked).map(|(able, blocked)| *able && !blocked).collect()
     }
 
     /// Whether no answer and no return can come any more.

@@ -220,17 +220,13 @@ async fn close(stage: &Arc<Stage>, over: Over) {
         let tasks = std::mem::take(&mut *lock(&slot.task));
         wait_for(stage, tasks, "a producer").await;
     }
+    // What a drain takes out of a queue lets others behind it come to the head, expire and go to
+    // other queues: there nobody may be at work any more.
+    let workers = (0..stage.workers.len()).map(WorkerId::from_index);
+    let (shared, keepers): (Vec<_>, Vec<_>) = workers.partition(|id| !keeps_queue(stage, *id));
+    send_home(stage, shared, cut).await;
     let kept = keep_auto_delete(stage, cut).await;
-    let mut leaving = Vec::new();
-    for index in 0..stage.workers.len() {
-        if let Some(control) = stage.worker_control(WorkerId::from_index(index)) {
-            let (left, told) = oneshot::channel();
-            let _ = control.send(Command::Finish { cut, left }).await;
-            leaving.push(told);
-        }
-    }
-    // One that cannot leave is dealt with below.
-    let _ = timeout(PATIENCE, join_all(leaving)).await;
+    send_home(stage, keepers, cut).await;
     stage.retired.send_replace(true);
     for slot in &stage.workers {
         let tasks = std::mem::take(&mut *lock(&slot.task));
@@ -240,6 +236,37 @@ async fn close(stage: &Arc<Stage>, over: Over) {
     let lingering = std::mem::take(&mut *lock(&stage.lingering));
     wait_for(stage, lingering, "a worker").await;
     drain_rest(stage, kept).await;
+}
+
+/// Whether the queue of a worker may go with its subscription.
+fn keeps_queue(stage: &Stage, worker: WorkerId) -> bool {
+    let queue = &stage.plan.topology.queues[stage.plan.workers[worker.index()].queue.index()];
+    queue.auto_delete
+}
+
+/// Whether it is the one of several consumers that its queue sends to.
+fn is_active(stage: &Stage, worker: WorkerId) -> bool {
+    let queue = stage.plan.workers[worker.index()].queue;
+    let reader = stage.queues[queue.index()].reader.load(Ordering::SeqCst);
+    reader == worker.index() + 1
+}
+
+/// Tells workers to leave, and waits until they have. Behind a single active consumer another
+/// one becomes active: those that wait leave first, or they would be sent something now.
+async fn send_home(stage: &Arc<Stage>, workers: Vec<WorkerId>, cut: bool) {
+    let (active, others) = workers.into_iter().partition(|id| is_active(stage, *id));
+    for wave in [others, active] as [Vec<WorkerId>; 2] {
+        let mut leaving = Vec::new();
+        for worker in wave {
+            if let Some(control) = stage.worker_control(worker) {
+                let (left, told) = oneshot::channel();
+                let _ = control.send(Command::Finish { cut, left }).await;
+                leaving.push(told);
+            }
+        }
+        // One that cannot leave is dealt with later.
+        let _ = timeout(PATIENCE, join_all(leaving)).await;
+    }
 }
 
 /// An auto-delete queue goes with its last consumer: the drain subscribes before the workers

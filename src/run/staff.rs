@@ -244,6 +244,10 @@ async fn killed(mut life: Life, how: KillHow, done: oneshot::Sender<Effect>) {
         KillHow::CloseChannel => close_channel(&life.channel).await,
         KillHow::Cancel => life.cancel_silently().await,
     };
+    if how == KillHow::Cancel && life.holds_something() {
+        let queue = life.stage.plan.workers[life.worker.index()].queue;
+        life.stage.queues[queue.index()].holding.fetch_add(1, Ordering::SeqCst);
+    }
     if noticed {
         // A cancel is no proof that the acks before it were read for good: its channel lives.
         tell_noticed(&life, how != KillHow::Cancel).await;
@@ -300,9 +304,9 @@ async fn await_noticed(life: &Life) {
     let deadline = Instant::now() + NOTICE;
     while Instant::now() < deadline {
         let Some(real) = stage.real_name(queue) else { break };
-        let live = stage.queues[queue.index()].consumers.load(Ordering::SeqCst);
+        let shown = stage.consumers_shown(queue);
         match stage.asker.ask(&real).await {
-            Ok(asking::Answer::There(numbers)) if numbers.consumers > live => sleep(STEP).await,
+            Ok(asking::Answer::There(numbers)) if numbers.consumers > shown => sleep(STEP).await,
             Ok(asking::Answer::Locked) => sleep(STEP).await,
             Ok(asking::Answer::There(_) | asking::Answer::Missing) => break,
             Err(_) => return,

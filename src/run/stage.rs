@@ -151,6 +151,11 @@ pub struct QueueSlot {
     pub real: Mutex<Option<String>>,
     /// Subscriptions that live.
     pub consumers: AtomicU64,
+    /// Subscriptions that were cancelled and hold deliveries on a channel that stays open.
+    pub holding: AtomicU64,
+    /// Who read from it last, by position and counted from 1. Kept where one consumer at a time
+    /// is sent anything.
+    pub reader: AtomicUsize,
     /// It went during the run because its connection or its last consumer did.
     pub gone: AtomicBool,
     /// And a fault was behind that.
@@ -261,10 +266,17 @@ impl Stage {
     }
 
     /// How many consumers the broker shows of a queue when it has given up all that are dead. Of
-    /// a quorum queue with a single active consumer it shows that one, and none that wait.
+    /// a quorum queue with a single active consumer it shows that one, and none that wait; and
+    /// of every quorum queue also who was cancelled and still holds something. (Measured on
+    /// 3.10.8, 4.0.5 and 4.3.6; a classic queue forgets who is cancelled.)
     pub fn consumers_shown(&self, queue: QueueId) -> u64 {
-        let live = self.queues[queue.index()].consumers.load(Ordering::SeqCst);
-        if self.shows_waiting(queue) { live } else { live.min(1) }
+        let slot = &self.queues[queue.index()];
+        let live = slot.consumers.load(Ordering::SeqCst);
+        let live = if self.shows_waiting(queue) { live } else { live.min(1) };
+        match self.plan.topology.queues[queue.index()].kind {
+            QueueKind::Quorum => live + slot.holding.load(Ordering::SeqCst),
+            QueueKind::Classic | QueueKind::Stream => live,
+        }
     }
 
     /// Whether the broker counts every consumer of a queue.

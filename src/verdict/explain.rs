@@ -41,7 +41,7 @@ fn sentence(books: &Books, cause: Cause, group: &Alike) -> String {
         ),
         Cause::QueueGone => gone(books, group),
         Cause::NotSent => format!(
-            "with confirms off nobody notices when the connection of {} ends under a publish",
+            "with confirms off nobody notices when the channel of {} ends under a publish",
             producers(books, group)
         ),
         Cause::WorkerRejected => {

@@ -10,7 +10,7 @@ pub fn draw(dice: &mut Dice, sketch: &mut Sketch) {
         sketch.lines.push("faults:".to_owned());
     }
     for _ in 0..faults {
-        let line = kill(dice, sketch);
+        let line = fault(dice, sketch);
         sketch.lines.push(format!("  - {{ {line} }}"));
     }
     if dice.percent(25) {
@@ -22,17 +22,42 @@ pub fn draw(dice: &mut Dice, sketch: &mut Sketch) {
     }
 }
 
+fn fault(dice: &mut Dice, sketch: &mut Sketch) -> String {
+    let mut line = match sketch.is_rich && dice.percent(20) {
+        true => befall(dice, sketch),
+        false => kill(dice, sketch),
+    };
+    if dice.percent(40) {
+        line += ", may_miss: true";
+    }
+    sketch.faults += 1;
+    line + &format!(", name: f{}", sketch.faults)
+}
+
 fn kill(dice: &mut Dice, sketch: &mut Sketch) -> String {
     let worker = !sketch.workers.is_empty() && dice.percent(75);
     let mut line = if worker { kill_worker(dice, sketch) } else { kill_producer(dice, sketch) };
     if dice.percent(45) {
         line += &format!(", restart_after: {}ms", dice.below(200));
     }
-    if dice.percent(40) {
-        line += ", may_miss: true";
+    line
+}
+
+/// What happens to a queue.
+fn befall(dice: &mut Dice, sketch: &mut Sketch) -> String {
+    let queue = dice.below(sketch.queues.len());
+    let word = dice.pick(&["purge", "purge", "delete"]);
+    let trigger = trigger(dice, sketch);
+    let queue = &mut sketch.queues[queue];
+    // Nothing can be purged from a stream, and only its owner may do that to an exclusive queue.
+    if queue.kind == "stream" && word == "purge" || queue.exclusive {
+        if !dice.percent(15) {
+            return kill(dice, sketch);
+        }
+        sketch.is_refused = true;
     }
-    sketch.faults += 1;
-    line + &format!(", name: f{}", sketch.faults)
+    queue.is_hit = true;
+    format!("{word}: {}, {trigger}", queue.name)
 }
 
 fn kill_worker(dice: &mut Dice, sketch: &Sketch) -> String {

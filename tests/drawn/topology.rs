@@ -1,6 +1,6 @@
-//! Queues, exchanges and bindings of a drawn file.
+//! Exchanges and bindings of a drawn file, and how many of what there are.
 
-use super::{Exchange, Queue, Sketch};
+use super::{Exchange, Sketch, queues};
 use crate::dice::Dice;
 
 /// Keys to publish with: some fit several bindings, some fit none.
@@ -17,12 +17,14 @@ const HEADERS: [&str; 6] = [
 ];
 
 pub fn draw(dice: &mut Dice, sketch: &mut Sketch) {
+    sketch.queue_count = 1 + dice.below(if sketch.is_rich { 4 } else { 3 });
+    sketch.exchange_count = dice.below(if sketch.is_rich { 4 } else { 3 });
     sketch.lines.push("topology:".to_owned());
     sketch.lines.push("  queues:".to_owned());
-    for n in 1..=1 + dice.below(3) {
-        queue(dice, sketch, n);
+    for n in 1..=sketch.queue_count {
+        queues::draw(dice, sketch, n);
     }
-    let exchanges = dice.below(3);
+    let exchanges = sketch.exchange_count;
     if exchanges == 0 {
         return;
     }
@@ -33,28 +35,14 @@ pub fn draw(dice: &mut Dice, sketch: &mut Sketch) {
     sketch.lines.push("  bindings:".to_owned());
     for from in 0..exchanges {
         for _ in 0..1 + dice.below(3) {
-            let to = dice.below(sketch.queues.len());
+            let to = match sketch.is_rich && dice.percent(25) {
+                true => format!("to_exchange: e{}", 1 + dice.below(exchanges)),
+                false => format!("to: q{}", 1 + dice.below(sketch.queue_count)),
+            };
             let line = binding(dice, sketch, from, Some(to));
             sketch.lines.push(format!("    - {{ {line} }}"));
         }
     }
-}
-
-fn queue(dice: &mut Dice, sketch: &mut Sketch, n: usize) {
-    let mut line = format!("name: q{n}");
-    if dice.percent(30) {
-        line += ", durable: false";
-    }
-    let auto_delete = dice.percent(15);
-    let exclusive = dice.percent(10);
-    if auto_delete {
-        line += ", auto_delete: true";
-    }
-    if exclusive {
-        line += ", exclusive: true";
-    }
-    sketch.lines.push(format!("    - {{ {line} }}"));
-    sketch.queues.push(Queue { name: format!("q{n}"), auto_delete, exclusive });
 }
 
 fn exchange(dice: &mut Dice, sketch: &mut Sketch, n: usize) {
@@ -67,15 +55,26 @@ fn exchange(dice: &mut Dice, sketch: &mut Sketch, n: usize) {
     if dice.percent(20) {
         line += ", durable: false";
     }
+    let internal = sketch.is_rich && dice.percent(10);
+    if internal {
+        line += ", internal: true";
+    }
+    if sketch.is_rich && dice.percent(20) {
+        let alternate = match dice.percent(10) {
+            true => "nowhere".to_owned(),
+            false => format!("e{}", 1 + dice.below(sketch.exchange_count)),
+        };
+        line += &format!(", alternate_exchange: {alternate}");
+    }
     sketch.lines.push(format!("    - {{ {line} }}"));
-    sketch.exchanges.push(Exchange { name: format!("e{n}"), kind, goes });
+    sketch.exchanges.push(Exchange { name: format!("e{n}"), kind, goes, internal });
 }
 
-/// The keys of a binding from an exchange; without a queue, that of a temporary one.
-pub fn binding(dice: &mut Dice, sketch: &Sketch, from: usize, to: Option<usize>) -> String {
+/// The keys of a binding from an exchange; without a far end, that of a temporary queue.
+pub fn binding(dice: &mut Dice, sketch: &Sketch, from: usize, to: Option<String>) -> String {
     let exchange = &sketch.exchanges[from];
     let mut line = match to {
-        Some(queue) => format!("from: {}, to: {}", exchange.name, sketch.queues[queue].name),
+        Some(to) => format!("from: {}, {to}", exchange.name),
         None => format!("exchange: {}", exchange.name),
     };
     match exchange.kind {

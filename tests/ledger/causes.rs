@@ -4,7 +4,7 @@
 use rmq_scenario::ledger::event::{ChangeKind, LifeEnd, LifeId};
 use rmq_scenario::plan::count::Count;
 use rmq_scenario::plan::model::{
-    AckMode, Confirms, ExchangeId, ExchangeKind, KillHow, QueueId, WorkerId,
+    AckMode, Confirms, ExchangeId, ExchangeKind, KillHow, QueueId, QueueKind, WorkerId,
 };
 
 use crate::build::{Draft, WINDOW};
@@ -209,6 +209,27 @@ fn not_sent_neither_after_a_close_in_good_order_nor_with_confirms() {
     assert_eq!(causes(&books, 5, Q), ["unexplained"]);
     let books = unsent(WINDOW, &[1], false).sound_books();
     assert_eq!((books.totals[Count::InDoubt], books.totals[Count::Lost]), (4, 0));
+}
+
+#[test]
+fn not_sent_for_the_end_of_a_burst_that_a_quorum_queue_of_old_brokers_forgot() {
+    let burst = |version, kind| {
+        let mut draft = Draft::new();
+        let queue = draft.queue("q");
+        draft.0.topology.queues[queue.index()].kind = kind;
+        draft.producer("p", ExchangeId(0), &["q"], 5, Confirms::Off);
+        let mut script = Script::new(&draft).on(version);
+        script.start(P);
+        script.publish(P, 1, 5);
+        script.end(P, true);
+        script.drain(queue, &[1, 3]);
+        let books = script.sound_books();
+        assert_eq!(causes(&books, 2, Q), ["unexplained"], "a later one came");
+        causes(&books, 5, Q)
+    };
+    assert_eq!(burst("3.10.8", QueueKind::Quorum), ["not_sent"]);
+    assert_eq!(burst("3.10.8", QueueKind::Classic), ["unexplained"]);
+    assert_eq!(burst("4.0.5", QueueKind::Quorum), ["unexplained"]);
 }
 
 #[test]

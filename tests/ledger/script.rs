@@ -27,6 +27,7 @@ pub fn message(n: u32) -> MessageKey {
 
 /// A run in the making. The clock stands still until it is told to go on.
 pub struct Script {
+    version: &'static str,
     pub plan: Arc<Variant>,
     pub events: Vec<Event>,
     pub at: Micros,
@@ -41,6 +42,7 @@ impl Script {
         let plan = draft.arc();
         let (events, lives) = (Vec::new(), Vec::new());
         Self {
+            version: "4.3.6",
             plan,
             events,
             at: 0,
@@ -49,6 +51,11 @@ impl Script {
             ends: BTreeMap::new(),
             changes: 0,
         }
+    }
+
+    /// The same on another broker.
+    pub fn on(self, version: &'static str) -> Self {
+        Self { version, ..self }
     }
 
     pub fn wait(&mut self, micros: Micros) {
@@ -234,7 +241,7 @@ impl Script {
     }
 
     pub fn ledger(&self) -> Ledger {
-        let mut ledger = Ledger::new(Arc::clone(&self.plan), Arc::clone(&self.paths), "4.3.6");
+        let mut ledger = Ledger::new(Arc::clone(&self.plan), Arc::clone(&self.paths), self.version);
         for event in &self.events {
             ledger.record(event.clone());
         }

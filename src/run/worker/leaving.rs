@@ -1,6 +1,7 @@
 //! A worker's ways out of its subscription, and what it does before: reading all that was sent
 //! to it, acking what it has finished.
 
+use futures_util::{FutureExt, StreamExt};
 use lapin::Error;
 use lapin::options::{BasicCancelOptions, BasicQosOptions};
 use tokio::sync::oneshot;
@@ -52,6 +53,21 @@ impl Life {
         let tag = self.consumer.tag();
         let cancelled = self.channel.basic_cancel(tag, BasicCancelOptions::default());
         matches!(timeout(PATIENCE, cancelled).await, Ok(Ok(())))
+    }
+
+    /// Whether the broker waits for an ack of this worker, whose subscription is over. What
+    /// came unread counts: it came before the answer to the cancel.
+    pub fn holds_something(&mut self) -> bool {
+        if self.ack == AckMode::Auto {
+            return false;
+        }
+        let unread = matches!(self.consumer.next().now_or_never(), Some(Some(Ok(_))));
+        let acked = match self.ack {
+            AckMode::Manual { .. } => self.totals.finished - self.unacked,
+            AckMode::Early => self.totals.acks,
+            AckMode::Auto | AckMode::Never => 0,
+        };
+        unread || self.totals.read > acked + self.totals.rejected
     }
 
     /// At a stop and at the end all that is finished is acked.

@@ -102,6 +102,8 @@ pub struct Life {
     ended: Option<Ending>,
     /// Its `stop` came: what is in hand is the last.
     pub stopping: Option<oneshot::Sender<()>>,
+    /// Its queue sends to one consumer at a time.
+    is_single: bool,
     /// Its end has begun.
     left: bool,
     /// Its queue goes because this subscription or its connection ends.
@@ -124,7 +126,9 @@ pub struct Parts {
 impl Life {
     pub fn new(parts: Parts) -> Self {
         let plan = &parts.stage.plan;
+        let queue = plan.workers[parts.worker.index()].queue;
         Self {
+            is_single: plan.topology.queues[queue.index()].single_active_consumer,
             watches: Watches::new(&parts.stage, parts.worker),
             time: WorkTime::new(plan, parts.worker),
             ack: plan.workers[parts.worker.index()].ack,
@@ -207,6 +211,11 @@ impl Life {
         let redelivered = delivery.redelivered;
         self.note(WorkEvent::Read { tag, message: sighting, redelivered });
         self.totals.read += 1;
+        if self.is_single {
+            let queue = self.stage.plan.workers[self.worker.index()].queue;
+            let reader = &self.stage.queues[queue.index()].reader;
+            reader.store(self.worker.index() + 1, Ordering::SeqCst);
+        }
         let dots = if self.time.counts_dots() { dots(&delivery.data) } else { 0 };
         let request = self.replies.as_ref().and_then(|_| Request::of(&delivery.properties));
         self.backlog.push_back(Item { tag, message, dots, request });
