@@ -1,13 +1,16 @@
 //! Which counts the table of variants shows, and which are named below it.
 
+use std::cmp::Reverse;
+
 use crate::ledger::counts::Counts;
-use crate::plan::count::Count;
 use crate::plan::count::Count::*;
+use crate::plan::count::{COPY_OUTCOMES, Count};
 use crate::report::style::{Style, Tone};
 use crate::report::table::grid::{Grid, Line};
 use crate::verdict::model::{VariantReport, Verdict};
 
-/// In every table, zero or not.
+/// In every table, zero or not; but where nothing was redelivered, that column makes room for
+/// what became of copies.
 const CORE: [Count; 4] = [Published, Delivered, Lost, Redelivered];
 
 /// In the table where they are not zero, in the order of who comes first: what became of a
@@ -50,17 +53,36 @@ pub struct Choice {
 
 /// Chooses the columns for `variants`.
 pub fn choose(variants: &[VariantReport], style: Style) -> Choice {
-    let mut shown = CORE.to_vec();
-    let mut also = Vec::new();
-    let told = |count| variants.iter().any(|variant| is_told(count, &variant.counts, style));
-    for extra in EXTRA.into_iter().filter(|&count| told(count)) {
+    let all = choose_beside(&CORE, variants, style);
+    let idle = variants.iter().all(|variant| variant.counts[Redelivered] == 0);
+    if idle && all.also.iter().any(|count| COPY_OUTCOMES.contains(count)) {
+        return choose_beside(&CORE[..3], variants, style);
+    }
+    all
+}
+
+/// What does not fit beside the others is told below: outcomes of copies come first, and of those
+/// the ones that most variants have.
+fn choose_beside(core: &[Count], variants: &[VariantReport], style: Style) -> Choice {
+    let told = |count: &Count| {
+        variants.iter().filter(|variant| is_told(*count, &variant.counts, style)).count()
+    };
+    let mut extras: Vec<Count> = EXTRA.into_iter().filter(|count| told(count) > 0).collect();
+    extras.sort_by_key(|count| (!COPY_OUTCOMES.contains(count), Reverse(told(count))));
+    let mut shown: Vec<Count> = Vec::new();
+    let with = |shown: &[Count]| {
+        let extras = EXTRA.into_iter().filter(|count| shown.contains(count));
+        let counts: Vec<Count> = core.iter().copied().chain(extras).collect();
+        grid(variants, &counts)
+    };
+    for extra in extras.into_iter().filter(|count| !routine(*count)) {
         shown.push(extra);
-        if routine(extra) || !grid(variants, &shown).fits(style.width) {
+        if !with(&shown).fits(style.width) {
             shown.pop();
-            also.push(extra);
         }
     }
-    Choice { grid: grid(variants, &shown), also }
+    let left = |count: &Count| told(count) > 0 && !shown.contains(count);
+    Choice { grid: with(&shown), also: EXTRA.into_iter().filter(left).collect() }
 }
 
 /// Whether `count` says something about these counts that the core columns do not.

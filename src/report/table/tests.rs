@@ -437,3 +437,23 @@ fn the_last_line_tells_the_worst_first() {
     let last = "\ninterrupted; 1 variant passed in 1.4 s · seed 1\n";
     assert_eq!(summary(&report, ELAPSED, true, Style::plain(80, 0)), last);
 }
+
+#[test]
+fn a_column_of_zeros_makes_room_for_what_became_of_copies() {
+    let full = [(Count::Published, 20), (Count::Dropped, 15), (Count::Remaining, 5)];
+    let other = [(Count::Published, 20), (Count::Remaining, 20), (Count::DeadLettered, 3)];
+    let named = |name: &str, counts: &[(Count, u64)]| fixture::variant(name, Verdict::Pass, counts);
+    let mut variants = vec![named("reject-publish, no confirms", &full), named("other", &other)];
+    let heads = |variants: &[crate::verdict::model::VariantReport]| {
+        let text = scenario(&fixture::report(variants.to_vec()).scenarios[0], Style::plain(80, 0));
+        let line = text.lines().find(|line| line.contains("published")).expect("a head").to_owned();
+        line.split_whitespace().skip(1).map(str::to_owned).collect::<Vec<_>>()
+    };
+    // What both have comes first; zeros of `redelivered` are given up for it.
+    assert_eq!(heads(&variants), ["published", "delivered", "lost", "remaining"]);
+    variants[0] = named(
+        "reject-publish, no confirms",
+        &[(Count::Published, 20), (Count::Remaining, 5), (Count::Redelivered, 1)],
+    );
+    assert_eq!(heads(&variants), ["published", "delivered", "lost", "redelivered"]);
+}
