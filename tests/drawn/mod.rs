@@ -51,7 +51,8 @@ pub struct Way {
 /// The file of a seed.
 pub fn draw(seed: u64) -> Drawn {
     let mut dice = Dice::new(seed, "a file");
-    let mut sketch = Sketch { is_rich: dice.percent(75), ..Sketch::default() };
+    let (is_rich, has_streams) = (dice.percent(75), dice.percent(35));
+    let mut sketch = Sketch { is_rich, has_streams, ..Sketch::default() };
     sketch.lines.push(format!("scenario: drawn-{seed}"));
     sketch.lines.push(format!("seed: {}", dice.below(1000)));
     topology::draw(&mut dice, &mut sketch);

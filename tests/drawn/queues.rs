@@ -7,7 +7,8 @@ use crate::dice::Dice;
 /// dead letters may go to what is drawn later.
 pub fn draw(dice: &mut Dice, sketch: &mut Sketch, n: usize) {
     let kind = match sketch.is_rich {
-        true => dice.pick(&["classic", "classic", "classic", "quorum", "quorum", "stream"]),
+        true if sketch.has_streams => dice.pick(&["classic", "quorum", "stream"]),
+        true => dice.pick(&["classic", "classic", "quorum"]),
         false => "classic",
     };
     let mut queue = Queue { name: format!("q{n}"), kind, ..Queue::default() };
@@ -51,7 +52,8 @@ fn settings(dice: &mut Dice, sketch: &Sketch, queue: &mut Queue) -> String {
         line += &format!(", message_ttl: {ttl}ms");
     }
     line += &length(dice, queue);
-    if dice.percent(50) {
+    // On 3.10 nothing tells a stream by which way a dead letter came.
+    if !sketch.has_streams && dice.percent(60) {
         queue.letters = true;
         line += &letters(dice, sketch, queue);
     }

@@ -6,6 +6,8 @@ use super::{Drawn, Way};
 pub struct Sketch {
     /// Every type of queue, and every way out of one.
     pub is_rich: bool,
+    /// Some queues are streams, and none dead-letters.
+    pub has_streams: bool,
     pub queue_count: usize,
     pub exchange_count: usize,
     pub exchanges: Vec<Exchange>,
