@@ -430,3 +430,25 @@ settle: { idle: 200ms }
     .exits(0)
     .has("queues.a.remaining 1, queues.a.dead_lettered 3, queues.b.remaining 3, begun 0, lost 0");
 }
+
+#[test]
+fn a_queue_that_goes_unused_is_drained_before_it_goes() {
+    // The drain of the exclusive queue waits for what was published without a confirm, for
+    // longer than the other one lasts without a consumer.
+    run("
+scenario: kept
+topology:
+  queues:
+    - { name: q, expires: 100ms }
+    - { name: own, exclusive: true, max_length: 0, overflow: reject-publish }
+producers:
+  - { name: p, to: { queue: q }, messages: 5 }
+  - { name: r, to: { queue: own }, messages: 5, confirms: false }
+workers:
+  - { name: w, queue: q, prefetch: 2, ack: never }
+  - { name: o, queue: own }
+settle: { idle: 200ms }
+")
+    .exits(0)
+    .has("queues.q.delivered 2, queues.q.remaining 3, queues.q.still_queued 5, dropped 5");
+}

@@ -42,7 +42,7 @@ use crate::ledger::event::Event;
 use crate::ledger::facts::{Cut, Facts};
 use crate::ledger::paths::Paths;
 use crate::ledger::progress::Progress;
-use crate::plan::model::{Instance, ProducerId, QueueId, Trigger, Variant, WorkerId};
+use crate::plan::model::{Instance, ProducerId, Queue, QueueId, Trigger, Variant, WorkerId};
 use crate::run::asking::Asker;
 use crate::run::drain::{Drain, drain_all};
 use crate::run::scribe::{Scribe, Written};
@@ -230,8 +230,10 @@ async fn close(stage: &Arc<Stage>, over: Over) {
     let workers = (0..stage.workers.len()).map(WorkerId::from_index);
     let (shared, keepers): (Vec<_>, Vec<_>) = workers.partition(|id| !keeps_queue(stage, *id));
     send_home(stage, shared, cut).await;
-    let kept = keep_auto_delete(stage, cut).await;
+    let mut kept = keep(stage, cut, |queue| queue.auto_delete).await;
     send_home(stage, keepers, cut).await;
+    // What is unused goes: until everybody's connection is closed may be too long.
+    kept.extend(keep(stage, cut, |queue| queue.expires.is_some() && !queue.auto_delete).await);
     stage.retired.send_replace(true);
     for slot in &stage.workers {
         let tasks = std::mem::take(&mut *lock(&slot.task));
@@ -274,12 +276,12 @@ async fn send_home(stage: &Arc<Stage>, workers: Vec<WorkerId>, cut: bool) {
     }
 }
 
-/// An auto-delete queue goes with its last consumer: the drain subscribes before the workers
-/// leave.
-async fn keep_auto_delete(stage: &Arc<Stage>, cut: bool) -> Vec<Drain> {
+/// Subscribes the drain to queues that would go for want of a consumer: to an auto-delete queue
+/// before its last one leaves.
+async fn keep(stage: &Arc<Stage>, cut: bool, goes: fn(&Queue) -> bool) -> Vec<Drain> {
     let mut kept = Vec::new();
     for (index, queue) in stage.plan.topology.queues.iter().enumerate() {
-        if queue.auto_delete && queue.owner.is_none() {
+        if goes(queue) && queue.owner.is_none() {
             let Some(mut drain) = start_drain(stage, QueueId::from_index(index)).await else {
                 continue;
             };

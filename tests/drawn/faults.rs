@@ -49,8 +49,8 @@ fn befall(dice: &mut Dice, sketch: &mut Sketch) -> String {
     let word = dice.pick(&["purge", "purge", "delete"]);
     let trigger = trigger(dice, sketch);
     let queue = &mut sketch.queues[queue];
-    // Nothing can be purged from a stream, and only its owner may do that to an exclusive queue.
-    if queue.kind == "stream" && word == "purge" || queue.exclusive {
+    // Nothing can be purged from a stream.
+    if queue.kind == "stream" && word == "purge" {
         if !dice.percent(15) {
             return kill(dice, sketch);
         }

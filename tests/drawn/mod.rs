@@ -60,7 +60,8 @@ pub fn draw(seed: u64) -> Drawn {
     producers::draw(&mut dice, &mut sketch);
     workers::draw(&mut dice, &mut sketch);
     faults::draw(&mut dice, &mut sketch);
-    let deadline = if dice.percent(4) { 100 + dice.below(700) } else { 20_000 };
+    let is_short = sketch.is_endless() || dice.percent(4);
+    let deadline = if is_short { 100 + dice.below(700) } else { 20_000 };
     let idle = 100 + dice.below(400);
     let least = if dice.percent(10) { dice.below(600) } else { 0 };
     sketch.lines.push(format!(

@@ -45,17 +45,17 @@ fn lasting(dice: &mut Dice, queue: &mut Queue) -> String {
 fn settings(dice: &mut Dice, sketch: &Sketch, queue: &mut Queue) -> String {
     let quorum = queue.kind == "quorum";
     let mut line = String::new();
-    if dice.percent(20) {
+    if dice.percent(25) {
         queue.ttl = true;
         let ttl = if dice.percent(5) { 0 } else { 20 + dice.below(280) };
         line += &format!(", message_ttl: {ttl}ms");
     }
     line += &length(dice, queue);
-    if dice.percent(40) {
+    if dice.percent(50) {
         queue.letters = true;
         line += &letters(dice, sketch, queue);
     }
-    if quorum && dice.percent(35) {
+    if quorum && dice.percent(40) {
         queue.limited = true;
         line += &format!(", delivery_limit: {}", dice.pick(&[0, 1, 1, 2, 3]));
     }

@@ -85,6 +85,8 @@ pub struct Worker {
     pub is_sound: bool,
     pub rejects: bool,
     pub requeues: bool,
+    /// What it requeues comes back for ever.
+    pub is_endless: bool,
 }
 
 impl Sketch {
@@ -125,11 +127,16 @@ impl Sketch {
     fn is_sound(&self) -> bool {
         let late = self.workers.iter().any(|worker| !worker.starts_at_once);
         let expires = self.queues.iter().any(|queue| queue.expires);
-        !self.is_refused
-            && !self.workers.iter().any(|worker| worker.stands_alone || !worker.is_sound)
-            && self.producers.iter().all(|producer| producer.is_sound)
-            && (self.queues_stay() || !self.is_hurt)
-            && !(expires && late)
+        let goes = expires && late || self.is_hurt && !self.queues_stay();
+        let refused = self.is_refused
+            || self.workers.iter().any(|worker| worker.stands_alone || !worker.is_sound)
+            || self.producers.iter().any(|producer| !producer.is_sound);
+        !goes && !refused
+    }
+
+    /// Something goes on until the deadline.
+    pub fn is_endless(&self) -> bool {
+        self.workers.iter().any(|worker| worker.is_endless)
     }
 
     fn flows(&self) -> bool {
@@ -159,12 +166,16 @@ impl Sketch {
         // A publish is refused by one queue for all that it was to reach.
         let refuses = self.queues.iter().any(|queue| queue.overflow.starts_with("reject"));
         let hit = self.queues.iter().any(|queue| queue.is_hit);
+        // From 4.0 on every quorum queue has a limit.
+        let endless = self.is_endless();
+        // Who dies gives back what it held.
+        let returns = self.is_hurt || !self.is_sound();
         let way = |name: &str, queue: &Queue, rejects: bool, requeues: bool| {
             let quorum = queue.kind == "quorum";
             let outcomes = [
                 ("dead_lettered", queue.letters),
                 ("rejected", rejects),
-                ("over_limit", quorum && queue.limited && (requeues || self.is_hurt)),
+                ("over_limit", quorum && (endless || queue.limited && (requeues || returns))),
                 ("expired", (queue.ttl || ttl) && queue.kind != "stream"),
                 ("dropped", queue.bounded),
                 ("turned_away", refuses || hit),

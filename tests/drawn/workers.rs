@@ -124,8 +124,8 @@ fn extras(dice: &mut Dice, worker: &mut Worker, stream: bool, letters: bool) -> 
     line
 }
 
-/// Rules by which it refuses messages. What is dead-lettered may come back, so that every rule
-/// comes to an end: with `times`, or because what it refuses is gone.
+/// Rules by which it refuses messages. What is dead-lettered may come back, so that nearly every
+/// rule comes to an end: with `times`, or because what it refuses is gone.
 fn rejects(dice: &mut Dice, worker: &mut Worker, letters: bool) -> String {
     let mut rules = Vec::new();
     for _ in 0..1 + dice.below(2) {
@@ -143,7 +143,10 @@ fn rejects(dice: &mut Dice, worker: &mut Worker, letters: bool) -> String {
             worker.rejects = true;
         }
         rule += dice.pick(&["", ", using: nack", ", using: reject", ", using: reject"]);
-        if requeue || letters || dice.percent(30) {
+        // For ever, until the deadline.
+        let endless = requeue && dice.percent(4);
+        worker.is_endless |= endless;
+        if !endless && (requeue || letters || dice.percent(30)) {
             rule += &format!(", times: {}", 1 + dice.below(3));
         }
         rules.push(format!("{{ {rule} }}"));
