@@ -171,3 +171,36 @@ workers: [{ name: w, queue: q }]
     let fastest = (0..5).map(|_| scene.run().took).min().unwrap();
     assert!(fastest < Duration::from_secs(2), "{fastest:?}");
 }
+
+#[test]
+fn a_table_that_cannot_be_written_is_told() {
+    let scene = Scene::new(
+        "
+scenario: full-disk
+topology: { queues: [{ name: q }] }
+producers: [{ name: p, to: { queue: q }, messages: 1 }]
+",
+    );
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux has one");
+    let output = scene.command().stdout(full).output().expect("the program starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains("cannot write to the standard output"), "{said}");
+}
+
+#[test]
+fn a_start_and_a_stop_that_never_come_are_told() {
+    let run = scenes::run(
+        "
+scenario: never
+topology: { queues: [{ name: q }] }
+producers:
+  - { name: p, to: { queue: q }, messages: 3 }
+  - { name: late, to: { queue: q }, messages: 3, start: { after: { confirmed: 4 } } }
+workers: [{ name: w, queue: q, stop: { after: { finished: 9 } } }]
+settle: { idle: 200ms }
+",
+    );
+    run.exits(0).has("published 3, delivered 3");
+    run.says("producer late never started").says("the stop of worker w never came");
+}

@@ -126,6 +126,10 @@ async fn whole(
         console.complain(&error.diagnostic());
         code = worse(code, WORLD);
     }
+    if let Some(error) = console.unwritten.take() {
+        console.complain(&error);
+        code = worse(code, WORLD);
+    }
     ExitCode::from(if panicked { OURS } else { code })
 }
 
@@ -223,6 +227,8 @@ pub struct Console {
     pub verbosity: u8,
     /// Standard output carries a report; people read the other one.
     taken: bool,
+    /// What people were to read and could not be written.
+    unwritten: Option<Diagnostic>,
 }
 
 impl Console {
@@ -236,6 +242,7 @@ impl Console {
             choice,
             verbosity: args.verbose,
             taken: false,
+            unwritten: None,
         }
     }
 
@@ -248,8 +255,10 @@ impl Console {
 
     fn say(&mut self, text: &str) {
         let output = if self.taken { &mut self.stderr } else { &mut self.stdout };
-        // Without anybody to read there is nothing to do about it; the exit code tells.
-        let _ = output.write(text);
+        // A reader that has left is no failure; a full disk is.
+        if let Err(error) = output.write(text) {
+            self.unwritten.get_or_insert(error);
+        }
     }
 
     fn complain(&mut self, diagnostic: &Diagnostic) {

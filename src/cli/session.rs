@@ -81,9 +81,7 @@ impl Session<'_, '_> {
             let outcome = VariantReport::unknown(variant, Verdict::Error, &error.message);
             return broken(outcome, &error);
         }
-        if !variant.observations.is_empty() && !self.broker(variant).has_management() {
-            let reason = "`observe` needs the management API, which does not answer";
-            let help = "rabbitmq-plugins enable rabbitmq_management, or leave `observe` out";
+        if let Some((reason, help)) = hopeless(variant, self.broker(variant)) {
             let mut outcome = VariantReport::unknown(variant, Verdict::Error, reason);
             outcome.diagnostics.push(Diagnostic::error(reason).help(help));
             return outcome;
@@ -180,6 +178,25 @@ fn broken(mut outcome: VariantReport, error: &BrokerError) -> VariantReport {
     outcome.reason = Some(diagnostic.message.clone());
     outcome.diagnostics.push(diagnostic);
     outcome
+}
+
+/// What the variant cannot do without, and this broker does not have: why, and what to do.
+fn hopeless(variant: &Variant, broker: &Broker) -> Option<(&'static str, &'static str)> {
+    const ENABLE: &str = "rabbitmq-plugins enable rabbitmq_management, or leave it out";
+    let expires = variant.topology.queues.iter().any(|queue| queue.expires.is_some());
+    match (broker.has_management(), broker.kind()) {
+        (false, _) if !variant.observations.is_empty() => {
+            Some(("`observe` needs the management API, which does not answer", ENABLE))
+        }
+        (false, _) if expires => {
+            Some(("`expires` needs the management API, which does not answer", ENABLE))
+        }
+        (_, "private") if variant.topology.has_predeclared() => Some((
+            "nothing is `predeclared` on a private broker, which is new",
+            "name the broker where it is with `--broker URL`, or leave `predeclared` out",
+        )),
+        _ => None,
+    }
 }
 
 /// What the variant requires and the world does not offer.

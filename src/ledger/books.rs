@@ -189,6 +189,13 @@ impl Books {
         self.ledger.producers[message.producer.index()].channel_of(message.n)
     }
 
+    /// Copies that may have been and were never seen: a queue came or went under their publish.
+    pub fn uncertain(&self) -> u64 {
+        let books = self.ledger.producers.iter();
+        let each = books.flat_map(|book| book.messages.each(&self.ledger.routes));
+        each.filter(|(_, _, copy)| !copy.is_expected()).count() as u64
+    }
+
     /// How many dead letters came to the queue in all.
     pub fn arrived(&self, queue: QueueId) -> u64 {
         self.ledger.queues[queue.index()].arrived

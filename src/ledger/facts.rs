@@ -15,6 +15,8 @@ pub struct Facts {
     pub probes: Vec<ProbeFact>,
     /// What stood when the run began, if somebody wanted to know.
     pub declared: Option<Declared>,
+    /// Starts and stops whose moment never came, as sentences.
+    pub unfired: Vec<String>,
     /// From the beginning of the run to its last event.
     pub duration: Micros,
     pub cut: Option<Cut>,

@@ -42,12 +42,12 @@ use crate::ledger::event::Event;
 use crate::ledger::facts::{Cut, Facts};
 use crate::ledger::paths::Paths;
 use crate::ledger::progress::Progress;
-use crate::plan::model::{ProducerId, Queue, QueueId, Trigger, Variant, WorkerId};
+use crate::plan::model::{Instance, ProducerId, Queue, QueueId, Trigger, Variant, WorkerId};
 use crate::run::asking::Asker;
 use crate::run::drain::{Drain, drain_all};
 use crate::run::scribe::{Scribe, Written};
 use crate::run::settle::{Over, settle};
-use crate::run::stage::{Command, Stage, lock, surface};
+use crate::run::stage::{Command, Planned, Stage, lock, surface};
 use crate::run::tally::{Action, actions};
 
 /// How many connections are opened at the same time.
@@ -125,7 +125,12 @@ async fn declare(stage: &Arc<Stage>) -> Result<(), BrokerError> {
     let channel = stage.asker.open().await?;
     let declared = stage.space.declare(&channel, &stage.plan.topology);
     let silent = |_| BrokerError::silent("declaring the topology");
-    timeout(PATIENCE, declared).await.map_err(silent)??;
+    let declared = timeout(PATIENCE, declared).await.map_err(silent)?;
+    declared.map_err(|error| BrokerError {
+        message: stage.space.as_the_file_says(&error.message),
+        help: error.help.or(Some("the broker refuses what the file's `topology` says".to_owned())),
+        ..error
+    })?;
     for (index, queue) in stage.plan.topology.queues.iter().enumerate() {
         if queue.owner.is_none() {
             stage.name_queue(QueueId::from_index(index), stage.space.queue_name(queue));
@@ -336,6 +341,22 @@ async fn wait_for(stage: &Arc<Stage>, tasks: Vec<JoinHandle<()>>, who: &str) {
     }
 }
 
+/// Starts and stops that waited for something that never came.
+fn unfired(stage: &Stage) -> Vec<String> {
+    let open = stage.actions.iter().filter(|planned| !planned.fired.load(Ordering::SeqCst));
+    let plan = &stage.plan;
+    let worker = |id: WorkerId| &plan.workers[id.index()].name;
+    let tell = |planned: &Planned| match planned.action {
+        Action::Start(Instance::Worker(id)) => Some(format!("worker {} never started", worker(id))),
+        Action::Start(Instance::Producer(id)) => {
+            Some(format!("producer {} never started", plan.producers[id.index()].name))
+        }
+        Action::Stop(id) => Some(format!("the stop of worker {} never came", worker(id))),
+        _ => None,
+    };
+    open.filter_map(tell).collect()
+}
+
 /// Closes the ledger and gathers what else was observed.
 async fn conclude(stage: Arc<Stage>, over: Over, ledger: JoinHandle<Written>) -> Played {
     let failure = lock(&stage.failure).take();
@@ -352,6 +373,7 @@ async fn conclude(stage: Arc<Stage>, over: Over, ledger: JoinHandle<Written>) ->
         observations: std::mem::take(&mut *lock(&stage.observations)),
         probes: std::mem::take(&mut *lock(&stage.probes)),
         declared: lock(&stage.declared).take(),
+        unfired: unfired(&stage),
         duration: 0,
         cut,
     };

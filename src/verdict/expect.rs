@@ -139,7 +139,7 @@ pub fn complaint(
     for message in examples.iter().take(TOLD) {
         diagnostic = diagnostic.note(story::tell(books, *message));
     }
-    match help(expectation, causes) {
+    match help(books, expectation, causes) {
         Some(help) => diagnostic.help(help),
         None => diagnostic,
     }
@@ -208,16 +208,18 @@ fn why(rows: &[CauseRow], expectation: &Expectation) -> Vec<String> {
     of.map(|row| format!("{}: {}", row.causes.join(", "), row.text)).collect()
 }
 
-fn help(expectation: &Expectation, causes: &Causes) -> Option<String> {
+fn help(books: &Books, expectation: &Expectation, causes: &Causes) -> Option<String> {
     let Expected::Count { count: Count::Lost | Count::Delivered, .. } = &expectation.what else {
         return None;
     };
     let cause = |name: &str| causes.count(name) > 0;
+    // A queue that was purged, was deleted or expired was lost on purpose.
+    let bound = books.plan.topology.queues.iter().any(|it| it.exclusive || it.auto_delete);
     let remedy = if cause("auto_ack") {
         "with `ack: manual` what a worker had not finished would be redelivered"
     } else if cause("early_ack") {
         "with `ack: manual` the ack comes after the work"
-    } else if cause("queue_gone") {
+    } else if cause("queue_gone") && bound {
         "a queue that is neither exclusive nor auto-delete outlives its consumers"
     } else if cause("not_sent") {
         "with `confirms: true` a producer knows what arrived"

@@ -216,6 +216,11 @@ impl Judgement {
     }
 
     fn doubts(&mut self, variant: &Variant, books: &Books, facts: &Facts) {
+        // Whoever waits for a count may wait in vain on purpose; silence would hide a mistake.
+        for sentence in facts.unfired.iter().filter(|_| facts.cut.is_none()) {
+            let help = "what it waits for did not happen often enough";
+            self.diagnostics.push(Diagnostic::warning(sentence).help(help));
+        }
         match facts.cut {
             Some(Cut::Deadline) => {
                 let deadline = variant.settle.deadline;

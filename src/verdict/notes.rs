@@ -7,7 +7,9 @@ use crate::ledger::counts::Counts;
 use crate::ledger::event::{LifeEnd, LifeId};
 use crate::ledger::paths::Reason;
 use crate::plan::count::Count;
-use crate::plan::model::{ExchangeRef, Expected, Group, Producer, QueueId, WorkerId};
+use crate::plan::model::{
+    ExchangeRef, Expected, Group, Overflow, Producer, Queue, QueueId, WorkerId,
+};
 use crate::verdict::words::{list, plural};
 
 /// How many names a sentence lists.
@@ -18,7 +20,11 @@ pub fn notes(books: &Books) -> Vec<String> {
     let mut notes = redelivered(books);
     notes.extend(dead_letters(books));
     notes.extend(remaining(books));
+    notes.extend(kept(books));
+    notes.extend(turned_away(books));
     notes.extend(unroutable(books));
+    notes.extend(unanswered(books));
+    notes.extend(uncertain(books));
     notes.extend(shares(books));
     if books.totals[Count::Unconfirmed] > 0 {
         let unconfirmed = books.totals[Count::Unconfirmed];
@@ -27,6 +33,59 @@ pub fn notes(books: &Books) -> Vec<String> {
         ));
     }
     notes
+}
+
+/// Copies whose publish the broker refused.
+fn turned_away(books: &Books) -> Vec<String> {
+    let queues = books.plan.topology.queues.iter().zip(&books.queues);
+    let with = queues.filter(|(_, counts)| counts[Count::TurnedAway] > 0);
+    let note = |(queue, counts): (&Queue, &Counts)| {
+        let why = match queue.overflow {
+            Overflow::DropHead => "RabbitMQ refused them",
+            _ => "the queue was full, and RabbitMQ told the publisher with basic.nack",
+        };
+        format!("{} turned away from {}: {why}", counts[Count::TurnedAway], queue.name)
+    };
+    with.map(note).collect()
+}
+
+/// Requests that nobody answered in time.
+fn unanswered(books: &Books) -> Option<String> {
+    let count = books.totals[Count::Unanswered];
+    let answers = books.plan.workers.iter().any(|worker| worker.reply.is_some());
+    let why = if answers { "no answer came" } else { "no worker has a `reply`" };
+    (count > 0).then(|| format!("{count} unanswered: {why}"))
+}
+
+/// With at-least-once a queue keeps a dead letter until some queue has taken it, out of the
+/// drain's reach.
+fn kept(books: &Books) -> Vec<String> {
+    let queues = books.plan.topology.queues.iter().zip(&books.queues);
+    let note = |(queue, counts): (&Queue, &Counts)| {
+        let dead = [Count::Rejected, Count::Expired, Count::OverLimit, Count::Dropped];
+        let gone: u64 = dead.iter().map(|count| counts[*count]).sum();
+        let keeps = queue.dead_letter.as_ref().is_some_and(|dead| dead.at_least_once);
+        (keeps && gone > 0).then(|| {
+            format!(
+                "{gone} dead letters of {} came nowhere: with at-least-once RabbitMQ keeps them \
+                 inside the queue, where nobody can see them",
+                queue.name
+            )
+        })
+    };
+    queues.filter_map(note).collect()
+}
+
+/// Copies that a queue may or may not have got while it came or went.
+fn uncertain(books: &Books) -> Option<String> {
+    let count = books.uncertain();
+    let them = plural(count, "it", "them");
+    (count > 0).then(|| {
+        format!(
+            "{count} on the way while a queue came or went: nobody can say whether the queue got \
+             {them}, so nothing counts {them}"
+        )
+    })
 }
 
 /// `7 redelivered: worker-1 held 7 unacked when it was killed; worker-2 got them`.

@@ -1,7 +1,8 @@
 //! A queue as meant: its keys, and its arguments that mean the same.
 
 use crate::plan::context::Context;
-use crate::plan::model::{DeadLetter, Overflow, Queue, QueueKind};
+use crate::plan::model::{DeadLetter, ExchangeId, ExchangeRef, Overflow, Queue, QueueKind};
+use crate::plan::names::Thing;
 use crate::plan::topology::arguments::{Setting, Settings};
 use crate::plan::topology::kinds;
 use crate::scenario::collect::Collector;
@@ -145,6 +146,14 @@ fn dead_letter(
     let help =
         format!("to reach a queue write `{{ exchange: \"\", routing_key: {} }}`", name.value);
     let exchange = context.names.exchange_or_missing(name, &who, &help, found);
+    if exchange == ExchangeRef::Declared(ExchangeId(0))
+        && let (Some(key), Some((at, _))) = (&routing_key, settings.place(Setting::DeadLetterKey))
+        && !matches!(context.names.get(key), Some(Thing::Queue(_)))
+    {
+        let text = format!("{who} default exchange, which knows no queue `{key}`");
+        let help = "the key of a dead letter there is the name of a queue of this file";
+        found.warn(Mistake::new(at, text).help(help));
+    }
     Some(DeadLetter { exchange, routing_key, at_least_once: settings.at_least_once })
 }
 

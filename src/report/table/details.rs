@@ -136,9 +136,12 @@ fn fault(row: &FaultRow) -> String {
 }
 
 fn error(row: &ErrorRow) -> String {
-    let explained = if row.explained { "explained by a fault" } else { "not explained" };
+    let explained = if row.explained { " (explained by a fault)" } else { "" };
     let ErrorRow { who, scope, code, text, .. } = row;
-    format!("error of {who}: {scope} {code} {text} ({explained})")
+    match code {
+        0 => format!("error of {who}: {scope} {text}{explained}"),
+        code => format!("error of {who}: {scope} {code} {text}{explained}"),
+    }
 }
 
 fn expectation(row: &ExpectationRow) -> String {
