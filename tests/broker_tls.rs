@@ -134,15 +134,20 @@ async fn node() -> &'static Secured {
             for (key, name) in
                 [("cacertfile", "ca"), ("certfile", "server"), ("keyfile", "server-key")]
             {
-                lines += &format!("{part}.{key} = {}\n", PAPERS.path(name).display());
+                lines += &format!("{part}.{key} = @HOME@/{name}.pem\n");
             }
         }
         let more = PAPERS.dir.join("more");
         fs::write(&more, lines).unwrap();
         let real = locate(None).unwrap();
         let server = PAPERS.dir.join("server");
+        // A server in a root file system of its own sees nothing but the directory of its node.
+        let copy = |name: &str| {
+            format!("cp '{}' \"$HOME/{name}.pem\"\n", PAPERS.path(name).display())
+        };
         let script = format!(
-            "#!/bin/sh\ncat {} >> \"$RABBITMQ_CONFIG_FILE\"\nexec {} \"$@\"\n",
+            "#!/bin/sh\n{}sed \"s|@HOME@|$HOME|\" {} >> \"$RABBITMQ_CONFIG_FILE\"\nexec {} \"$@\"\n",
+            ["ca", "server", "server-key"].map(copy).concat(),
             more.display(),
             real.display()
         );

@@ -5,7 +5,9 @@ mod support;
 
 use std::time::Duration;
 
+use reqwest::Method;
 use scenes::{Scene, run};
+use serde_json::json;
 
 #[test]
 fn an_auto_delete_queue_goes_with_its_last_consumer() {
@@ -299,4 +301,36 @@ settle: { idle: 100ms }
     let error = run.row("errors", 0);
     assert_eq!((&error["who"], &error["code"]), (&"p".into(), &404.into()), "{run}");
     assert_eq!(error["explained"], true, "{run}");
+}
+
+#[test]
+fn the_default_queue_type_of_a_virtual_host_changes_nothing() {
+    let facts = scenes::facts();
+    scenes::api(Method::PUT, "vhosts/typed", &json!({ "default_queue_type": "quorum" }));
+    let all = json!({ "configure": ".*", "write": ".*", "read": ".*" });
+    scenes::api(Method::PUT, &format!("permissions/typed/{}", facts.user), &all);
+    let scene = Scene::new(
+        "
+scenario: typed
+topology:
+  exchanges: [{ name: x, type: fanout }]
+  queues: [{ name: typed-q }, { name: typed-brief, durable: false, auto_delete: true }]
+producers: [{ name: p, to: { queue: typed-q }, messages: 5 }]
+workers:
+  - { name: w, queue: typed-brief }
+  - { name: t, temporary_queue: { bindings: [{ exchange: x }] } }
+settle: { at_least: 2s }
+",
+    );
+    let mut running =
+        scene.command_as(&facts.user, &facts.password, "typed").spawn().expect("it starts");
+    let (vhost, _) = scenes::find_queue("typed-q");
+    assert_eq!(vhost, "typed");
+    scenes::find_queue("typed-brief");
+    let queues = scenes::api(Method::GET, "queues/typed?disable_stats=true", &json!(null));
+    for queue in queues.as_array().expect("a list") {
+        assert_eq!(queue["type"], "classic", "{queue}");
+    }
+    assert_eq!(running.wait().expect("it ends").code(), Some(0));
+    scenes::api(Method::DELETE, "vhosts/typed", &json!(null));
 }

@@ -7,7 +7,7 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 
 use crate::scenario::decode::Located;
 use crate::scenario::pattern::Number;
-use crate::scenario::scalar::{Name, Scalar, Time, Whole};
+use crate::scenario::scalar::{Bytes, Name, Scalar, Time, Whole};
 
 #[derive(Debug, Clone, Default, serde::Deserialize)]
 #[serde(deny_unknown_fields, rename = "`topology`")]
@@ -33,7 +33,7 @@ pub struct Queue {
     pub message_ttl: Option<Located<Time>>,
     pub expires: Option<Located<Time>>,
     pub max_length: Option<Located<Number>>,
-    pub max_length_bytes: Option<Located<Number>>,
+    pub max_length_bytes: Option<Located<Bytes>>,
     pub overflow: Option<Located<Overflow>>,
     pub dead_letter: Option<Located<DeadLetter>>,
     pub delivery_limit: Option<Located<Limit>>,

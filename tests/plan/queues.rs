@@ -26,6 +26,7 @@ fn a_key_and_the_argument_that_means_the_same_are_one() {
         ("expires: 1m", "x-expires: 60000"),
         ("max_length: 0", "x-max-length: 0"),
         ("max_length_bytes: 1000", "x-max-length-bytes: 1000"),
+        ("max_length_bytes: 4KiB", "x-max-length-bytes: 4096"),
         ("overflow: reject-publish", "x-overflow: reject-publish"),
         ("overflow: reject-publish-dlx", "x-overflow: reject-publish-dlx"),
         ("max_priority: 5", "x-max-priority: 5"),

@@ -23,6 +23,8 @@ pub struct Waiting {
 pub struct Answers {
     pub spans: Vec<Answer>,
     pub returned: Vec<BasicReturnMessage>,
+    /// Messages whose answer will never come on this channel.
+    pub orphans: Vec<u32>,
     pub error: Option<Error>,
 }
 
@@ -33,6 +35,7 @@ impl Answers {
             Ok(Confirmation::Nack(returned)) => (false, returned),
             Ok(Confirmation::NotRequested) => return,
             Err(error) => {
+                self.orphans.push(n);
                 self.error.get_or_insert(error);
                 return;
             }

@@ -73,9 +73,9 @@ impl Life {
     /// What is unanswered when its connection is lost.
     fn lost(&self, after: Duration) -> Lost {
         let waiting = self.waiting.iter().chain(&self.late).map(|waiting| waiting.n);
-        // What was handed over in vain has no answer, either, nor what was still to go again.
-        let vain = self.vain.clone().chain(self.again.iter().copied());
-        let mut unanswered: Vec<u32> = waiting.chain(vain).collect();
+        // What was still to go again has no answer, either.
+        let others = self.orphans.iter().chain(&self.again).copied();
+        let mut unanswered: Vec<u32> = waiting.chain(others).collect();
         unanswered.sort_unstable();
         Lost { after, unanswered }
     }

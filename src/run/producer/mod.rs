@@ -11,7 +11,6 @@ mod publish;
 mod reconnecting;
 
 use std::collections::VecDeque;
-use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -72,8 +71,8 @@ struct Life {
     /// No longer waited for; their answers still count.
     late: Vec<Waiting>,
     in_batch: u64,
-    /// Handed over when the connection was gone already.
-    vain: Range<u32>,
+    /// Messages whose answer will never come, because the connection was lost before it.
+    orphans: Vec<u32>,
     /// Numbers to publish again before anything else.
     again: Vec<u32>,
     /// Of one that asks: whose answers it waits for.
@@ -156,7 +155,7 @@ async fn prepare(stage: &Arc<Stage>, id: ProducerId) -> Result<Life, BrokerError
         waiting: VecDeque::new(),
         late: Vec::new(),
         in_batch: 0,
-        vain: 0..0,
+        orphans: Vec::new(),
         again: Vec::new(),
         requests,
         answered: 0,
@@ -322,6 +321,7 @@ impl Life {
 
     async fn hear(&mut self, answers: Answers) -> Result<(), Ending> {
         let producer = self.id;
+        self.orphans.extend(answers.orphans);
         for message in answers.returned {
             self.returned_one(&message).await;
         }

@@ -122,7 +122,7 @@ impl Life {
     }
 
     fn published_in_vain(&mut self, count: u32, error: Error) -> Ending {
-        self.vain = self.next..self.next + count;
+        self.orphans.extend(self.next..self.next + count);
         self.next += count;
         self.remember();
         Ending::Failed(error)
