@@ -206,37 +206,13 @@ impl Shape for Size {
     }
 }
 
-/// The bytes that a queue may hold: a size, or a bare number as RabbitMQ's own argument has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Bytes(pub u64);
-
-impl<'de> Deserialize<'de> for Bytes {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct BytesVisitor;
-        impl Visitor<'_> for BytesVisitor {
-            type Value = Bytes;
-            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-                f.write_str("a size such as 4KiB, or a number of bytes")
-            }
-            fn visit_u64<E: Error>(self, n: u64) -> Result<Bytes, E> {
-                let most = i64::MAX.unsigned_abs();
-                let too_many =
-                    || E::custom(format!("`{n}` bytes are more than RabbitMQ can count"));
-                (n <= most).then_some(Bytes(n)).ok_or_else(too_many)
-            }
-            fn visit_str<E: Error>(self, text: &str) -> Result<Bytes, E> {
-                let (number, unit) = SIZE.split(text).map_err(E::custom)?;
-                let whole = !number.contains('.');
-                let bytes = scaled(number, [1, 1 << 10, 1 << 20][unit]).filter(|_| whole);
-                bytes.map(Bytes).ok_or_else(|| {
-                    E::custom(format!(
-                        "`{text}` is not a whole number of bytes\nuse a smaller unit"
-                    ))
-                })
-            }
-        }
-        deserializer.deserialize_any(BytesVisitor)
-    }
+/// As [`Size`], of any amount: what a queue holds is no single message.
+pub fn bytes(text: &str) -> Result<u64, String> {
+    let (number, unit) = SIZE.split(text)?;
+    let whole = !number.contains('.');
+    scaled(number, [1, 1 << 10, 1 << 20][unit])
+        .filter(|_| whole)
+        .ok_or_else(|| format!("`{text}` is not a whole number of bytes\nuse a smaller unit"))
 }
 
 /// How often per second: `50/s`, more than 0.

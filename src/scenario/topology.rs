@@ -7,7 +7,7 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 
 use crate::scenario::decode::Located;
 use crate::scenario::pattern::Number;
-use crate::scenario::scalar::{Bytes, Name, Scalar, Time, Whole};
+use crate::scenario::scalar::{self, Name, Scalar, Time, Whole};
 
 #[derive(Debug, Clone, Default, serde::Deserialize)]
 #[serde(deny_unknown_fields, rename = "`topology`")]
@@ -171,5 +171,31 @@ impl<'de, V: Deserialize<'de>> Deserialize<'de> for Table<V> {
             }
         }
         deserializer.deserialize_any(TableVisitor(PhantomData))
+    }
+}
+
+/// The bytes that a queue may hold: a size, or a bare number as RabbitMQ's own argument has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bytes(pub u64);
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct BytesVisitor;
+        impl Visitor<'_> for BytesVisitor {
+            type Value = Bytes;
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("a size such as 4KiB, or a number of bytes")
+            }
+            fn visit_u64<E: Error>(self, n: u64) -> Result<Bytes, E> {
+                let most = i64::MAX.unsigned_abs();
+                let too_many =
+                    || E::custom(format!("`{n}` bytes are more than RabbitMQ can count"));
+                (n <= most).then_some(Bytes(n)).ok_or_else(too_many)
+            }
+            fn visit_str<E: Error>(self, text: &str) -> Result<Bytes, E> {
+                scalar::bytes(text).map(Bytes).map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_any(BytesVisitor)
     }
 }
