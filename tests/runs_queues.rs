@@ -12,15 +12,15 @@ use serde_json::json;
 #[test]
 fn an_auto_delete_queue_goes_with_its_last_consumer() {
     // worker 4 of 20 in work at the kill; everything it held is gone with the queue, and what
-    // comes later finds none.
+    // comes when that is known to be gone finds none.
     let run = run("
 scenario: auto-delete
 topology: { queues: [{ name: q, auto_delete: true }] }
 producers:
   - { name: p, to: { queue: q }, messages: 20 }
-  - { name: late, to: { queue: q }, messages: 5, start: { after: { fault: death } } }
+  - { name: late, to: { queue: q }, messages: 5, start: { at: 1s } }
 workers: [{ name: w, queue: q, work: 20ms }]
-faults: [{ name: death, kill: w, after: { finished: 3, of: w }, how: close_channel }]
+faults: [{ kill: w, after: { finished: 3, of: w }, how: close_channel }]
 observe: [{ name: o, when: { after: { confirmed: 5, of: late } } }]
 ");
     run.exits(0).because(&["lost 17 queue_gone"]).has(
