@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::ledger::event::{LifeEnd, LifeId, MessageKey, Micros, Sighting};
 use crate::ledger::history::StepKind;
-use crate::ledger::lives::{CopyPlace, Held, HeldState};
+use crate::ledger::lives::{CopyPlace, Held, HeldState, Life};
 use crate::ledger::messages::{Copy, NOBODY, again, copy_flag, message_flag};
 use crate::ledger::paths::PathId;
 use crate::ledger::recording::Broken;
@@ -69,8 +69,11 @@ impl Ledger {
             self.came_again(seen.message, queue, place, before);
         }
         let mut bits = self.why_again(before);
-        if bits != 0 && self.is_republished(seen.message) && !redelivered {
-            bits = again::REPUBLISHED;
+        if bits != 0 && self.is_republished(seen.message) {
+            // What was acked, or is still held, does not come again: this is the other of two.
+            let live = self.lives.get(usize::from(before.holder)).is_some_and(Life::is_live);
+            let other = live || before.has(copy_flag::ACKED);
+            bits = if other { again::REPUBLISHED } else { bits | again::REPUBLISHED };
         }
         let copy = self.copy_mut(seen.message, queue, place);
         copy.add_again(bits);
