@@ -8,7 +8,7 @@ use std::time::Duration;
 use lapin::uri::{
     AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo, SASLMechanism,
 };
-use lapin::{Connection, ConnectionProperties, ErrorKind};
+use lapin::{Channel, Connection, ConnectionProperties, ErrorKind};
 use tokio::time::timeout;
 
 use super::address::Address;
@@ -34,6 +34,16 @@ impl Link {
     pub fn cut(&self) {
         // The only error is that the socket is dead already, which is what was asked for.
         let _ = self.socket.shutdown(Shutdown::Both);
+    }
+
+    /// Opens a channel; `doing` is what an error says of that: `opening a channel for worker-1`.
+    ///
+    /// # Errors
+    /// When the broker refuses, or does not answer.
+    pub async fn open_channel(&self, doing: &str) -> Result<Channel, BrokerError> {
+        let opened = timeout(PATIENCE, self.connection.create_channel()).await;
+        let opened = opened.map_err(|_| BrokerError::silent(doing))?;
+        opened.map_err(|error| BrokerError::amqp(doing, &error))
     }
 
     /// Says goodbye, and waits for the answer.

@@ -99,11 +99,11 @@ impl Ledger {
 
     /// The time that a copy had; a dead letter has lost what its publisher gave it.
     fn ttl_of(&self, view: &CopyView, queue: &Queue) -> Option<Micros> {
-        let own = (view.path == PathId::NONE)
-            .then(|| {
-                self.producers[view.message.producer.index()].content.ttl(view.message.n.into())
-            })
-            .flatten();
+        let content = &self.producers[view.message.producer.index()].content;
+        let own = match view.path {
+            PathId::NONE => content.ttl(view.message.n.into()),
+            _ => None,
+        };
         let ttl = match (own, queue.message_ttl) {
             (Some(own), Some(queue)) => own.min(queue),
             (own, queue) => own.or(queue)?,

@@ -49,9 +49,7 @@ impl Asker {
 
     /// A channel of its own, for declaring and draining.
     pub async fn open(&self) -> Result<Channel, BrokerError> {
-        let opened = timeout(PATIENCE, self.link.connection.create_channel()).await;
-        let opened = opened.map_err(|_| BrokerError::silent("opening a channel"))?;
-        opened.map_err(|error| BrokerError::amqp("opening a channel", &error))
+        self.link.open_channel("opening a channel").await
     }
 
     /// What the broker says of a queue.

@@ -88,10 +88,7 @@ impl Hands {
             return Ok(lent.await.ok().map(|channel| Self { channel, own: None }));
         }
         let link = stage.space.connect("rmq-scenario fault", None).await?;
-        let opened = timeout(PATIENCE, link.connection.create_channel()).await;
-        let channel = opened
-            .map_err(|_| BrokerError::silent("opening a channel"))?
-            .map_err(|error| BrokerError::amqp("opening a channel", &error))?;
+        let channel = link.open_channel("opening a channel").await?;
         let listener = Listener::new(&link.connection);
         Ok(Some(Self { channel, own: Some((link, listener)) }))
     }

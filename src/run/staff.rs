@@ -60,10 +60,7 @@ pub async fn connect(stage: &Arc<Stage>, worker: WorkerId) -> Result<Ready, Brok
 }
 
 async fn open(link: &Link, name: &str) -> Result<Channel, BrokerError> {
-    let doing = format!("opening a channel for {name}");
-    let opened = timeout(PATIENCE, link.connection.create_channel()).await;
-    let opened = opened.map_err(|_| BrokerError::silent(&doing))?;
-    opened.map_err(|error| BrokerError::amqp(&doing, &error))
+    link.open_channel(&format!("opening a channel for {name}")).await
 }
 
 /// Subscribes. When this returns the worker is consuming (`true`), or it was refused and has
@@ -455,7 +452,7 @@ fn owns(life: &Life) -> bool {
 async fn start_own_drain(life: &Life) -> Option<Drain> {
     let queue = life.stage.plan.workers[life.worker.index()].queue;
     let real = life.stage.real_name(queue)?;
-    let channel = timeout(PATIENCE, life.link.connection.create_channel()).await.ok()?.ok()?;
+    let channel = life.link.open_channel("opening a channel").await.ok()?;
     Some(Drain::start(&life.stage, queue, real, channel).await)
 }
 
@@ -479,8 +476,7 @@ async fn close_channel(channel: &Channel) -> bool {
 
 /// Opens a further channel on a worker's connection, for whoever must act as its owner.
 pub async fn lend(link: &Link, reply: oneshot::Sender<Channel>) {
-    let opened = timeout(PATIENCE, link.connection.create_channel()).await;
-    if let Ok(Ok(channel)) = opened {
+    if let Ok(channel) = link.open_channel("opening a channel").await {
         // Whoever asked may have been cut off.
         let _ = reply.send(channel);
     }
@@ -488,7 +484,7 @@ pub async fn lend(link: &Link, reply: oneshot::Sender<Channel>) {
 
 /// The numbers of a queue that no other connection may ask for.
 pub async fn numbers_on(link: &Link, real: &str) -> Option<asking::Answer> {
-    let channel = timeout(PATIENCE, link.connection.create_channel()).await.ok()?.ok()?;
+    let channel = link.open_channel("opening a channel").await.ok()?;
     let answer = asking::ask_on(&channel, real).await.ok()?;
     close_channel(&channel).await;
     Some(answer)

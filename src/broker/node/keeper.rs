@@ -266,9 +266,16 @@ impl Node {
 
 fn spawn(server: &Path, facts: &Facts) -> io::Result<Child> {
     let console = fs::File::create(facts.dir.join(files::CONSOLE))?;
-    Command::new(server)
-        .env_clear()
-        .envs(files::environment(facts))
+    let mut script = Command::new(server);
+    script.env_clear().envs(files::environment(facts));
+    launch(&mut script, facts, console)
+}
+
+/// Starts a node's program in its directory and in a process group of its own; what it says goes
+/// to `console`.
+pub(super) fn launch(program: &mut Command, facts: &Facts, console: fs::File) -> io::Result<Child> {
+    let name = PathBuf::from(program.as_std().get_program());
+    program
         .current_dir(&facts.dir)
         .stdin(Stdio::null())
         .stdout(console.try_clone()?)
@@ -276,5 +283,5 @@ fn spawn(server: &Path, facts: &Facts) -> io::Result<Child> {
         .process_group(0)
         .kill_on_drop(true)
         .spawn()
-        .map_err(|error| io::Error::other(format!("cannot run {}: {error}", server.display())))
+        .map_err(|error| io::Error::other(format!("cannot run {}: {error}", name.display())))
 }

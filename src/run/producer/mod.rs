@@ -122,10 +122,7 @@ async fn prepare(stage: &Arc<Stage>, id: ProducerId) -> Result<Life, BrokerError
     *lock(&slot.control) = Some(sender);
     let plan = &stage.plan.producers[id.index()];
     let link = stage.space.connect(&plan.name, frame_max(plan)).await?;
-    let doing = format!("opening a channel for {}", plan.name);
-    let opened = timeout(PATIENCE, link.connection.create_channel()).await;
-    let channel = opened.map_err(|_| BrokerError::silent(&doing))?;
-    let channel = channel.map_err(|error| BrokerError::amqp(&doing, &error))?;
+    let channel = link.open_channel(&format!("opening a channel for {}", plan.name)).await?;
     if plan.confirms != Confirms::Off {
         let doing = format!("asking for confirms for {}", plan.name);
         let selected = timeout(PATIENCE, channel.confirm_select(ConfirmSelectOptions::default()));

@@ -2,6 +2,7 @@
 
 use std::pin::pin;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use lapin::options::BasicPublishOptions;
@@ -39,11 +40,7 @@ impl Life {
         self.next += count;
         self.in_batch += u64::from(count);
         self.stage.producers[self.id.index()].published.store(self.next - 1, Ordering::SeqCst);
-        let patience = match self.plan().confirms {
-            Confirms::Off => None,
-            Confirms::Window { timeout, .. } | Confirms::Batch { timeout, .. } => Some(timeout),
-        };
-        if let Some(patience) = patience {
+        if let Some(patience) = self.patience() {
             let numbered = (first..).zip(confirms);
             let until = sent + patience;
             self.waiting.extend(numbered.map(|(n, confirm)| Waiting { n, until, confirm }));
@@ -81,13 +78,8 @@ impl Life {
         let bodies = std::mem::take(&mut self.bodies);
         let mut publishes = Vec::with_capacity(bodies.len());
         for (n, body) in (first..first + count).zip(&bodies) {
-            publishes.push(self.channel.basic_publish(
-                self.exchange.clone(),
-                self.routing_key(n),
-                BasicPublishOptions { mandatory: self.plan().mandatory, immediate: false },
-                body,
-                self.properties(n),
-            ));
+            let (exchange, key, options, properties) = self.envelope(n);
+            publishes.push(self.channel.basic_publish(exchange, key, options, body, properties));
         }
         let written = {
             let mut writing = pin!(join_all(publishes));
@@ -121,6 +113,23 @@ impl Life {
         }
     }
 
+    /// Where message `n` goes, and how.
+    pub(super) fn envelope(
+        &self,
+        n: u32,
+    ) -> (ShortString, ShortString, BasicPublishOptions, BasicProperties) {
+        let options = BasicPublishOptions { mandatory: self.plan().mandatory, immediate: false };
+        (self.exchange.clone(), self.routing_key(n), options, self.properties(n))
+    }
+
+    /// How long a confirm is waited for; `None` where none is asked for.
+    pub(super) fn patience(&self) -> Option<Duration> {
+        match self.plan().confirms {
+            Confirms::Off => None,
+            Confirms::Window { timeout, .. } | Confirms::Batch { timeout, .. } => Some(timeout),
+        }
+    }
+
     fn published_in_vain(&mut self, count: u32, error: Error) -> Ending {
         self.orphans.extend(self.next..self.next + count);
         self.next += count;
@@ -132,7 +141,7 @@ impl Life {
         self.stage.producers[self.id.index()].published.store(self.next - 1, Ordering::SeqCst);
     }
 
-    pub(super) fn routing_key(&self, n: u32) -> ShortString {
+    fn routing_key(&self, n: u32) -> ShortString {
         let key = self.content.routing_key(u64::from(n));
         let by_name = self.plan().to.exchange == ExchangeRef::Declared(ExchangeId(0));
         let queues = &self.stage.plan.topology.queues;
@@ -142,7 +151,7 @@ impl Life {
         }
     }
 
-    pub(super) fn properties(&self, n: u32) -> BasicProperties {
+    fn properties(&self, n: u32) -> BasicProperties {
         let message = MessageKey { producer: self.id, n };
         let id = identity::write(&self.stage.run, message);
         let mut properties = BasicProperties::default()

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use lapin::options::BasicPublishOptions;
 use tokio::time::Instant;
 
 use crate::ledger::event::Event;
@@ -50,10 +49,7 @@ impl Life {
     /// Publishes again what the last connection left unanswered, with the same ids, before
     /// anything else.
     pub async fn republish(&mut self) -> Result<(), Ending> {
-        let timeout = match self.plan().confirms {
-            Confirms::Off => return Ok(()),
-            Confirms::Window { timeout, .. } | Confirms::Batch { timeout, .. } => timeout,
-        };
+        let Some(patience) = self.patience() else { return Ok(()) };
         let numbers = std::mem::take(&mut self.again);
         if numbers.is_empty() {
             return Ok(());
@@ -65,14 +61,14 @@ impl Life {
         while let Some(n) = left.next() {
             let mut body = Vec::new();
             self.content.body(u64::from(n), &mut body);
-            let options =
-                BasicPublishOptions { mandatory: self.plan().mandatory, immediate: false };
-            let key = self.routing_key(n);
-            let properties = self.properties(n);
-            let exchange = self.exchange.clone();
+            let (exchange, key, options, properties) = self.envelope(n);
             match self.channel.basic_publish(exchange, key, options, &body, properties).await {
                 Ok(confirm) => {
-                    self.waiting.push_back(Waiting { n, until: Instant::now() + timeout, confirm });
+                    self.waiting.push_back(Waiting {
+                        n,
+                        until: Instant::now() + patience,
+                        confirm,
+                    });
                 }
                 Err(error) => {
                     // What is still to go goes again with the next connection.

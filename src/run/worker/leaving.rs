@@ -2,8 +2,8 @@
 //! to it, acking what it has finished.
 
 use futures_util::{FutureExt, StreamExt};
-use lapin::Error;
 use lapin::options::{BasicCancelOptions, BasicQosOptions};
+use lapin::{Channel, Error};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -87,19 +87,23 @@ impl Life {
     /// What the broker holds against what was written on the channel of the acks, if it has not
     /// said so before: a question behind that is not answered then.
     pub async fn complaint(&self) -> Option<Error> {
-        let prefetch = self.stage.plan.workers[self.worker.index()].prefetch;
         let channel = self.acks_on.as_ref().unwrap_or(&self.channel);
+        self.question(channel).await.err()
+    }
+
+    /// The prefetch, set again to what it is, is a question that changes nothing. An error only
+    /// if the broker gave one.
+    async fn question(&self, channel: &Channel) -> Result<(), Error> {
+        let prefetch = self.stage.plan.workers[self.worker.index()].prefetch;
         let asked = channel.basic_qos(prefetch, BasicQosOptions::default());
-        timeout(PATIENCE, asked).await.ok()?.err()
+        timeout(PATIENCE, asked).await.unwrap_or(Ok(()))
     }
 
     /// The answer to a question on this channel comes behind every delivery that was sent before
-    /// it. The prefetch, set again to what it is, is a question that changes nothing.
+    /// it.
     pub(super) async fn catch_up(&mut self) {
-        let prefetch = self.stage.plan.workers[self.worker.index()].prefetch;
-        let asked = self.channel.basic_qos(prefetch, BasicQosOptions::default());
         // A channel that is broken tells so by itself.
-        let _ = timeout(PATIENCE, asked).await;
+        let _ = self.question(&self.channel).await;
         self.read_ready();
         self.flush().await;
     }

@@ -16,6 +16,7 @@ use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::files::{self, Facts};
+use super::keeper::launch;
 use crate::broker::error::{BrokerError, Kind};
 use crate::broker::settings::Settings;
 
@@ -158,19 +159,9 @@ impl Container {
         settings: &Settings,
         console: std::fs::File,
     ) -> io::Result<Child> {
-        Command::new(&self.engine)
-            .args(self.arguments(facts))
-            .envs(environment(facts, settings))
-            .current_dir(&facts.dir)
-            .stdin(Stdio::null())
-            .stdout(console.try_clone()?)
-            .stderr(console)
-            .process_group(0)
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(|error| {
-                io::Error::other(format!("cannot run {}: {error}", self.engine.display()))
-            })
+        let mut client = Command::new(&self.engine);
+        client.args(self.arguments(facts)).envs(environment(facts, settings));
+        launch(&mut client, facts, console)
     }
 
     /// What the client is told. Values that are nobody's business are named here and taken from
