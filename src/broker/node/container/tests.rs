@@ -1,7 +1,6 @@
 //! Engines that are scripts: which is taken, what is told when none can be, and the command line.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 
 use super::*;
 
@@ -9,9 +8,13 @@ use super::*;
 fn engines(scripts: &[(&str, &str)]) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     for (name, script) in scripts {
-        let path = dir.path().join(name);
-        fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
-        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+        // Another process writes it: a child that some other test forks meanwhile would hold our
+        // file open, and what is open for writing cannot be run.
+        let write = "printf '#!/bin/sh\\n%s\\n' \"$2\" >\"$1\" && chmod 755 \"$1\"";
+        let mut shell = std::process::Command::new("sh");
+        let status =
+            shell.args(["-c", write, "sh"]).arg(dir.path().join(name)).arg(script).status();
+        assert!(status.unwrap().success());
     }
     dir
 }
