@@ -96,7 +96,7 @@ scenario: forgetful
 topology: { queues: [{ name: q }] }
 producers: [{ name: client, to: { queue: q }, messages: 6, rpc: { timeout: 5s } }]
 workers: [{ name: server, queue: q, work: 50ms, reply: '{n}' }]
-faults: [{ kill: client, after: { published: 3 }, restart_after: 200ms }]
+faults: [{ kill: client, after: { confirmed: 3 }, restart_after: 200ms }]
 ");
     run.exits(0).has("published 6, replied 5, unanswered 1, delivered 6");
 }

@@ -14,6 +14,8 @@ use tokio::time::timeout;
 use super::address::Address;
 use super::error::{BrokerError, Kind, words};
 use super::route::{Route, Stream};
+use super::wire::Wire;
+use crate::plan::model::NodeId;
 
 /// What 4.1 and later accept at least; a connection costs a hundredth of the memory that it
 /// costs with the client library's default.
@@ -21,10 +23,21 @@ const FRAME_MAX: u32 = 8192;
 /// How long connecting may take: the client library bounds it nowhere.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Which way a connection goes.
+#[derive(Debug, Clone, Default)]
+pub struct Way {
+    /// The node to connect to; another one when that does not answer.
+    pub node: Option<NodeId>,
+    /// A network of its own, which can be cut.
+    pub wire: Option<Wire>,
+}
+
 /// A connection and its socket.
 #[derive(Debug)]
 pub struct Link {
     pub connection: Connection,
+    /// The node that it leads to.
+    pub node: NodeId,
     socket: TcpStream,
 }
 
@@ -93,7 +106,7 @@ async fn handshake(
         },
         ConnectionProperties::default().with_connection_name(name.into()),
     );
-    Ok(Link { connection: connection.await?, socket })
+    Ok(Link { connection: connection.await?, node: NodeId(0), socket })
 }
 
 fn uri(route: &Route, frame_max: u32) -> AMQPUri {

@@ -5,6 +5,7 @@
 //! behind. Knows a plan's topology, and nothing of producers, workers, ledgers or verdicts.
 
 mod address;
+mod control;
 mod error;
 mod greeting;
 mod inspect;
@@ -19,6 +20,7 @@ mod space;
 mod tls;
 mod topology;
 mod warm;
+mod wire;
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -32,9 +34,10 @@ use route::Route;
 use space::Home;
 use tls::Trust;
 
+pub use control::{Control, ProcessId};
 pub use error::{BrokerError, Kind};
 pub use inspect::Inspection;
-pub use link::Link;
+pub use link::{Link, Way};
 pub use management::{Contents, Unacked};
 pub use node::{
     Facts, KEEPER_WORD, SERVER_VARIABLE, install_command, keep_node, locate, raise_open_files,
@@ -44,6 +47,7 @@ pub use space::Space;
 pub use tls::Tls;
 pub use topology::header;
 pub use warm::{Standing, Warm, warm, warm_down, warm_file, warm_up};
+pub use wire::Wire;
 
 /// Which broker to use.
 #[derive(Clone)]
@@ -176,6 +180,16 @@ impl Broker {
                  starts its own",
             )
         })
+    }
+
+    /// How many nodes it has.
+    pub fn nodes(&self) -> usize {
+        1
+    }
+
+    /// Hands on its nodes; `None` where it is not ours and nobody said how.
+    pub fn control(&self) -> Option<Control> {
+        None
     }
 
     /// Whether [`Space::unacked`] can answer.

@@ -7,8 +7,9 @@ use std::time::Duration;
 use lapin::Channel;
 use tokio::sync::Mutex;
 
+use super::control::Control;
 use super::error::{BrokerError, Kind};
-use super::link::{self, Link};
+use super::link::{self, Link, Way};
 use super::management::{Management, Unacked};
 use super::remains::Remains;
 use super::route::Route;
@@ -78,6 +79,37 @@ impl Space {
     ) -> Result<Link, BrokerError> {
         let route = Route { heartbeat: self.1, ..self.0.route.clone() };
         link::connect(&route, client_name, frame_max).await
+    }
+
+    /// The same by a way of its own: to a node of a cluster, through a network that can be cut.
+    ///
+    /// # Errors
+    /// When no node answers, or one does not let us in.
+    pub async fn connect_by(
+        &self,
+        _way: &Way,
+        client_name: &str,
+        frame_max: Option<u32>,
+    ) -> Result<Link, BrokerError> {
+        self.connect(client_name, frame_max).await
+    }
+
+    /// Hands on the broker's nodes, see [`super::Broker::control`].
+    pub fn control(&self) -> Option<Control> {
+        None
+    }
+
+    /// How many nodes the broker has.
+    pub fn nodes(&self) -> usize {
+        1
+    }
+
+    /// The broker closes a connection, as an administrator would have it do.
+    ///
+    /// # Errors
+    /// When there is no management API, or it does not know the connection.
+    pub async fn disconnect(&self, _link: &Link) -> Result<(), BrokerError> {
+        Err(BrokerError::new(Kind::Management, "closing a connection is not possible yet"))
     }
 
     /// The broker's, as it says it: `4.3.6`.

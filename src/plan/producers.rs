@@ -78,6 +78,7 @@ fn producer(
         ttl,
         headers: headers(entry),
         rpc: entry.rpc.as_ref().map(|rpc| rpc.timeout.map_or(RPC_TIMEOUT, |time| time.0)),
+        node: None,
         reconnect,
         unconfirmed,
     })

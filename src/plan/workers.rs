@@ -173,6 +173,7 @@ fn worker(
         reply: reply?,
         start: start_at?,
         stop: stop?,
+        node: None,
         reconnect: reconnect(entry, found),
     })
 }

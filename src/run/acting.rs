@@ -62,6 +62,7 @@ async fn kill(stage: &Arc<Stage>, id: FaultId) {
             let effect = queue_faults::delete(stage, &fault.label, queue).await;
             return acted(stage, id, effect);
         }
+        _ => return acted(stage, id, Effect::Nothing),
     };
     let control = match target {
         Instance::Worker(worker) => stage.worker_control(worker),

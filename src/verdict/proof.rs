@@ -92,22 +92,19 @@ fn producer(published: u32, unanswered: u32, left: u64) -> (String, bool) {
 
 fn target(books: &Books, fault: &Fault) -> String {
     let queue = |id: QueueId| format!("queue {}", books.plan.topology.queues[id.index()].name);
-    match fault.action {
-        FaultAction::Kill { target: Instance::Worker(id), .. } => {
-            books.plan.workers[id.index()].name.clone()
-        }
-        FaultAction::Kill { target: Instance::Producer(id), .. } => {
-            books.plan.producers[id.index()].name.clone()
-        }
-        FaultAction::Purge(id) | FaultAction::Delete(id) => queue(id),
+    match (fault.action.target(), fault.action) {
+        (Some(Instance::Worker(id)), _) => books.plan.workers[id.index()].name.clone(),
+        (Some(Instance::Producer(id)), _) => books.plan.producers[id.index()].name.clone(),
+        (None, FaultAction::Purge(id) | FaultAction::Delete(id)) => queue(id),
+        (None, _) => "the broker".to_owned(),
     }
 }
 
 /// Why it found nothing to act upon.
 fn idle(books: &Books, fault: &Fault) -> String {
     let what = match fault.action {
-        FaultAction::Kill { .. } => "was not running",
         FaultAction::Purge(_) | FaultAction::Delete(_) => "was not there, or was refused",
+        _ => "was not running",
     };
     format!("{} {what}", target(books, fault))
 }

@@ -130,6 +130,7 @@ impl Draft {
             ttl: None,
             headers: Vec::new(),
             rpc: None,
+            node: None,
             reconnect: None,
             unconfirmed: Unconfirmed::Drop,
         });
@@ -151,6 +152,7 @@ impl Draft {
             work: Work::Pattern(Pattern::Always(Duration::ZERO)),
             start: None,
             stop: None,
+            node: None,
             reconnect: None,
         });
         WorkerId::from_index(self.0.workers.len() - 1)

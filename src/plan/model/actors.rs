@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::plan::matcher::Share;
-use crate::plan::model::{ExchangeId, QueueId, Trigger};
+use crate::plan::model::{ExchangeId, NodeId, QueueId, Trigger};
 use crate::plan::pattern::{Pattern, Scalar};
 use crate::plan::template::Template;
 
@@ -29,6 +29,8 @@ pub struct Producer {
     pub headers: Vec<(String, Pattern<Scalar>)>,
     /// Each message is a request, whose answer is waited for so long.
     pub rpc: Option<Duration>,
+    /// Of a cluster, the node that it connects to; `None` is one after another.
+    pub node: Option<NodeId>,
     pub reconnect: Option<Duration>,
     /// What a reconnected producer does with what was unanswered.
     pub unconfirmed: Unconfirmed,
@@ -94,6 +96,8 @@ pub struct Worker {
     pub reply: Option<Template>,
     pub start: Option<Trigger>,
     pub stop: Option<Trigger>,
+    /// Of a cluster, the node that it connects to; `None` is one after another.
+    pub node: Option<NodeId>,
     pub reconnect: Option<Duration>,
 }
 

@@ -44,6 +44,7 @@ id!(/** An exchange of [`Topology::exchanges`]; 0 is the default exchange. */ Ex
 id!(/** A producer instance of [`Variant::producers`]. */ ProducerId);
 id!(/** A worker instance of [`Variant::workers`]. */ WorkerId);
 id!(/** A fault, one per target instance, of [`Variant::faults`]. */ FaultId);
+id!(/** A node of the broker; the file counts from 1, this from 0. */ NodeId);
 
 /// A scenario file, expanded into the variants to run.
 #[derive(Debug, Clone)]
@@ -177,18 +178,79 @@ pub enum FaultAction {
         how: KillHow,
         restart_after: Option<Duration>,
     },
+    /// It neither reads, works, acks nor publishes; its connection lives. Without `lasts` to the
+    /// end, as below.
+    Freeze {
+        target: Instance,
+        lasts: Option<Duration>,
+    },
+    /// Its network is silent in both directions; nothing is closed.
+    Cut {
+        target: Instance,
+        lasts: Option<Duration>,
+    },
+    /// Whatever it sends or is sent comes so much later.
+    Slow {
+        target: Instance,
+        latency: Duration,
+        lasts: Option<Duration>,
+    },
+    /// The broker closes its connection.
+    Disconnect {
+        target: Instance,
+    },
     /// The queue loses what is ready in it.
     Purge(QueueId),
     /// The queue goes.
     Delete(QueueId),
+    /// It befalls one node of the broker, or without `node` all of them.
+    Broker {
+        act: BrokerAct,
+        node: Option<NodeId>,
+    },
+}
+
+/// What befalls a broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BrokerAct {
+    /// It stops, and comes back with its data.
+    Restart { how: StopHow, down_for: Duration },
+    /// It stops for good.
+    Stop { how: StopHow },
+    /// It stands still, and goes on.
+    Pause { lasts: Option<Duration> },
+    /// A resource alarm: it reads nothing more from whoever publishes.
+    Block { alarm: Alarm, lasts: Option<Duration> },
+    /// This node and the others do not hear each other.
+    Partition { lasts: Option<Duration> },
+}
+
+/// How a broker ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum StopHow {
+    /// SIGTERM: it closes its connections and writes what it has.
+    Graceful,
+    /// SIGKILL.
+    Sigkill,
+}
+
+/// What a broker runs out of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Alarm {
+    Memory,
+    Disk,
 }
 
 impl FaultAction {
     /// The instance that it acts upon.
     pub fn target(&self) -> Option<Instance> {
         match self {
-            FaultAction::Kill { target, .. } => Some(*target),
-            FaultAction::Purge(_) | FaultAction::Delete(_) => None,
+            FaultAction::Kill { target, .. }
+            | FaultAction::Freeze { target, .. }
+            | FaultAction::Cut { target, .. }
+            | FaultAction::Slow { target, .. }
+            | FaultAction::Disconnect { target } => Some(*target),
+            FaultAction::Purge(_) | FaultAction::Delete(_) | FaultAction::Broker { .. } => None,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::plan::model::{ExchangeId, ExchangeRef, QueueId, WorkerId};
+use crate::plan::model::{ExchangeId, ExchangeRef, NodeId, QueueId, WorkerId};
 use crate::plan::pattern::Scalar;
 
 #[derive(Debug, Clone, Default)]
@@ -72,6 +72,8 @@ pub struct Queue {
     pub delivery_limit: Option<i64>,
     pub max_priority: Option<u8>,
     pub single_active_consumer: bool,
+    /// Of a cluster, the node that its leader is on; `None` is the first.
+    pub node: Option<NodeId>,
     /// Arguments of its declaration beside those above.
     pub arguments: Vec<(String, Scalar)>,
 }
@@ -97,6 +99,7 @@ impl Queue {
             delivery_limit: None,
             max_priority: None,
             single_active_consumer: false,
+            node: None,
             arguments: Vec::new(),
         }
     }
