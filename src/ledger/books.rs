@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::ledger::counts::Counts;
 use crate::ledger::dead_letters::Later;
-use crate::ledger::event::{LifeId, MessageKey, Micros};
+use crate::ledger::event::{ChangeKind, LifeId, MessageKey, Micros};
 use crate::ledger::fates::{Cause, Fates, Found, doubled};
 use crate::ledger::history::Step;
 use crate::ledger::lives::Life;
@@ -37,7 +37,7 @@ pub struct Books {
     /// Queues whose drain did not see them empty.
     pub undrained: Vec<QueueId>,
     fates: Fates,
-    ledger: Ledger,
+    pub(super) ledger: Ledger,
 }
 
 /// A copy with what became of it.
@@ -107,7 +107,8 @@ impl Ledger {
     fn check_suspects(&mut self) {
         for (id, (examples, count)) in std::mem::take(&mut self.suspects) {
             let life = &self.lives[id.index()];
-            if !life.read_by_broker {
+            // A broker that is killed may forget what it had read.
+            if !life.read_by_broker || self.was_killed_since(life) {
                 continue;
             }
             let name = &self.plan.workers[life.worker.index()].name;
@@ -166,7 +167,7 @@ impl Books {
 
     /// Whether the queue was purged.
     pub fn was_purged(&self, queue: QueueId) -> bool {
-        self.ledger.queues[queue.index()].gone.iter().any(|gone| gone.purged)
+        self.ledger.queues[queue.index()].gone.iter().any(|gone| gone.how == ChangeKind::Purged)
     }
 
     /// Channels of the producer that died with publishes on the way: first and last number.

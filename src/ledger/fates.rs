@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use crate::ledger::Ledger;
 use crate::ledger::books::CopyView;
-use crate::ledger::event::{LifeEnd, LifeId, MessageKey, Micros};
+use crate::ledger::event::{ChangeKind, LifeEnd, LifeId, MessageKey, Micros};
 use crate::ledger::lives::Life;
 use crate::ledger::messages::{NOBODY, again, copy_flag, message_flag};
 use crate::ledger::paths::PathId;
@@ -19,6 +19,9 @@ pub enum Cause {
     EarlyAck,
     QueueGone,
     NotSent,
+    Transient,
+    Unflushed,
+    YoungQueue,
     WorkerRejected,
     DeliveryLimit,
     Ttl,
@@ -38,6 +41,9 @@ impl Cause {
             Cause::EarlyAck => "early_ack",
             Cause::QueueGone => "queue_gone",
             Cause::NotSent => "not_sent",
+            Cause::Transient => "transient",
+            Cause::Unflushed => "unflushed",
+            Cause::YoungQueue => "young_queue",
             Cause::WorkerRejected => "worker_rejected",
             Cause::DeliveryLimit => "delivery_limit",
             Cause::Ttl => "ttl",
@@ -236,6 +242,7 @@ impl Ledger {
         }
         found.0.dedup();
         self.queue_gone(view, &mut found.0);
+        self.outages_for(view, holder.outages_before, &mut found.0);
     }
 
     /// Nobody read it.
@@ -250,6 +257,7 @@ impl Ledger {
         }
         found.0.dedup();
         self.queue_gone(view, &mut found.0);
+        self.outages_for(view, 0, &mut found.0);
         let unchecked = self.plan.producers[producer.index()].confirms == Confirms::Off;
         let mut broken = fates.broken[producer.index()].iter();
         let under =
@@ -281,10 +289,14 @@ impl Ledger {
 
     fn queue_gone(&self, view: &CopyView, causes: &mut Vec<Cause>) {
         let MessageKey { producer, n } = view.message;
-        let mut gone = self.queues[view.queue.index()].gone.iter();
-        if gone.any(|gone| n <= gone.published[producer.index()]) {
-            causes.push(Cause::QueueGone);
-        }
+        let gone = self.queues[view.queue.index()].gone.iter();
+        let there = gone.filter(|gone| n <= gone.published[producer.index()]);
+        causes.extend(there.map(|gone| match gone.how {
+            ChangeKind::Perishes => Cause::Transient,
+            _ => Cause::QueueGone,
+        }));
+        causes.sort_unstable();
+        causes.dedup();
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use crate::ledger::event::{LifeEnd, LifeId, LifeTotals, MessageKey, Micros};
+use crate::ledger::event::{Hindrance, LifeEnd, LifeId, LifeTotals, MessageKey, Micros};
 use crate::ledger::paths::PathId;
 use crate::plan::model::{AckMode, ProducerId, QueueId, WorkerId};
 
@@ -100,6 +100,12 @@ pub struct Life {
     /// What each producer had published when the broker cannot have sent anything more;
     /// `None` as long as it can.
     pub sent_until: Option<Vec<u32>>,
+    /// A fault keeps it from being sent anything.
+    pub hindered: Option<Hindrance>,
+    /// How often the broker, or a node of it, had been ended when it began.
+    pub outages_before: usize,
+    /// The broker that held its channel is gone.
+    pub dropped: bool,
     next_tag: u64,
     /// Deliveries from tag `next_tag - held.len()` on.
     held: VecDeque<Held>,
@@ -117,6 +123,7 @@ impl Life {
         ack: AckMode,
         started: Micros,
         earlier: Vec<u32>,
+        outages_before: usize,
     ) -> Self {
         Self {
             id,
@@ -133,6 +140,9 @@ impl Life {
             read_by_broker: false,
             noticed: None,
             sent_until: None,
+            hindered: None,
+            outages_before,
+            dropped: false,
             next_tag: 1,
             held: VecDeque::new(),
             work: None,
@@ -167,10 +177,15 @@ impl Life {
         self.end.is_none()
     }
 
+    /// Whether it stands still for now.
+    pub fn is_frozen(&self) -> bool {
+        self.hindered == Some(Hindrance::Frozen)
+    }
+
     /// Whether what it holds unacked is with a channel that stays open to the end.
     pub fn holds_on(&self) -> bool {
         use crate::plan::model::KillHow::Cancel;
-        self.end.as_ref().is_some_and(|end| end.how == LifeEnd::Killed(Cancel))
+        !self.dropped && self.end.as_ref().is_some_and(|end| end.how == LifeEnd::Killed(Cancel))
     }
 
     /// Whether it is over, and the broker was seen to know that before `at`.

@@ -15,6 +15,7 @@ pub mod fates;
 pub mod history;
 pub mod lives;
 pub mod messages;
+pub mod outages;
 pub mod paths;
 mod placing;
 pub mod progress;
@@ -31,10 +32,11 @@ use std::sync::Arc;
 use crate::ledger::changing::Changing;
 use crate::ledger::crowding::Crowd;
 use crate::ledger::dead_letters::Laters;
-use crate::ledger::event::{LifeId, MessageKey, Micros};
+use crate::ledger::event::{ChangeKind, LifeId, MessageKey, Micros};
 use crate::ledger::history::History;
 use crate::ledger::lives::Life;
 use crate::ledger::messages::{Copy, Messages, Routes};
+use crate::ledger::outages::{Outage, Strike};
 use crate::ledger::paths::Paths;
 use crate::ledger::progress::Progress;
 use crate::ledger::rules::Rules;
@@ -69,6 +71,10 @@ pub struct Ledger {
     paths: Arc<Paths>,
     readers: Readers,
     rules: Rules,
+    /// Each time that the broker, or a node of it, was ended.
+    outages: Vec<Outage>,
+    /// Faults upon workers that lived on.
+    strikes: Vec<Strike>,
     /// Messages that were on their way when a queue was about to come.
     windows: Vec<Window>,
     /// Where a message was seen that must not be there.
@@ -145,8 +151,8 @@ struct QueueBook {
 
 /// A queue lost what was in it.
 struct Gone {
-    /// It stayed, and only what was ready went.
-    purged: bool,
+    /// How: purged, it stayed, and only what was ready went.
+    how: ChangeKind,
     /// What had been published by then.
     published: Vec<u32>,
 }
@@ -195,6 +201,8 @@ impl Ledger {
             paths,
             readers: Readers::default(),
             rules: Rules::of(version),
+            outages: Vec::new(),
+            strikes: Vec::new(),
             windows: Vec::new(),
             unexpected: BTreeMap::new(),
             foreign: 0,
@@ -213,7 +221,8 @@ impl Ledger {
 
     /// How far the run is; `elapsed` is the caller's to fill in.
     pub fn progress(&self) -> Progress {
-        let in_hand = self.lives.iter().filter(|life| life.is_live()).map(Life::in_hand).sum();
+        let at_work = |life: &&Life| life.is_live() && !life.is_frozen();
+        let in_hand = self.lives.iter().filter(at_work).map(Life::in_hand).sum();
         Progress { in_hand, ..self.live }
     }
 

@@ -21,7 +21,7 @@ impl Ledger {
                     self.windows.push(Window { queue, producer, spans: on_their_way.clone() });
                 }
                 ChangeKind::Comes => {}
-                ChangeKind::Goes | ChangeKind::Purged => {
+                ChangeKind::Goes | ChangeKind::Perishes | ChangeKind::Purged => {
                     self.make_optional(producer, queue, &on_their_way);
                 }
             }
@@ -35,11 +35,11 @@ impl Ledger {
 
     pub(super) fn change_ended(&mut self, change: ChangeId) {
         match self.changing.end(change) {
-            Some((queue, kind @ (ChangeKind::Goes | ChangeKind::Purged))) => {
-                let (purged, published) = (kind == ChangeKind::Purged, self.published_so_far());
-                self.queues[queue.index()].gone.push(Gone { purged, published });
+            Some((_, ChangeKind::Comes)) => {}
+            Some((queue, how)) => {
+                let published = self.published_so_far();
+                self.queues[queue.index()].gone.push(Gone { how, published });
             }
-            Some(_) => {}
             None => self.violation(None, "a change of the topology ended that never began"),
         }
     }

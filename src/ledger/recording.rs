@@ -3,7 +3,8 @@
 
 use crate::ledger::Ledger;
 use crate::ledger::event::{
-    Answer, Event, LifeEnd, LifeId, LifeTotals, MessageKey, Micros, ProducerEnd, Stamped, WorkEvent,
+    Answer, Event, Hindrance, LifeEnd, LifeId, LifeTotals, MessageKey, Micros, ProducerEnd,
+    Stamped, WorkEvent,
 };
 use crate::ledger::history::StepKind;
 use crate::ledger::lives::{CopyPlace, Life};
@@ -49,6 +50,11 @@ impl Ledger {
                     self.violation(None, "a change of the topology was dropped that never began");
                 }
             }
+            Event::Struck { fault, life, at } => self.struck(fault, life, at),
+            Event::Hindered { life, by } => self.hindered(life, by),
+            Event::BrokerFell { how, node, young, at } => self.broker_fell(how, node, young, at),
+            Event::BrokerDown { at } => self.broker_down(at),
+            Event::BrokerRose { node, at } => self.broker_rose(node, at),
             Event::Drained { queue, messages } => self.drained(queue, messages),
             Event::DrainEnded { queue, complete, total, at } => {
                 self.drain_ended(queue, complete, total, at);
@@ -220,7 +226,8 @@ impl Ledger {
         let highest =
             producers.map(|id| earlier.iter().map(|life| life.highest(id)).max().unwrap_or(0));
         let highest = highest.collect();
-        self.lives.push(Life::new(id, worker, plan.queue, plan.ack, at, highest));
+        let outages = self.outages.len();
+        self.lives.push(Life::new(id, worker, plan.queue, plan.ack, at, highest, outages));
     }
 
     fn life_ended(&mut self, id: LifeId, how: LifeEnd, totals: LifeTotals, at: Micros) {
@@ -232,7 +239,7 @@ impl Ledger {
         let ended = life.finish_life(how, totals, at, published, arrived);
         // Of the acks on a connection that died the broker may have read none.
         let unread = life.ack != AckMode::Auto
-            && matches!(how, LifeEnd::Failed | LifeEnd::Killed(KillHow::Crash));
+            && matches!(how, LifeEnd::Failed | LifeEnd::Lost | LifeEnd::Killed(KillHow::Crash));
         let unacked = life.end.as_ref().map_or(0, |end| end.unacked);
         let (queue, back) = (life.queue, if unread { life.counts.read } else { unacked });
         if let Err(what) = ended {
@@ -242,10 +249,11 @@ impl Ledger {
         self.check_early(id, how);
     }
 
-    /// From here on the broker sends nothing more to a life that is over.
+    /// From here on the broker sends nothing more to a life that is over, or cut off.
     fn life_noticed(&mut self, id: LifeId, at: Micros, read: bool) {
         let published = self.published_so_far();
-        let Some(life) = self.lives.get_mut(id.index()).filter(|life| !life.is_live()) else {
+        let lost = |life: &&mut Life| !life.is_live() || life.hindered == Some(Hindrance::CutOff);
+        let Some(life) = self.lives.get_mut(id.index()).filter(lost) else {
             return self.violation(None, "the broker gave up a life that was not over");
         };
         life.read_by_broker |= read;

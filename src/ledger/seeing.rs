@@ -147,7 +147,8 @@ impl Ledger {
         if !redelivered {
             return Err((Some(message), "it came again without the redelivered flag".to_owned()));
         }
-        if auto {
+        // A broker that is killed may forget what it had sent.
+        if auto && !self.was_killed_since(&self.lives[id.index()]) {
             let what = "it came again though it had been sent under automatic acknowledgement";
             return Err((Some(message), what.to_owned()));
         }
@@ -168,7 +169,7 @@ impl Ledger {
     /// orders what the two read. Whoever ended in any other way held it to that moment.
     pub(super) fn check_early(&mut self, id: LifeId, how: LifeEnd) {
         let Some((examples, count)) = self.early.remove(&id) else { return };
-        if how == LifeEnd::Failed {
+        if matches!(how, LifeEnd::Failed | LifeEnd::Lost) {
             return;
         }
         self.violation_count += count - examples.len() as u64;

@@ -20,7 +20,8 @@ impl Ledger {
     /// to the copies, unless a worker is still at work.
     pub fn is_final(&self) -> bool {
         let busy = self.lives.iter().any(|life| life.is_live() && life.in_hand() > 0);
-        if busy || self.changing.is_unsettled() {
+        // Nobody can say what a broker that was ended may still bring back.
+        if busy || self.changing.is_unsettled() || !self.outages.is_empty() {
             return false;
         }
         let scene = self.scene();
@@ -152,7 +153,7 @@ impl Ledger {
             let prefetch = u64::from(self.plan.workers[life.worker.index()].prefetch);
             let full = prefetch > 0 && life.ack != AckMode::Auto && life.unsettled() >= prefetch;
             let queue = life.queue.index();
-            able[queue] |= !full;
+            able[queue] |= !full && life.hindered.is_none();
             blocked[queue] |= full && self.plan.topology.queues[queue].single_active_consumer;
         }
         able.iter().zip(blocked).map(|(able, blocked)| *able && !blocked).collect()

@@ -44,6 +44,16 @@ fn sentence(books: &Books, cause: Cause, group: &Alike) -> String {
             "with confirms off nobody notices when the channel of {} ends under a publish",
             producers(books, group)
         ),
+        Cause::Transient => transient(books, group),
+        Cause::Unflushed => format!(
+            "RabbitMQ was killed before it had written {}, and had confirmed nothing",
+            plural(group.count, "it", "them")
+        ),
+        Cause::YoungQueue => format!(
+            "{} had been declared for less than a second when RabbitMQ was killed, which forgets \
+             such a queue's messages",
+            queues(books, group)
+        ),
         Cause::WorkerRejected => {
             format!("{} refused {}", refusers(books, group), { plural(group.count, "it", "them") })
         }
@@ -135,6 +145,17 @@ fn gone(books: &Books, group: &Alike) -> String {
         format!("{kind} {} {why}", queue.name)
     };
     list(&group.queues.iter().map(one).collect::<Vec<_>>(), NAMES)
+}
+
+/// What does not survive the end of its broker, and why.
+fn transient(books: &Books, group: &Alike) -> String {
+    let plan = &books.plan;
+    let durable = |id: &QueueId| plan.topology.queues[id.index()].durable;
+    if group.queues.iter().all(|id| !durable(id)) {
+        return format!("{} was not durable, and went when RabbitMQ ended", queues(books, group));
+    }
+    let what = plural(group.count, "the message was", "the messages were");
+    format!("{what} not persistent, and RabbitMQ keeps only persistent ones when it ends")
 }
 
 fn producers(books: &Books, group: &Alike) -> String {

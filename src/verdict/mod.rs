@@ -296,12 +296,13 @@ fn worker_rows(variant: &Variant, books: &Books, facts: &Facts) -> Vec<WorkerRow
 
 /// Killed, or ended by an error, and not back at the end.
 fn died(books: &Books, facts: &Facts, worker: WorkerId) -> bool {
-    use crate::ledger::event::LifeEnd::{Failed, Killed};
+    use crate::ledger::event::LifeEnd::{Failed, Killed, Lost};
     if facts.refused.contains(&worker) {
         return true;
     }
     let last = books.lives().iter().rev().find(|life: &&Life| life.worker == worker);
-    last.and_then(|life| life.end.as_ref()).is_some_and(|end| matches!(end.how, Killed(_) | Failed))
+    let end = last.and_then(|life| life.end.as_ref());
+    end.is_some_and(|end| matches!(end.how, Killed(_) | Failed | Lost))
 }
 
 fn observation_rows(variant: &Variant, facts: &Facts) -> Vec<ObservationRow> {

@@ -137,7 +137,8 @@ fn held(books: &Books, id: LifeId) -> String {
     let when = match end.how {
         LifeEnd::Killed(_) => "when it was killed",
         LifeEnd::Stopped => "when it stopped",
-        LifeEnd::Failed | LifeEnd::Cut => "when it ended",
+        LifeEnd::Lost => "when it lost its connection",
+        LifeEnd::Failed | LifeEnd::Cut | LifeEnd::Frozen => "when it ended",
     };
     format!("{name} held {} unacked {when}", end.unacked)
 }

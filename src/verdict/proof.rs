@@ -139,6 +139,8 @@ pub fn death(books: &Books, id: LifeId) -> String {
         LifeEnd::Killed(KillHow::CloseChannel) => "lost its channel",
         LifeEnd::Killed(KillHow::Cancel) => "lost its subscription",
         LifeEnd::Failed => "was ended by an error",
+        LifeEnd::Lost => "lost its connection",
+        LifeEnd::Frozen => "was frozen to the end",
         LifeEnd::Stopped => "stopped",
         LifeEnd::Cut => "was cut off",
     };
