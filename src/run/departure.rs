@@ -26,14 +26,24 @@ impl Departure {
     /// To be called before a worker's subscription ends. `None` when its queue stays.
     pub async fn begin(stage: &Arc<Stage>, worker: WorkerId, hangs_up: bool) -> Option<Self> {
         let queue = stage.plan.workers[worker.index()].queue;
-        let slot = &stage.queues[queue.index()];
-        let last = slot.consumers.fetch_sub(1, Ordering::SeqCst) == 1;
+        let last = stage.uncount(worker);
         let plan = &stage.plan.topology.queues[queue.index()];
         let goes = (hangs_up && plan.owner == Some(worker)) || (last && plan.auto_delete);
-        if !goes {
+        // It may have gone already, with the broker.
+        if !goes || stage.real_name(queue).is_none() {
             return None;
         }
         Some(Self::of(stage, queue).await)
+    }
+
+    /// The worker did not leave after all: it was cut off, and nobody gave it up. Its queue is
+    /// what it was.
+    pub async fn revoke(stage: &Arc<Stage>, worker: WorkerId, departure: Option<Self>) {
+        stage.count_in(worker);
+        if let Some(departure) = departure {
+            let at = stage.clock.now();
+            stage.scribe.record(Event::ChangeDropped { change: departure.change, at }).await;
+        }
     }
 
     /// To be called before a connection ends whose worker has no subscription any more, and
@@ -63,10 +73,12 @@ impl Departure {
         if let Some(name) = name {
             match stage.asker.await_gone(&name, AT_MOST).await {
                 Ok(true) => gone = true,
+                // With the broker all that was on it is gone.
+                _ if stage.nodes.all_gone() => gone = true,
                 Ok(false) => stage.fail(BrokerError::silent(&format!(
                     "waiting for queue {name} to go with its consumer"
                 ))),
-                Err(error) => stage.fail(error),
+                Err(error) => stage.blame(error),
             }
         }
         lock(&stage.standing).remove(&stage.plan.topology, self.queue);

@@ -95,7 +95,9 @@ impl Watcher {
         let is_idle = pulse.progress.in_hand == 0
             && pulse.last_activity.elapsed() >= idle
             && stage.clock.elapsed() >= idle;
-        is_idle && is_quiet(stage, pulse).await && {
+        // Of a broker that is gone for good nothing can be asked, and nothing moves.
+        let gone = stage.nodes.all_gone();
+        is_idle && (gone || is_quiet(stage, pulse).await) && {
             // Asking took a moment: did anything happen in it?
             let now = stage.scribe.pulse().await;
             now.is_some_and(|now| now.activity == pulse.activity)
@@ -105,7 +107,10 @@ impl Watcher {
 
     async fn is_final(&mut self, stage: &Arc<Stage>, pulse: &Pulse) -> bool {
         let too_soon = self.not_before.is_some_and(|moment| Instant::now() < moment);
-        if pulse.progress.in_hand > 0 || self.denied == Some(pulse.activity) || too_soon {
+        // What somebody writes whom a fault has cut off may never arrive.
+        let silent = stage.workers.iter().any(|slot| slot.network.is_silent());
+        let unsure = silent || !stage.nodes.all_up();
+        if unsure || pulse.progress.in_hand > 0 || self.denied == Some(pulse.activity) || too_soon {
             return false;
         }
         let asked = Instant::now();
@@ -155,6 +160,9 @@ fn producers_are_done(stage: &Stage) -> bool {
 /// No queue has a ready copy for an able worker, and the broker has given up every consumer
 /// that is dead: with it goes what it held.
 async fn is_quiet(stage: &Arc<Stage>, pulse: &Pulse) -> bool {
+    if !stage.nodes.can_be_reached() {
+        return false;
+    }
     let mortal = stage.plan.producers.iter().any(|producer| producer.ttl.is_some());
     let last_expiry = if mortal { stage.scribe.last_expiry().await + LATE } else { 0 };
     let expiring = stage.clock.now() < last_expiry;

@@ -1,5 +1,6 @@
 //! Workers come and go: connecting, subscribing in order, and every way to end.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::broker::{BrokerError, Link};
-use crate::ledger::event::{Event, LifeEnd};
+use crate::ledger::event::{Event, LifeEnd, LifeId};
 use crate::ledger::facts::{Effect, ErrorFact};
 use crate::plan::model::{AckMode, CountEvent, Instance, KillHow, Offset, Queue, Worker, WorkerId};
 use crate::run::departure::{Departure, arrive};
@@ -19,7 +20,7 @@ use crate::run::drain::{Drain, drain_all};
 use crate::run::stage::{Command, Stage, lock};
 use crate::run::trouble::{self, Listener};
 use crate::run::worker::{Ending, Life, PATIENCE, Parts};
-use crate::run::{acting, asking};
+use crate::run::{acting, asking, rejoining};
 
 /// How many commands may wait for a worker; nobody sends many.
 const COMMANDS: usize = 64;
@@ -46,7 +47,9 @@ pub struct Ready {
 pub async fn connect(stage: &Arc<Stage>, worker: WorkerId) -> Result<Ready, BrokerError> {
     let plan = &stage.plan.workers[worker.index()];
     let (sender, control) = mpsc::channel(COMMANDS);
-    let link = stage.space.connect(&plan.name, None).await?;
+    let network = &stage.workers[worker.index()].network;
+    let way = network.way(plan.node, worker.index(), stage);
+    let link = stage.space.connect_by(&way, &plan.name, None).await?;
     let channel = open(&link, &plan.name).await?;
     let acks_on = if plan.acks_elsewhere { Some(open(&link, &plan.name).await?) } else { None };
     if plan.prefetch > 0 {
@@ -55,6 +58,7 @@ pub async fn connect(stage: &Arc<Stage>, worker: WorkerId) -> Result<Ready, Brok
         let set = timeout(PATIENCE, qos).await.map_err(|_| BrokerError::silent(&doing))?;
         set.map_err(|error| BrokerError::amqp(&doing, &error))?;
     }
+    stage.listen_for_blocks(&plan.name, &link);
     let listener = Listener::new(&link.connection);
     Ok(Ready { worker, link, channel, acks_on, listener, sender, control })
 }
@@ -88,6 +92,9 @@ pub async fn subscribe(stage: &Arc<Stage>, mut ready: Ready) -> Result<bool, Bro
         Ok(consumer) => begin(stage, ready, consumer).await,
         Err(error) => {
             let error = ready.listener.reason(&error).await;
+            if trouble::is_loss(&error) && !ready.link.connection.status().connected() {
+                return Err(BrokerError::amqp(&format!("subscribing {}", plan.name), &error));
+            }
             refuse(stage, ready, trouble::fact(&plan.name, &error)).await;
             return Ok(false);
         }
@@ -136,9 +143,8 @@ fn arguments(plan: &Worker) -> FieldTable {
 
 async fn begin(stage: &Arc<Stage>, ready: Ready, consumer: Consumer) {
     let Ready { worker, link, channel, acks_on, listener, sender, control } = ready;
-    let queue = stage.plan.workers[worker.index()].queue;
     let id = stage.next_life();
-    stage.queues[queue.index()].consumers.fetch_add(1, Ordering::SeqCst);
+    stage.count_in(worker);
     let at = stage.clock.now();
     stage.scribe.record(Event::LifeStarted { life: id, worker, at }).await;
     let parts = Parts {
@@ -168,23 +174,37 @@ async fn begin(stage: &Arc<Stage>, ready: Ready, consumer: Consumer) {
 /// A refused subscription ends the program for good.
 async fn refuse(stage: &Arc<Stage>, ready: Ready, fact: ErrorFact) {
     let plan = &stage.plan.workers[ready.worker.index()];
-    let explained = stage.queues[plan.queue.index()].taken.load(Ordering::SeqCst);
+    let network = &stage.workers[ready.worker.index()].network;
+    let explained = stage.explains(network, Some(plan.queue), &fact);
     stage.note_error(ErrorFact { explained, ..fact });
     lock(&stage.refused).push(ready.worker);
     // It may be the connection itself that was refused.
     let _ = timeout(PATIENCE, ready.link.close()).await;
 }
 
-/// Connects and subscribes one worker: a late start or a restart. Whether it is consuming then.
+/// Connects and subscribes one worker. Whether it is consuming then. The future is boxed because
+/// what begins here may, having lost its connection, begin again.
+pub fn join(
+    stage: &Arc<Stage>,
+    worker: WorkerId,
+) -> Pin<Box<dyn Future<Output = Result<bool, BrokerError>> + Send + '_>> {
+    Box::pin(async move { subscribe(stage, connect(stage, worker).await?).await })
+}
+
+/// A late start or a restart. Whether it is consuming then. One that meets a broker, or a network,
+/// that a fault keeps from answering tries on.
 pub async fn start(stage: &Arc<Stage>, worker: WorkerId) -> bool {
-    let started = match connect(stage, worker).await {
-        Ok(ready) => subscribe(stage, ready).await,
-        Err(error) => Err(error),
-    };
-    started.unwrap_or_else(|error| {
-        stage.fail(error);
-        false
-    })
+    match join(stage, worker).await {
+        Ok(consuming) => consuming,
+        Err(_) if rejoining::may_answer_later(stage, worker) => {
+            rejoining::try_on(stage, worker);
+            false
+        }
+        Err(error) => {
+            stage.fail(error);
+            false
+        }
+    }
 }
 
 async fn run(mut life: Life) {
@@ -200,7 +220,11 @@ async fn run(mut life: Life) {
         Ending::Failed(error) => {
             let error = life.listener.reason(&error).await;
             let name = life.stage.plan.workers[life.worker.index()].name.clone();
-            failed(life, trouble::fact(&name, &error)).await;
+            let fact = trouble::fact(&name, &error);
+            match life.has_lost(&error) {
+                true => rejoining::lost(life, fact).await,
+                false => failed(life, fact).await,
+            }
         }
         Ending::Cancelled => {
             let name = life.stage.plan.workers[life.worker.index()].name.clone();
@@ -210,14 +234,14 @@ async fn run(mut life: Life) {
 }
 
 /// From here on nothing that the worker does counts.
-async fn end(life: &mut Life, how: LifeEnd) {
+pub async fn end(life: &mut Life, how: LifeEnd) {
     life.flush().await;
     let at = life.stage.clock.now();
     let ended = Event::LifeEnded { life: life.id, how, totals: life.totals, at };
     life.stage.scribe.record(ended).await;
 }
 
-fn unreachable_from_now(life: &Life) {
+pub fn unreachable_from_now(life: &Life) {
     lock(&life.stage.workers[life.worker.index()].control).take();
 }
 
@@ -264,7 +288,7 @@ async fn killed(mut life: Life, how: KillHow, done: oneshot::Sender<Effect>) {
         noticed |= gone;
     }
     if !noticed {
-        await_noticed(&life).await;
+        await_noticed(&life.stage, life.worker, life.id).await;
     }
     drop(hold);
     if !hangs_up {
@@ -291,9 +315,8 @@ async fn tell_noticed(life: &Life, read: bool) {
 /// Nobody tells when the broker gives up a consumer that is dead. It is seen when the queue has
 /// no more consumers than there are live ones, or is gone. Without that the ledger goes on
 /// believing that it may be sent something.
-async fn await_noticed(life: &Life) {
-    let stage = &life.stage;
-    let queue = stage.plan.workers[life.worker.index()].queue;
+pub async fn await_noticed(stage: &Arc<Stage>, worker: WorkerId, id: LifeId) {
+    let queue = stage.plan.workers[worker.index()].queue;
     // Behind a dead one another becomes active, and the number stays as it is.
     if !stage.shows_waiting(queue) {
         return;
@@ -310,7 +333,8 @@ async fn await_noticed(life: &Life) {
         }
     }
     if Instant::now() < deadline {
-        tell_noticed(life, false).await;
+        let at = stage.clock.now();
+        stage.scribe.record(Event::LifeNoticed { life: id, at }).await;
     }
 }
 
@@ -326,7 +350,10 @@ async fn linger(mut life: Life) {
             Some(command) = life.control.recv() => command,
         };
         match command {
-            Command::Kill { done, .. } => drop(done.send(Effect::Nothing)),
+            Command::Kill { done, .. } | Command::Strike { done, .. } => {
+                drop(done.send(Effect::Nothing));
+            }
+            Command::Recover => {}
             Command::Catch { up } => drop(up.send(())),
             Command::Stop { done } => {
                 // It may be restarted.
@@ -385,6 +412,9 @@ async fn stopped(mut life: Life) {
 /// The run is over. An auto-delete queue would go with its last consumer, so the drain of one
 /// subscribes before this worker leaves.
 async fn finished(mut life: Life, cut: bool, left: oneshot::Sender<()>) {
+    if life.is_out_of_reach() {
+        return abandoned(life, left).await;
+    }
     let early = match owns(&life) && plan_queue(&life).auto_delete {
         true => start_own_drain(&life).await,
         false => None,
@@ -408,22 +438,49 @@ async fn finished(mut life: Life, cut: bool, left: oneshot::Sender<()>) {
     close(&life.link).await;
 }
 
+/// The run is over for one that is frozen, or whose network is silent: nothing more is read or
+/// written, and its connection dies.
+async fn abandoned(mut life: Life, left: oneshot::Sender<()>) {
+    life.leave(true).await;
+    let how = if life.is_frozen() { LifeEnd::Frozen } else { LifeEnd::Lost };
+    end(&mut life, how).await;
+    unreachable_from_now(&life);
+    drop(left);
+    let mut retired = life.stage.retired.subscribe();
+    let _ = timeout(PATIENCE, retired.wait_for(|all| *all)).await;
+    life.link.cut();
+    if let Some(wire) = &life.stage.workers[life.worker.index()].network.wire {
+        // What the dead socket says must reach the broker.
+        wire.mend();
+    }
+    if let Some(departure) = life.departure.take() {
+        departure.complete(&life.stage).await;
+    }
+    await_noticed(&life.stage, life.worker, life.id).await;
+}
+
 /// What the broker holds against the last that a worker did may come when that is leaving
 /// already: then it ends by that error.
 async fn last_word(life: &mut Life, how: LifeEnd) -> LifeEnd {
     let Some(error) = life.complaint().await else { return how };
     let error = life.listener.reason(&error).await;
     let plan = &life.stage.plan.workers[life.worker.index()];
-    let explained = life.stage.queues[plan.queue.index()].taken.load(Ordering::SeqCst);
-    life.stage.note_error(ErrorFact { explained, ..trouble::fact(&plan.name, &error) });
+    note_error(life, trouble::fact(&plan.name, &error));
     LifeEnd::Failed
+}
+
+/// What it met, and whether a fault accounts for it.
+pub fn note_error(life: &Life, fact: ErrorFact) {
+    let stage = &life.stage;
+    let queue = stage.plan.workers[life.worker.index()].queue;
+    let network = &stage.workers[life.worker.index()].network;
+    let explained = stage.explains(network, Some(queue), &fact);
+    stage.note_error(ErrorFact { explained, ..fact });
 }
 
 /// An error ends the program for good.
 async fn failed(mut life: Life, fact: ErrorFact) {
-    let queue = life.stage.plan.workers[life.worker.index()].queue;
-    let explained = life.stage.queues[queue.index()].taken.load(Ordering::SeqCst);
-    life.stage.note_error(ErrorFact { explained, ..fact });
+    note_error(&life, fact);
     life.leave(true).await;
     end(&mut life, LifeEnd::Failed).await;
     unreachable_from_now(&life);
@@ -435,7 +492,7 @@ async fn failed(mut life: Life, fact: ErrorFact) {
     }
     match noticed {
         true => tell_noticed(&life, false).await,
-        false => await_noticed(&life).await,
+        false => await_noticed(&life.stage, life.worker, life.id).await,
     }
     drop(hold);
 }

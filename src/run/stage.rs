@@ -6,27 +6,41 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering}
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use lapin::Channel;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::broker::{BrokerError, Space};
+use crate::broker::{BrokerError, Link, Space};
 use crate::ledger::event::{ChangeId, LifeId};
 use crate::ledger::facts::{Declared, Effect, ErrorFact, FaultFact, ObservationFact, ProbeFact};
 use crate::ledger::paths::Paths;
-use crate::plan::model::{KillHow, ProducerId, QueueId, QueueKind, Trigger, Variant, WorkerId};
+use crate::plan::model::{
+    BrokerAct, FaultAction, FaultId, Instance, KillHow, ProducerId, QueueId, QueueKind, Trigger,
+    Variant, WorkerId,
+};
 use crate::plan::routing::Standing;
 use crate::run::asking::Asker;
 use crate::run::clock::Clock;
+use crate::run::network::Network;
+use crate::run::nodes::Nodes;
 use crate::run::scribe::Scribe;
 use crate::run::tally::{Action, Tallies, actions};
 use crate::run::worker::refusing::Refusals;
+
+/// CONNECTION_FORCED: the broker's goodbye to everybody, or to one whom an administrator sends
+/// away.
+pub const FORCED: u16 = 320;
 
 /// What an instance is told while it runs.
 pub enum Command {
     /// A fault acts upon it.
     Kill { how: KillHow, done: oneshot::Sender<Effect> },
+    /// A fault acts upon it that it lives through.
+    Strike { fault: FaultId, blow: Blow, done: oneshot::Sender<Effect> },
+    /// What that did is over: a frozen one goes on, a cut network carries again.
+    Recover,
     /// Its `stop`.
     Stop { done: oneshot::Sender<()> },
     /// To one that only holds its connection: it gives up the queue that it owns.
@@ -40,6 +54,18 @@ pub enum Command {
     /// The run is over, or is cut: then what is in hand is not finished. `left` is told when
     /// nothing more can come to it.
     Finish { cut: bool, left: oneshot::Sender<()> },
+}
+
+/// What a fault does to a program that lives on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blow {
+    Freeze,
+    /// Its network falls silent when it has answered.
+    Cut,
+    /// Its network becomes slow when it has answered.
+    Slow,
+    /// The broker closes its connection.
+    Disconnect,
 }
 
 /// What a passive declare says of a queue.
@@ -59,6 +85,8 @@ pub struct Stage {
     pub scribe: Scribe,
     pub tallies: Tallies,
     pub asker: Asker,
+    /// Which of the broker's nodes can be reached.
+    pub nodes: Arc<Nodes>,
     pub workers: Vec<WorkerSlot>,
     pub producers: Vec<ProducerSlot>,
     pub queues: Vec<QueueSlot>,
@@ -74,6 +102,10 @@ pub struct Stage {
     pub refusals: Refusals,
     pub observations: Mutex<Vec<ObservationFact>>,
     pub probes: Mutex<Vec<ProbeFact>>,
+    /// Who was told that the broker takes nothing more from them.
+    pub blocked: Mutex<Vec<String>>,
+    /// Somebody wants the program to end.
+    interrupted: watch::Receiver<bool>,
     pub declared: Mutex<Option<Declared>>,
     /// Deliveries to workers of what probes published.
     pub excused: AtomicU64,
@@ -126,6 +158,9 @@ pub struct WorkerSlot {
     /// and changed under the lock of `control`.
     pub stop_due: AtomicBool,
     pub task: Mutex<Vec<JoinHandle<()>>>,
+    pub network: Network,
+    /// Its subscription counts among those of its queue.
+    pub counted: AtomicBool,
     /// Works begun and finished over all lives.
     pub begun: AtomicU64,
     pub finished: AtomicU64,
@@ -136,6 +171,9 @@ pub struct WorkerSlot {
 pub struct ProducerSlot {
     pub control: Mutex<Option<mpsc::Sender<Command>>>,
     pub task: Mutex<Vec<JoinHandle<()>>>,
+    pub network: Network,
+    /// How many of its publishes have no answer.
+    pub unanswered: AtomicU32,
     /// How many it has published over all lives.
     pub published: AtomicU32,
     /// Nothing more will come from it as things stand.
@@ -160,6 +198,8 @@ pub struct QueueSlot {
     pub gone: AtomicBool,
     /// And a fault was behind that.
     pub taken: AtomicBool,
+    /// Changes that began with an end of the broker, and whose outcome shows when it is back.
+    pub uncertain: Mutex<Vec<ChangeId>>,
     /// Its drain has told the ledger how it ended.
     pub drained: AtomicBool,
 }
@@ -178,9 +218,10 @@ impl Stage {
         run: String,
         space: Space,
         scribe: Scribe,
-        asker: Asker,
+        (asker, nodes): (Asker, Arc<Nodes>),
         paths: Arc<Paths>,
         notices: mpsc::UnboundedSender<String>,
+        interrupted: watch::Receiver<bool>,
     ) -> Self {
         let standing = Standing::declared(&plan.topology).on(space.version());
         let fault = || FaultSlot { fact: Mutex::default(), over: watch::Sender::new(false) };
@@ -191,8 +232,9 @@ impl Stage {
             scribe,
             tallies: Tallies::new(&plan),
             asker,
-            workers: plan.workers.iter().map(|_| WorkerSlot::default()).collect(),
-            producers: plan.producers.iter().map(|_| ProducerSlot::default()).collect(),
+            nodes,
+            workers: (0..plan.workers.len()).map(|index| worker_slot(&plan, index)).collect(),
+            producers: (0..plan.producers.len()).map(|index| producer_slot(&plan, index)).collect(),
             queues: plan.topology.queues.iter().map(|_| QueueSlot::default()).collect(),
             names: Mutex::default(),
             paths,
@@ -203,6 +245,8 @@ impl Stage {
             refusals: Refusals::new(&plan),
             observations: Mutex::default(),
             probes: Mutex::default(),
+            blocked: Mutex::default(),
+            interrupted,
             declared: Mutex::default(),
             excused: AtomicU64::new(0),
             coming: AtomicUsize::new(0),
@@ -240,6 +284,34 @@ impl Stage {
     pub fn fail(&self, error: BrokerError) {
         lock(&self.failure).get_or_insert(error);
         self.alarm.notify_one();
+    }
+
+    /// The same, unless a fault of the file explains what was met: then nobody knows more.
+    pub fn blame(&self, error: BrokerError) {
+        if !self.nodes.is_disturbed() {
+            self.fail(error);
+        }
+    }
+
+    /// Where some fault raises an alarm: notes who is told that the broker takes nothing more.
+    pub fn listen_for_blocks(self: &Arc<Self>, name: &str, link: &Link) {
+        let raises = |fault: &crate::plan::model::Fault| {
+            matches!(fault.action, FaultAction::Broker { act: BrokerAct::Block { .. }, .. })
+        };
+        if self.plan.faults.iter().any(raises) {
+            let (stage, name) = (Arc::downgrade(self), name.to_owned());
+            let mut events = Box::pin(link.connection.events_listener());
+            // It ends with the connection.
+            tokio::spawn(async move {
+                while let Some(event) = events.next().await {
+                    if let (lapin::Event::ConnectionBlocked(_), Some(stage)) =
+                        (event, stage.upgrade())
+                    {
+                        lock(&stage.blocked).push(name.clone());
+                    }
+                }
+            });
+        }
     }
 
     /// Somebody met an error.
@@ -285,6 +357,34 @@ impl Stage {
         !(plan.single_active_consumer && plan.kind == QueueKind::Quorum)
     }
 
+    /// A subscription of the worker counts among those of its queue from now on.
+    pub fn count_in(&self, worker: WorkerId) {
+        let queue = self.plan.workers[worker.index()].queue;
+        if !self.workers[worker.index()].counted.swap(true, Ordering::SeqCst) {
+            self.queues[queue.index()].consumers.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    /// And no longer. Whether it was the last.
+    pub fn uncount(&self, worker: WorkerId) -> bool {
+        let consumers = &self.queues[self.plan.workers[worker.index()].queue.index()].consumers;
+        match self.workers[worker.index()].counted.swap(false, Ordering::SeqCst) {
+            true => consumers.fetch_sub(1, Ordering::SeqCst) == 1,
+            false => consumers.load(Ordering::SeqCst) == 0,
+        }
+    }
+
+    /// Whether a fault of the file accounts for what somebody met with this network, consuming
+    /// from this queue: it took the queue, or the connection, or the broker.
+    pub fn explains(&self, network: &Network, queue: Option<QueueId>, met: &ErrorFact) -> bool {
+        let taken =
+            queue.is_some_and(|queue| self.queues[queue.index()].taken.load(Ordering::SeqCst));
+        let lost = met.scope == "connection" && matches!(met.code, 0 | FORCED);
+        // A queue whose node is away is not found, does not answer, or sends its consumers away.
+        let away = matches!(met.code, 0 | FORCED | 404 | 541);
+        taken || (network.is_struck() && lost) || (self.nodes.is_disturbed() && away)
+    }
+
     /// The queue that has, or had, this name on the broker.
     pub fn queue_called(&self, real: &str) -> Option<QueueId> {
         lock(&self.names).get(real).copied()
@@ -315,9 +415,20 @@ impl Stage {
         self.entries.load(Ordering::SeqCst) == 0
     }
 
+    /// Whether somebody wants the program to end.
+    pub fn is_interrupted(&self) -> bool {
+        *self.interrupted.borrow()
+    }
+
     /// Whether the run is over, for whoever waits for something.
     pub fn is_closing(&self) -> bool {
         *self.closing.borrow()
+    }
+
+    /// Returns when the run closes.
+    pub async fn closes(&self) {
+        // The sender lives as long as the stage.
+        let _ = self.closing.subscribe().wait_for(|closing| *closing).await;
     }
 
     /// Waits for a moment. `false` when the run is closing before it comes.
@@ -340,6 +451,16 @@ impl Stage {
     pub fn producer_control(&self, id: ProducerId) -> Option<mpsc::Sender<Command>> {
         lock(&self.producers[id.index()].control).clone()
     }
+}
+
+fn worker_slot(plan: &Variant, index: usize) -> WorkerSlot {
+    let who = Instance::Worker(WorkerId::from_index(index));
+    WorkerSlot { network: Network::of(plan, who), ..WorkerSlot::default() }
+}
+
+fn producer_slot(plan: &Variant, index: usize) -> ProducerSlot {
+    let who = Instance::Producer(ProducerId::from_index(index));
+    ProducerSlot { network: Network::of(plan, who), ..ProducerSlot::default() }
 }
 
 /// As long as it lives, the run is not over.

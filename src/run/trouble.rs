@@ -10,12 +10,11 @@ use lapin::{Connection, Error, ErrorKind, Event};
 use tokio::time::timeout;
 
 use crate::ledger::facts::ErrorFact;
+use crate::run::stage::FORCED;
 
 /// How long the reason of a failure may come after the failure itself.
 const REASON: Duration = Duration::from_millis(500);
-
-/// The broker's goodbye to everybody, or to one whom an administrator sends away.
-const CONNECTION_FORCED: u16 = 320;
+const LAST_WORDS: Duration = Duration::from_millis(50);
 
 /// Listens for the errors of one connection and its channels. lapin reports a close to
 /// whoever uses the channel next only as a wrong state; the reason comes here.
@@ -42,10 +41,13 @@ impl Listener {
 
     /// What the broker said, given what an operation failed with.
     pub async fn reason(&mut self, met: &Error) -> Error {
-        if matches!(met.kind(), ErrorKind::ProtocolError(_)) {
-            return met.clone();
-        }
-        timeout(REASON, self.error()).await.unwrap_or_else(|_| met.clone())
+        let patience = match met.kind() {
+            ErrorKind::ProtocolError(_) | ErrorKind::MissingHeartbeatError => return met.clone(),
+            // A dead socket has said all that it will, but for what was read of it already.
+            ErrorKind::IOError(_) => LAST_WORDS,
+            _ => REASON,
+        };
+        timeout(patience, self.error()).await.unwrap_or_else(|_| met.clone())
     }
 }
 
@@ -68,7 +70,7 @@ pub fn fact(who: &str, error: &Error) -> ErrorFact {
 /// not by a mistake of whoever used it.
 pub fn is_loss(error: &Error) -> bool {
     match error.kind() {
-        ErrorKind::ProtocolError(said) => said.get_id() == CONNECTION_FORCED,
+        ErrorKind::ProtocolError(said) => said.get_id() == FORCED,
         _ => true,
     }
 }

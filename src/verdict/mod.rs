@@ -1,6 +1,7 @@
 //! What the books prove: expectations, causes, proofs of faults.
 
 mod answers;
+mod broker;
 pub mod causes;
 mod expect;
 mod explain;
@@ -8,6 +9,7 @@ mod notes;
 pub mod model;
 mod proof;
 mod story;
+mod struck;
 mod words;
 
 use crate::diagnostic::Diagnostic;
@@ -16,7 +18,7 @@ use crate::ledger::facts::{Cut, ErrorFact, Facts};
 use crate::ledger::lives::Life;
 use crate::plan::count::Count;
 use crate::plan::matcher::Matcher;
-use crate::plan::model::{Expected, Scenario, Variant, WorkerId};
+use crate::plan::model::{Expected, FaultId, Scenario, Variant, WorkerId};
 use crate::verdict::causes::Causes;
 use crate::verdict::model::{
     CauseRow, ErrorRow, ExpectationRow, FaultRow, ObservationRow, ObservedQueue, Row,
@@ -35,7 +37,8 @@ pub fn judge(
         .faults
         .iter()
         .zip(&facts.faults)
-        .map(|(fault, fact)| proof::row(books, fault, fact))
+        .enumerate()
+        .map(|(index, (fault, fact))| proof::row(books, (FaultId::from_index(index), fault), fact))
         .collect();
     let rows = explain::rows(books, &causes);
     let mut judgement = Judgement::default();

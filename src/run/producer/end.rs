@@ -8,7 +8,7 @@ use lapin::options::BasicQosOptions;
 use tokio::time::timeout;
 
 use crate::ledger::event::{Event, ProducerEnd};
-use crate::ledger::facts::Effect;
+use crate::ledger::facts::ErrorFact;
 use crate::plan::model::{Confirms, KillHow};
 use crate::run::producer::answers::{Answers, answers};
 use crate::run::producer::reconnecting::Lost;
@@ -21,8 +21,7 @@ impl Life {
     /// Ends it. What it leaves unanswered, if it is to connect again.
     pub async fn end(mut self, ending: Ending) -> Option<Lost> {
         let plan = self.stage.plan.producers[self.id.index()].clone();
-        let unanswered = self.waiting.len() + self.late.len();
-        let unanswered = u32::try_from(unanswered).unwrap_or(u32::MAX);
+        let standing = self.standing(0);
         let mut lost = None;
         let (closed, done) = match ending {
             Ending::Done | Ending::Finished => (self.close_in_order(&plan.name).await, None),
@@ -40,8 +39,10 @@ impl Life {
             Ending::Failed(error) => {
                 self.hear_last_answers().await;
                 let error = self.listener.reason(&error).await;
-                self.stage.note_error(trouble::fact(&plan.name, &error));
-                if trouble::is_loss(&error) {
+                let gone = !self.link.connection.status().connected();
+                self.note_error(trouble::fact(&plan.name, &error));
+                if trouble::is_loss(&error) && gone {
+                    self.stage.producers[self.id.index()].network.learn(self.stage.clock.now());
                     lost = plan.reconnect.map(|after| self.lost(after));
                 }
                 (false, None)
@@ -58,16 +59,18 @@ impl Life {
         // Before anybody hears of it: a restart says that there is more to come.
         slot.done.store(lost.is_none(), Ordering::SeqCst);
         if let Some(done) = done {
-            let effect = Effect::Producer {
-                published: self.next - 1,
-                unanswered: if plan.confirms == Confirms::Off { 0 } else { unanswered },
-                left: self.left(),
-            };
             // The fault's task may have been cut off.
-            let _ = done.send(effect);
+            let _ = done.send(standing);
         }
         let _ = self.close_connection().await;
         lost
+    }
+
+    /// What it met, and whether a fault accounts for it.
+    fn note_error(&self, fact: ErrorFact) {
+        let network = &self.stage.producers[self.id.index()].network;
+        let explained = self.stage.explains(network, None, &fact);
+        self.stage.note_error(ErrorFact { explained, ..fact });
     }
 
     /// What is unanswered when its connection is lost.
@@ -106,7 +109,7 @@ impl Life {
         let closed = timeout(PATIENCE, closed).await;
         if let Ok(Err(error)) = &closed {
             let error = self.listener.reason(error).await;
-            self.stage.note_error(trouble::fact(name, &error));
+            self.note_error(trouble::fact(name, &error));
         }
         if unchecked {
             self.hear_returns().await;

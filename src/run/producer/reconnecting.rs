@@ -9,9 +9,13 @@ use tokio::time::Instant;
 
 use crate::ledger::event::Event;
 use crate::plan::model::{Confirms, ProducerId, Unconfirmed};
+use crate::run::network::Silence;
 use crate::run::producer::answers::Waiting;
 use crate::run::producer::{Ending, Life, prepare};
 use crate::run::stage::Stage;
+
+/// Nobody tries more often than this.
+const LEAST: Duration = Duration::from_millis(5);
 
 /// What a producer leaves behind when its connection is lost.
 pub struct Lost {
@@ -23,13 +27,24 @@ pub struct Lost {
 /// Connects again, as often as it takes. `None` when the run is over before it succeeds.
 pub async fn again(stage: &Arc<Stage>, id: ProducerId, lost: Lost) -> Option<Life> {
     // Until the deadline, the run waits for it.
-    let hold = stage.hold();
+    let mut hold = Some(stage.hold());
+    let network = &stage.producers[id.index()].network;
     loop {
-        if !stage.until(Instant::now() + lost.after).await {
+        if !stage.until(Instant::now() + lost.after.max(LEAST)).await {
             break;
         }
+        if stage.nodes.all_gone() || network.silence() == Silence::ToTheEnd {
+            // Nothing more comes of it, and nobody waits for it.
+            stage.producers[id.index()].done.store(true, Ordering::SeqCst);
+            hold = None;
+            continue;
+        }
         let Some(entry) = stage.enter() else { break };
-        let prepared = prepare(stage, id).await;
+        let prepared = tokio::select! {
+            biased;
+            () = stage.closes() => break,
+            prepared = prepare(stage, id) => prepared,
+        };
         drop(entry);
         // Whoever cannot be reached now may be reached later.
         if let Ok(mut life) = prepared {

@@ -93,7 +93,7 @@ impl Life {
 
     /// The prefetch, set again to what it is, is a question that changes nothing. An error only
     /// if the broker gave one.
-    async fn question(&self, channel: &Channel) -> Result<(), Error> {
+    pub(super) async fn question(&self, channel: &Channel) -> Result<(), Error> {
         let prefetch = self.stage.plan.workers[self.worker.index()].prefetch;
         let asked = channel.basic_qos(prefetch, BasicQosOptions::default());
         timeout(PATIENCE, asked).await.unwrap_or(Ok(()))

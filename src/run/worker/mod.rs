@@ -6,7 +6,9 @@
 
 mod answering;
 mod leaving;
+mod losing;
 pub mod refusing;
+mod struck;
 mod working;
 
 use std::collections::VecDeque;
@@ -106,6 +108,11 @@ pub struct Life {
     is_single: bool,
     /// Its end has begun.
     left: bool,
+    /// Its connection is lost; what is in hand is the last.
+    lost: Option<Error>,
+    /// It stands still, and for how long it did in the work in hand.
+    frozen: bool,
+    stood_still: Duration,
     /// Its queue goes because this subscription or its connection ends.
     pub departure: Option<Departure>,
 }
@@ -151,6 +158,9 @@ impl Life {
             ended: None,
             stopping: None,
             left: false,
+            lost: None,
+            frozen: false,
+            stood_still: Duration::ZERO,
             departure: None,
         }
     }
@@ -284,6 +294,11 @@ impl Life {
             Command::Kill { how, done } => Some(Ending::Killed { how, done }),
             Command::Finish { cut, left } => Some(Ending::Finished { cut, left }),
             Command::Stop { done } => Some(Ending::Stopped { done }),
+            Command::Strike { fault, blow, done } => self.struck(fault, blow, done).await,
+            Command::Recover => {
+                self.recover().await;
+                None
+            }
             Command::Catch { up } => {
                 self.catch_up().await;
                 let _ = up.send(());
@@ -324,6 +339,7 @@ impl Life {
         // this moment shall have been read, as it has in any work that lasts: only then is what a
         // kill does here the same every time.
         self.catch_up().await;
+        let epoch = self.stage.nodes.epoch();
         let mut acts = tokio::spawn(acting::act_all(&self.stage, actions));
         loop {
             tokio::select! {
@@ -331,10 +347,14 @@ impl Life {
                 command = self.control.recv() => self.heed(command).await?,
                 acted = &mut acts => {
                     surface(acted);
-                    return Ok(());
+                    break;
                 }
             }
         }
+        if self.stage.nodes.epoch() != epoch && self.stage.nodes.some_ended() {
+            self.feel().await;
+        }
+        Ok(())
     }
 }
 
