@@ -297,6 +297,18 @@ impl Fault {
     }
 }
 
+/// Of a broker that is gone for good nobody can say which of the queues that were perhaps unused
+/// it took along.
+pub async fn forgo(stage: &Stage) {
+    for slot in &stage.queues {
+        let uncertain = std::mem::take(&mut *lock(&slot.uncertain));
+        for change in uncertain {
+            let at = stage.clock.now();
+            stage.scribe.record(Event::ChangeDropped { change, at }).await;
+        }
+    }
+}
+
 /// Queues that were declared a moment ago.
 fn young(stage: &Stage) -> Vec<QueueId> {
     let declared = stage.nodes.declared.get();

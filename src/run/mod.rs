@@ -16,6 +16,7 @@ mod identity;
 mod network;
 mod nodes;
 mod observing;
+mod parting;
 mod probing;
 mod producer;
 mod queue_faults;
@@ -258,6 +259,7 @@ async fn close(stage: &Arc<Stage>, over: Over) {
     wait_for(stage, lingering, "a worker", PATIENCE).await;
     let errands = std::mem::take(&mut *lock(&stage.errands));
     wait_for(stage, errands, "what was under way", PATIENCE).await;
+    broker_faults::forgo(stage).await;
     drain_rest(stage, kept).await;
 }
 

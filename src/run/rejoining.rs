@@ -12,9 +12,9 @@ use crate::ledger::event::{LifeEnd, LifeId};
 use crate::ledger::facts::{Effect, ErrorFact};
 use crate::plan::model::WorkerId;
 use crate::run::network::Silence;
-use crate::run::staff;
 use crate::run::stage::{Command, Stage, lock};
 use crate::run::worker::Life;
+use crate::run::{parting, staff};
 
 /// Nobody tries more often than this.
 const LEAST: Duration = Duration::from_millis(5);
@@ -25,14 +25,14 @@ const COMMANDS: usize = 64;
 /// Its connection is lost: this life is over, and the next begins as soon as it can.
 pub async fn lost(mut life: Life, fact: ErrorFact) {
     let (stage, worker) = (Arc::clone(&life.stage), life.worker);
-    staff::note_error(&life, fact);
+    parting::note_error(&life, fact);
     life.leave(true).await;
-    staff::end(&mut life, LifeEnd::Lost).await;
+    parting::end(&mut life, LifeEnd::Lost).await;
     stage.workers[worker.index()].network.learn(stage.clock.now());
     life.link.cut();
     let after = stage.plan.workers[worker.index()].reconnect;
     if after.is_none() {
-        staff::unreachable_from_now(&life);
+        parting::unreachable_from_now(&life);
     }
     let departure = life.departure.take();
     let owned = stage.plan.topology.queues[stage.plan.workers[worker.index()].queue.index()].owner
@@ -47,7 +47,7 @@ pub async fn lost(mut life: Life, fact: ErrorFact) {
                 departure.complete(&stage).await;
             }
             if !stage.nodes.all_gone() {
-                staff::await_noticed(&stage, worker, id).await;
+                parting::await_noticed(&stage, worker, id).await;
             }
             drop(hold);
         }

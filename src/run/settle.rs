@@ -14,6 +14,7 @@ use crate::ledger::facts::Cut;
 use crate::ledger::progress::Progress;
 use crate::plan::model::{Instance, ProducerId, QueueId, QueueKind, Trigger, WorkerId};
 use crate::run::acting;
+use crate::run::network::Network;
 use crate::run::scribe::Pulse;
 use crate::run::stage::{Command, Planned, Stage, lock};
 use crate::run::tally::Action;
@@ -108,7 +109,9 @@ impl Watcher {
     async fn is_final(&mut self, stage: &Arc<Stage>, pulse: &Pulse) -> bool {
         let too_soon = self.not_before.is_some_and(|moment| Instant::now() < moment);
         // What somebody writes whom a fault has cut off may never arrive.
-        let silent = stage.workers.iter().any(|slot| slot.network.is_silent());
+        let mut networks = stage.workers.iter().map(|slot| &slot.network);
+        let mut others = stage.producers.iter().map(|slot| &slot.network);
+        let silent = networks.any(Network::is_silent) || others.any(Network::is_silent);
         let unsure = silent || !stage.nodes.all_up();
         if unsure || pulse.progress.in_hand > 0 || self.denied == Some(pulse.activity) || too_soon {
             return false;

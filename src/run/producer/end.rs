@@ -24,6 +24,11 @@ impl Life {
         let standing = self.standing(0);
         let mut lost = None;
         let (closed, done) = match ending {
+            Ending::Done | Ending::Finished if self.is_silent() => {
+                // Nobody would hear a goodbye.
+                self.link.cut();
+                (false, None)
+            }
             Ending::Done | Ending::Finished => (self.close_in_order(&plan.name).await, None),
             Ending::Killed { how, done } => {
                 let closed = match how {
@@ -62,8 +67,14 @@ impl Life {
             // The fault's task may have been cut off.
             let _ = done.send(standing);
         }
-        let _ = self.close_connection().await;
+        if !self.is_silent() {
+            let _ = self.close_connection().await;
+        }
         lost
+    }
+
+    fn is_silent(&self) -> bool {
+        self.stage.producers[self.id.index()].network.is_silent()
     }
 
     /// What it met, and whether a fault accounts for it.

@@ -166,6 +166,7 @@ impl Life {
     /// Works for a while, reading what arrives meanwhile.
     async fn spend(&mut self, duration: Duration) -> Result<(), Ending> {
         let mut until = Instant::now() + duration;
+        self.stood_still = Duration::ZERO;
         loop {
             let whole = self.lost.is_none();
             let reading = whole && self.ended.is_none() && self.stopping.is_none();
