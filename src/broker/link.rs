@@ -1,7 +1,7 @@
 //! One connection to the broker, and the way to cut it as a dying program would.
 
 use std::io;
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::address::Address;
 use super::error::{BrokerError, Kind, words};
-use super::route::{Route, Stream};
+use super::route::{Opened, Route};
 use super::wire::Wire;
 use crate::plan::model::NodeId;
 
@@ -39,6 +39,7 @@ pub struct Link {
     /// The node that it leads to.
     pub node: NodeId,
     socket: TcpStream,
+    ends: [SocketAddr; 2],
 }
 
 impl Link {
@@ -47,6 +48,12 @@ impl Link {
     pub fn cut(&self) {
         // The only error is that the socket is dead already, which is what was asked for.
         let _ = self.socket.shutdown(Shutdown::Both);
+    }
+
+    /// The addresses of the connection as the broker sees it, where nobody translates them: ours,
+    /// and its own. Its name at the broker is made of them.
+    pub fn ends(&self) -> [SocketAddr; 2] {
+        self.ends
     }
 
     /// Opens a channel; `doing` is what an error says of that: `opening a channel for worker-1`.
@@ -68,17 +75,20 @@ impl Link {
 /// Opens a connection that shows `name` to whoever looks at the broker.
 pub(crate) async fn connect(
     route: &Route,
+    wire: Option<&Wire>,
     name: &str,
     frame_max: Option<u32>,
 ) -> Result<Link, BrokerError> {
     let address = &route.address;
     let opening = async {
-        let (stream, socket) = route.open().await.map_err(|error| route.unreachable(&error))?;
+        let opened = route.open(wire).await.map_err(|error| route.unreachable(&error))?;
         let uri = uri(route, frame_max.unwrap_or(FRAME_MAX));
-        handshake(uri, stream, socket, name).await.map_err(|error| refused(route, &error))
+        handshake(uri, opened, name).await.map_err(|error| refused(route, &error))
     };
-    timeout(PATIENCE, opening).await.unwrap_or_else(|_| {
-        let seconds = PATIENCE.as_secs();
+    // A slow network is no silent broker: TCP, TLS and AMQP go back and forth 7 times.
+    let patience = PATIENCE + wire.map_or(Duration::ZERO, Wire::latency) * 14;
+    timeout(patience, opening).await.unwrap_or_else(|_| {
+        let seconds = patience.as_secs();
         let message = format!("connecting to {address} failed: no answer in {seconds} s");
         let help = if address.secure {
             "is it RabbitMQ that listens there, with TLS, and is it alive?"
@@ -89,12 +99,8 @@ pub(crate) async fn connect(
     })
 }
 
-async fn handshake(
-    uri: AMQPUri,
-    stream: Stream,
-    socket: TcpStream,
-    name: &str,
-) -> lapin::Result<Link> {
+async fn handshake(uri: AMQPUri, opened: Opened, name: &str) -> lapin::Result<Link> {
+    let Opened { stream, socket, ends } = opened;
     // The library may ask for a stream once; a second time would be a recovery, which is off.
     let stream = Arc::new(Mutex::new(Some(stream)));
     let connection = Connection::connector(
@@ -106,7 +112,7 @@ async fn handshake(
         },
         ConnectionProperties::default().with_connection_name(name.into()),
     );
-    Ok(Link { connection: connection.await?, node: NodeId(0), socket })
+    Ok(Link { connection: connection.await?, node: NodeId(0), socket, ends })
 }
 
 fn uri(route: &Route, frame_max: u32) -> AMQPUri {

@@ -77,8 +77,7 @@ impl Space {
         client_name: &str,
         frame_max: Option<u32>,
     ) -> Result<Link, BrokerError> {
-        let route = Route { heartbeat: self.1, ..self.0.route.clone() };
-        link::connect(&route, client_name, frame_max).await
+        self.connect_by(&Way::default(), client_name, frame_max).await
     }
 
     /// The same by a way of its own: to a node of a cluster, through a network that can be cut.
@@ -87,11 +86,12 @@ impl Space {
     /// When no node answers, or one does not let us in.
     pub async fn connect_by(
         &self,
-        _way: &Way,
+        way: &Way,
         client_name: &str,
         frame_max: Option<u32>,
     ) -> Result<Link, BrokerError> {
-        self.connect(client_name, frame_max).await
+        let route = Route { heartbeat: self.1, ..self.0.route.clone() };
+        link::connect(&route, way.wire.as_ref(), client_name, frame_max).await
     }
 
     /// Hands on the broker's nodes, see [`super::Broker::control`].
