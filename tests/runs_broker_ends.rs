@@ -59,8 +59,7 @@ fn a_killed_broker_flags_what_a_classic_queue_keeps() {
 #[test]
 fn a_quorum_queue_keeps_everything_and_flags_nothing() {
     for (persistent, fault) in [(true, "how: sigkill"), (false, "")] {
-        let run =
-            run(&format!("scenario: s{}", survivors("type: quorum", persistent, fault)));
+        let run = run(&format!("scenario: s{}", survivors("type: quorum", persistent, fault)));
         run.exits(0).because(&[]).has("delivered 100, lost 0, redelivered 0");
     }
 }
