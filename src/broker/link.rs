@@ -20,6 +20,8 @@ use crate::plan::model::NodeId;
 /// What 4.1 and later accept at least; a connection costs a hundredth of the memory that it
 /// costs with the client library's default.
 const FRAME_MAX: u32 = 8192;
+/// The client property by which a connection can be found when addresses are translated.
+pub(super) const MARK: &str = "rmq_scenario_connection";
 /// How long connecting may take: the client library bounds it nowhere.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -40,6 +42,7 @@ pub struct Link {
     pub node: NodeId,
     socket: TcpStream,
     ends: [SocketAddr; 2],
+    mark: String,
 }
 
 impl Link {
@@ -52,8 +55,13 @@ impl Link {
 
     /// The addresses of the connection as the broker sees it, where nobody translates them: ours,
     /// and its own. Its name at the broker is made of them.
-    pub fn ends(&self) -> [SocketAddr; 2] {
+    pub(super) fn ends(&self) -> [SocketAddr; 2] {
         self.ends
+    }
+
+    /// Nobody else's client property [`MARK`] has this value.
+    pub(super) fn mark(&self) -> &str {
+        &self.mark
     }
 
     /// Opens a channel; `doing` is what an error says of that: `opening a channel for worker-1`.
@@ -103,6 +111,8 @@ async fn handshake(uri: AMQPUri, opened: Opened, name: &str) -> lapin::Result<Li
     let Opened { stream, socket, ends } = opened;
     // The library may ask for a stream once; a second time would be a recovery, which is off.
     let stream = Arc::new(Mutex::new(Some(stream)));
+    let mark = fresh_mark(ends);
+    let properties = ConnectionProperties::default().with_connection_name(name.into());
     let connection = Connection::connector(
         uri,
         lapin::runtime::default_runtime()?,
@@ -110,9 +120,15 @@ async fn handshake(uri: AMQPUri, opened: Opened, name: &str) -> lapin::Result<Li
             let taken = stream.lock().ok().and_then(|mut stream| stream.take());
             Ok(taken.ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected))?)
         },
-        ConnectionProperties::default().with_connection_name(name.into()),
+        properties.with_client_property(MARK.into(), mark.as_str().into()),
     );
-    Ok(Link { connection: connection.await?, node: NodeId(0), socket, ends })
+    Ok(Link { connection: connection.await?, node: NodeId(0), socket, ends, mark })
+}
+
+/// The standard library's hasher is keyed from the system's randomness.
+fn fresh_mark(ends: [SocketAddr; 2]) -> String {
+    use std::hash::{BuildHasher, RandomState};
+    format!("{:016x}", RandomState::new().hash_one(ends))
 }
 
 fn uri(route: &Route, frame_max: u32) -> AMQPUri {

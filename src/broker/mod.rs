@@ -6,6 +6,7 @@
 
 mod address;
 mod control;
+mod disconnect;
 mod error;
 mod greeting;
 mod inspect;

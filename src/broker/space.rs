@@ -104,14 +104,6 @@ impl Space {
         1
     }
 
-    /// The broker closes a connection, as an administrator would have it do.
-    ///
-    /// # Errors
-    /// When there is no management API, or it does not know the connection.
-    pub async fn disconnect(&self, _link: &Link) -> Result<(), BrokerError> {
-        Err(BrokerError::new(Kind::Management, "closing a connection is not possible yet"))
-    }
-
     /// The broker's, as it says it: `4.3.6`.
     pub fn version(&self) -> &str {
         &self.0.version
