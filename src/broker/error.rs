@@ -30,6 +30,8 @@ pub enum Kind {
     Management,
     /// The broker refused an operation, or the connection was lost on the way.
     Protocol,
+    /// A node was not ended, started or held as it should have been.
+    Control,
 }
 
 /// A failure of the world outside.

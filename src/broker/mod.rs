@@ -30,7 +30,7 @@ use std::time::Duration;
 use address::Address;
 use greeting::{Greeting, greet};
 use management::Management;
-use node::{Node, Server};
+use node::{Nodes, Server};
 use route::Route;
 use space::Home;
 use tls::Trust;
@@ -71,7 +71,9 @@ pub struct Broker {
     management: Option<Management>,
     /// Whether each space gets a virtual host of its own.
     may_make_vhosts: bool,
-    node: Option<Node>,
+    nodes: Option<Nodes>,
+    /// That of nodes of our own.
+    control: Option<Control>,
     standing: Option<Standing>,
     /// All that were opened: none may stay behind.
     spaces: Mutex<Vec<Space>>,
@@ -90,8 +92,8 @@ impl Broker {
             Choice::Private { server, settings } => {
                 settings.check()?;
                 let server = Server::choose(server.as_deref()).await?;
-                let node = Node::start(&server, keeper, &settings).await?;
-                Self::private(node, settings.heartbeat).await
+                let nodes = Nodes::start(&server, keeper, &settings).await?;
+                Self::private(nodes, settings.heartbeat).await
             }
             Choice::Warm(standing) => Self::warm(standing).await,
             Choice::External { url, management, tls } => {
@@ -100,20 +102,24 @@ impl Broker {
         }
     }
 
-    async fn private(node: Node, heartbeat: Option<Duration>) -> Result<Self, BrokerError> {
-        let route = Route { heartbeat, ..Route::private(&node.facts) };
+    async fn private(nodes: Nodes, heartbeat: Option<Duration>) -> Result<Self, BrokerError> {
+        let facts = &nodes.facts[0];
+        let route = Route { heartbeat, ..Route::private(facts) };
         let version = ask(&route).await?.version;
-        let management = Some(node.management.clone());
-        let (node, standing, spaces) = (Some(node), None, Mutex::default());
-        Ok(Self { route, version, management, may_make_vhosts: true, node, standing, spaces })
+        let management = Some(Management::private(facts)?);
+        let control = Some(Control::private(nodes.hand().clone(), &nodes.facts)?);
+        let (nodes, standing, spaces) = (Some(nodes), None, Mutex::default());
+        let may_make_vhosts = true;
+        Ok(Self { route, version, management, may_make_vhosts, nodes, control, standing, spaces })
     }
 
     async fn warm(standing: Standing) -> Result<Self, BrokerError> {
         let route = Route::private(&standing.facts);
         let version = ask(&route).await?.version;
         let management = Some(Management::private(&standing.facts)?);
-        let (node, standing, spaces) = (None, Some(standing), Mutex::default());
-        Ok(Self { route, version, management, may_make_vhosts: true, node, standing, spaces })
+        let (nodes, control, standing) = (None, None, Some(standing));
+        let (may_make_vhosts, spaces) = (true, Mutex::default());
+        Ok(Self { route, version, management, may_make_vhosts, nodes, control, standing, spaces })
     }
 
     async fn external(
@@ -139,8 +145,8 @@ impl Broker {
             Err(_) => (None, false),
         };
         let version = greeting.version;
-        let (node, standing, spaces) = (None, None, Mutex::default());
-        Ok(Self { route, version, management, may_make_vhosts, node, standing, spaces })
+        let (nodes, control, standing, spaces) = (None, None, None, Mutex::default());
+        Ok(Self { route, version, management, may_make_vhosts, nodes, control, standing, spaces })
     }
 
     /// As the broker says it: `4.3.6`.
@@ -150,7 +156,7 @@ impl Broker {
 
     /// `private` or `external`; a warm one is a private one that outlives its runs.
     pub fn kind(&self) -> &'static str {
-        if self.node.is_some() || self.is_warm() { "private" } else { "external" }
+        if self.nodes.is_some() || self.is_warm() { "private" } else { "external" }
     }
 
     /// Whether it was left standing for runs to come.
@@ -158,9 +164,9 @@ impl Broker {
         self.standing.is_some()
     }
 
-    /// Whether it is a warm one that has ended meanwhile.
+    /// Whether it is one of ours that has ended meanwhile, without a run having wanted that.
     pub fn has_fallen(&self) -> bool {
-        self.standing.as_ref().is_some_and(Standing::has_fallen)
+        self.fallen().is_some()
     }
 
     /// What an operation on it met, with the reason where that is known here.
@@ -172,9 +178,12 @@ impl Broker {
         }
     }
 
-    /// That a warm broker is no more, as an error.
+    /// That a broker of ours is no more, as an error.
     pub fn fallen(&self) -> Option<BrokerError> {
-        self.has_fallen().then(|| {
+        if let Some(control) = &self.control {
+            return control.fallen();
+        }
+        self.standing.as_ref().filter(|standing| standing.has_fallen()).map(|_| {
             let message = "the warm RabbitMQ was ended while the run was on";
             BrokerError::new(Kind::Unreachable, message).help(
                 "was that `rmq-scenario broker down`? Run it again: without a warm one, a run \
@@ -188,9 +197,9 @@ impl Broker {
         1
     }
 
-    /// Hands on its nodes; `None` where it is not ours and nobody said how.
+    /// Hands on its nodes; `None` where it is not this program's alone and nobody said how.
     pub fn control(&self) -> Option<Control> {
-        None
+        self.control.clone()
     }
 
     /// Whether [`Space::unacked`] can answer.
@@ -200,12 +209,12 @@ impl Broker {
 
     /// How long a private node took to boot.
     pub fn ready_after(&self) -> Option<Duration> {
-        self.node.as_ref().map(|node| node.ready_after)
+        self.nodes.as_ref().map(|nodes| nodes.ready_after)
     }
 
     /// Where a private node is. A warm one is not this program's alone, so not for it to stop.
     pub fn facts(&self) -> Option<&Facts> {
-        self.node.as_ref().map(|node| &node.facts)
+        self.nodes.as_ref().map(|nodes| &nodes.facts[0])
     }
 
     /// An empty home for one variant. `run` is a short word that nobody else uses on this
@@ -218,8 +227,7 @@ impl Broker {
             return Ok(self.shared_space(run));
         }
         let route = self.route.with_vhost(&format!("rmq-scenario-{run}"));
-        let (management, version) = (self.management.clone(), self.version.clone());
-        let space = Space::new(route, Home::Vhost, management, version);
+        let space = self.space_in(route, Home::Vhost);
         // Listed before anything is made: a failure half-way leaves nothing behind, either.
         self.list(&space);
         space.make(&self.route.address.user).await?;
@@ -229,10 +237,14 @@ impl Broker {
     /// The same in the virtual host of the broker's address, beside what is there already.
     pub fn shared_space(&self, run: &str) -> Space {
         let home = Home::Prefix(format!("rmq-scenario-{run}."));
-        let (management, version) = (self.management.clone(), self.version.clone());
-        let space = Space::new(self.route.clone(), home, management, version);
+        let space = self.space_in(self.route.clone(), home);
         self.list(&space);
         space
+    }
+
+    fn space_in(&self, route: Route, home: Home) -> Space {
+        let (management, version) = (self.management.clone(), self.version.clone());
+        Space::new(route, home, management, version, self.control())
     }
 
     fn list(&self, space: &Space) {
@@ -246,8 +258,8 @@ impl Broker {
     /// # Errors
     /// When something is left behind, with its name.
     pub async fn close(self) -> Result<(), BrokerError> {
-        if let Some(node) = self.node {
-            return node.close().await;
+        if let Some(nodes) = self.nodes {
+            return nodes.close().await;
         }
         if self.has_fallen() {
             // It took everything along.

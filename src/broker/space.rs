@@ -28,6 +28,7 @@ struct Inner {
     home: Home,
     management: Option<Management>,
     version: String,
+    control: Option<Control>,
     /// What [`Space::close`] has to do; `None` once it is done.
     remains: Mutex<Option<Remains>>,
 }
@@ -46,10 +47,11 @@ impl Space {
         home: Home,
         management: Option<Management>,
         version: String,
+        control: Option<Control>,
     ) -> Self {
         let remains = Mutex::new(Some(Remains::default()));
         let heartbeat = route.heartbeat;
-        Self(Arc::new(Inner { route, home, management, version, remains }), heartbeat)
+        Self(Arc::new(Inner { route, home, management, version, control, remains }), heartbeat)
     }
 
     /// The same space, connections to which ask for this heartbeat: in whole seconds, rounded
@@ -96,7 +98,7 @@ impl Space {
 
     /// Hands on the broker's nodes, see [`super::Broker::control`].
     pub fn control(&self) -> Option<Control> {
-        None
+        self.0.control.clone()
     }
 
     /// How many nodes the broker has.

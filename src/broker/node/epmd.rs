@@ -1,4 +1,4 @@
-//! The name service of the Erlang distribution, one for each private node.
+//! The name service of the Erlang distribution, one for each private broker.
 //!
 //! Left alone, a node starts it as a daemon that outlives it, and looks once a minute whether it
 //! is still there. A child of the keeper in the foreground has neither fault: the node finds it
@@ -6,7 +6,7 @@
 
 use std::io;
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -15,18 +15,18 @@ use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::files::{self, Facts};
+use super::files;
 
 const STEP: Duration = Duration::from_millis(5);
 
 /// Starts it in the foreground; `None` where its program is not found, and the node starts it.
-pub(crate) fn start(facts: &Facts) -> io::Result<Option<Child>> {
+pub(crate) fn start(home: &Path, port: u16) -> io::Result<Option<Child>> {
     let Some(program) = find() else { return Ok(None) };
     let child = Command::new(program)
-        .args(["-port", &facts.epmd.to_string(), "-address", "127.0.0.1"])
+        .args(["-port", &port.to_string(), "-address", "127.0.0.1"])
         .env_clear()
-        .envs(files::environment(facts))
-        .current_dir(&facts.dir)
+        .envs([("PATH", files::search_path()), ("HOME", home.into())])
+        .current_dir(home)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())

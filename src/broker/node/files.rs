@@ -18,9 +18,13 @@ use crate::broker::settings::Settings;
 /// A started node: where it is, and how to enter it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
+    /// For the Erlang distribution: `rmq@localhost`.
+    #[serde(default = "only")]
+    pub name: String,
     /// Holds everything the node writes.
     pub dir: PathBuf,
-    /// The Erlang machine, and the process group of what it starts; of a container, its client.
+    /// What was started first: the Erlang machine or a script around it, and the process group of
+    /// all that; of a container, its client.
     pub pid: u32,
     /// The name of its container, if the node is in one.
     pub container: Option<String>,
@@ -32,6 +36,10 @@ pub struct Facts {
     pub epmd: u16,
     pub user: String,
     pub password: String,
+}
+
+fn only() -> String {
+    NODE_NAME.to_owned()
 }
 
 /// Ports that nobody else listens on, held until the node is started.
@@ -84,12 +92,12 @@ pub(crate) fn secret() -> io::Result<String> {
 }
 
 /// Writes what the node reads at its start.
-pub(crate) fn write(facts: &Facts, settings: &Settings) -> io::Result<()> {
+pub(crate) fn write(home: &Path, facts: &Facts, settings: &Settings) -> io::Result<()> {
     let dir = &facts.dir;
     fs::write(dir.join("rabbitmq.conf"), configuration(facts, settings))?;
     fs::write(dir.join("advanced.config"), settings.advanced())?;
     fs::write(dir.join("enabled_plugins"), PLUGINS)?;
-    let cookie = dir.join(".erlang.cookie");
+    let cookie = home.join(".erlang.cookie");
     fs::write(&cookie, secret()?)?;
     fs::set_permissions(cookie, fs::Permissions::from_mode(0o400))
 }
@@ -119,18 +127,19 @@ pub(crate) fn anywhere(facts: &Facts, settings: &Settings) -> String {
     own + &settings.configuration()
 }
 
-/// The whole environment of the node, and of everything it starts.
-pub(crate) fn environment(facts: &Facts) -> Vec<(&'static str, OsString)> {
+/// The whole environment of the node, and of everything it starts. Its home is where the cookie
+/// is, and what all that belongs to one keeper is known by.
+pub(crate) fn environment(home: &Path, facts: &Facts) -> Vec<(&'static str, OsString)> {
     let in_dir = |name: &str| facts.dir.join(name).into_os_string();
     vec![
         ("PATH", search_path()),
-        ("HOME", facts.dir.clone().into_os_string()),
+        ("HOME", home.into()),
         ("LANG", "C.UTF-8".into()),
         ("TMPDIR", facts.dir.clone().into_os_string()),
         // The script then becomes the Erlang machine instead of waiting for it, so that the
         // process that was started is the one to end.
         ("RUNNING_UNDER_SYSTEMD", "true".into()),
-        ("RABBITMQ_NODENAME", NODE_NAME.into()),
+        ("RABBITMQ_NODENAME", facts.name.clone().into()),
         ("RABBITMQ_CONF_ENV_FILE", "/dev/null".into()),
         ("RABBITMQ_CONFIG_FILE", in_dir("rabbitmq.conf")),
         ("RABBITMQ_ADVANCED_CONFIG_FILE", in_dir("advanced.config")),
@@ -139,7 +148,7 @@ pub(crate) fn environment(facts: &Facts) -> Vec<(&'static str, OsString)> {
         ("RABBITMQ_MNESIA_BASE", in_dir("data")),
         ("RABBITMQ_LOG_BASE", in_dir("log")),
         ("RABBITMQ_LOGS", "-".into()),
-        ("RABBITMQ_PID_FILE", in_dir("pid")),
+        ("RABBITMQ_PID_FILE", in_dir(PID)),
         ("RABBITMQ_DIST_PORT", facts.distribution.to_string().into()),
         ("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", erlang_arguments(facts).into()),
         ("ERL_EPMD_PORT", facts.epmd.to_string().into()),
@@ -148,16 +157,19 @@ pub(crate) fn environment(facts: &Facts) -> Vec<(&'static str, OsString)> {
     ]
 }
 
+/// Where the Erlang machine writes its process id, below the node's directory.
+pub(crate) const PID: &str = "pid";
+
 /// The node's name for the Erlang distribution; its name service is its own, too.
 pub(crate) const NODE_NAME: &str = "rmq@localhost";
 
 /// The distribution is started by the Erlang machine itself rather than by RabbitMQ's boot,
 /// which would first run a second Erlang machine to start the name service.
 fn erlang_arguments(facts: &Facts) -> String {
-    let port = facts.distribution;
+    let (name, port) = (&facts.name, facts.distribution);
     let own = if facts.epmd_pid.is_some() { " -start_epmd false" } else { "" };
     format!(
-        "-sname {NODE_NAME} -kernel inet_dist_use_interface {{127,0,0,1}} \
+        "-sname {name} -kernel inet_dist_use_interface {{127,0,0,1}} \
          -kernel inet_dist_listen_min {port} -kernel inet_dist_listen_max {port}{own}"
     )
 }

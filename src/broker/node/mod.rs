@@ -1,20 +1,18 @@
-//! A private node, as its owner sees it: started through its keeper, ready when it answers,
-//! gone when this value is.
+//! The nodes of a private broker, as their owner sees them: started through their keeper, ready
+//! when they answer, gone when this value is.
 
 mod container;
 mod end;
 mod epmd;
 mod files;
+mod hand;
 mod keeper;
 mod locate;
 
 use std::fs;
 use std::path::Path;
-use std::process::Stdio;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::error::{BrokerError, Kind};
@@ -23,9 +21,12 @@ use super::management::Management;
 use super::route::Route;
 use super::settings::Settings;
 use container::Container;
-use keeper::{Orders, STAY, Said};
+use hand::Keeper;
+use keeper::{Exit, Orders, Said, Told};
 
 pub use files::{Facts, raise_open_files};
+pub(crate) use hand::Hand;
+pub(crate) use keeper::Act;
 pub use keeper::{KEEPER_WORD, keep_node};
 pub(crate) use locate::Server;
 pub use locate::{SERVER_VARIABLE, install_command, locate};
@@ -33,20 +34,19 @@ pub use locate::{SERVER_VARIABLE, install_command, locate};
 /// How long a node may take to answer.
 const BOOT_DEADLINE: Duration = Duration::from_secs(90);
 const STEP: Duration = Duration::from_millis(50);
-/// How long the keeper may take to end a node; it takes some 20 ms, a container's engine seconds.
-const END_DEADLINE: Duration = Duration::from_secs(30);
 
-/// A running private node. Dropping it ends the node, a moment later; [`Node::close`] waits.
+/// Running private nodes of one broker. Dropping this ends them, a moment later;
+/// [`Nodes::close`] waits.
 #[derive(Debug)]
-pub(crate) struct Node {
-    pub facts: Facts,
-    pub management: Management,
+pub(crate) struct Nodes {
+    /// At least one.
+    pub facts: Vec<Facts>,
     /// From the start of the keeper to the last answer.
     pub ready_after: Duration,
     keeper: Keeper,
 }
 
-impl Node {
+impl Nodes {
     /// Starts the `server` under a keeper, which is the program `keeper` run with
     /// [`KEEPER_WORD`]. When another program takes one of its ports meanwhile, it tries again.
     pub async fn start(
@@ -60,7 +60,7 @@ impl Node {
         let mut last = None;
         for _ in 0..TRIES {
             match Self::attempt(server, keeper, &orders, started).await? {
-                Attempt::Ready(node) => return Ok(*node),
+                Attempt::Ready(nodes) => return Ok(*nodes),
                 Attempt::PortTaken(error) => last = Some(error),
             }
         }
@@ -78,32 +78,39 @@ impl Node {
             Said::Started(facts) => facts,
             said => return failure(said, keeper, server).await,
         };
-        let management = Management::private(&facts)?;
+        let ready = async {
+            for facts in &facts {
+                answers(&Route::private(facts), &Management::private(facts)?).await;
+            }
+            Ok::<_, BrokerError>(())
+        };
         tokio::select! {
             said = keeper.listen() => return failure(said, keeper, server).await,
-            answered = timeout(BOOT_DEADLINE, answers(&facts, &management)) => {
-                if answered.is_err() {
-                    return Err(too_slow(&facts));
-                }
+            answered = timeout(BOOT_DEADLINE, ready) => match answered {
+                Ok(answered) => answered?,
+                Err(_) => return Err(too_slow(&facts)),
             }
         }
         let ready_after = started.elapsed();
-        Ok(Attempt::Ready(Box::new(Self { facts, management, ready_after, keeper })))
+        Ok(Attempt::Ready(Box::new(Self { facts, ready_after, keeper })))
     }
 
-    /// The process that keeps it.
+    /// The process that keeps them.
     pub fn keeper_id(&self) -> u32 {
-        self.keeper.child.id().unwrap_or_default()
+        self.keeper.id()
     }
 
-    /// Leaves the node standing: its keeper no longer ends it with us, but when it is told.
-    pub async fn leave(mut self) -> Result<(), BrokerError> {
-        let life = self.keeper.life.as_mut().expect("it is taken only when the keeper is closed");
-        let told = life.write_all(STAY.as_bytes()).await;
-        told.map_err(|error| not_started(&format!("its keeper does not listen: {error}")))
+    /// The way to have their keeper do something with them.
+    pub fn hand(&self) -> &Hand {
+        self.keeper.hand()
     }
 
-    /// Ends the node and waits until nothing of it is left.
+    /// Leaves them standing: their keeper no longer ends them with us, but when it is told.
+    pub fn leave(self) -> Result<(), BrokerError> {
+        self.hand().tell(&Told::Stay).map_err(|error| not_started(&error))
+    }
+
+    /// Ends them and waits until nothing of them is left.
     pub async fn close(self) -> Result<(), BrokerError> {
         self.keeper.close().await
     }
@@ -122,16 +129,15 @@ pub(crate) async fn clear(dir: &Path) {
 }
 
 enum Attempt {
-    Ready(Box<Node>),
+    Ready(Box<Nodes>),
     PortTaken(BrokerError),
 }
 
-/// Waits until the node answers AMQP and, with our password, HTTP: somebody else's node on one
-/// of its ports is not taken for it.
-async fn answers(facts: &Facts, management: &Management) {
+/// Waits until a node answers AMQP and, with our password, HTTP: somebody else's node on one of
+/// its ports is not taken for it.
+pub(crate) async fn answers(route: &Route, management: &Management) {
     let once = Duration::from_secs(2);
-    let route = Route::private(facts);
-    while greet(&route, once).await.is_err() {
+    while greet(route, once).await.is_err() {
         sleep(STEP).await;
     }
     while !management.is_ready().await {
@@ -143,9 +149,11 @@ async fn failure(said: Said, keeper: Keeper, server: &Server) -> Result<Attempt,
     // The node is tidied away before the error is told, whatever becomes of that.
     let _ = keeper.close().await;
     let (port_was_taken, log) = match said {
-        Said::Exited { port_was_taken, log } => (port_was_taken, log),
+        Said::Exited(Exit { port_was_taken, log, .. }) => (port_was_taken, log),
         Said::Failed { message } => return Err(not_started(&message)),
-        Said::Started(_) => return Err(not_started("its keeper started a second one")),
+        Said::Started(_) | Said::Answer { .. } => {
+            return Err(not_started("its keeper said what nobody had asked"));
+        }
     };
     let error = BrokerError::new(Kind::Boot, "the private RabbitMQ ended while it booted");
     let mut error = error.help(match server {
@@ -166,84 +174,11 @@ fn not_started(why: &str) -> BrokerError {
         .help("`--server` names another installation, `--broker` a running one")
 }
 
-fn too_slow(facts: &Facts) -> BrokerError {
+fn too_slow(facts: &[Facts]) -> BrokerError {
     let seconds = BOOT_DEADLINE.as_secs();
     let message = format!("the private RabbitMQ does not answer after {seconds} s");
     let mut error = BrokerError::new(Kind::Boot, message)
         .help("the lines above are from its log; is the machine overloaded?");
-    error.notes = files::log_tail(&facts.dir);
+    error.notes = facts.iter().flat_map(|facts| files::log_tail(&facts.dir)).collect();
     error
-}
-
-/// The keeper's process, as its owner sees it. The pipe closes with this value.
-#[derive(Debug)]
-struct Keeper {
-    child: Child,
-    life: Option<ChildStdin>,
-    lines: Lines<BufReader<ChildStdout>>,
-}
-
-impl Keeper {
-    async fn start(server: &Server, program: &Path, orders: &Orders) -> Result<Self, BrokerError> {
-        let mut child = Command::new(program)
-            .arg(KEEPER_WORD)
-            .args(server.words())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            // Whoever reads our output to its end must not wait for the keeper's.
-            .stderr(Stdio::null())
-            // A terminal's Ctrl-C goes to the program alone.
-            .process_group(0)
-            .spawn()
-            .map_err(|error| not_started(&format!("cannot run {}: {error}", program.display())))?;
-        let mut life = child.stdin.take().expect("standard input was asked for");
-        let mut line =
-            serde_json::to_vec(orders).map_err(|error| not_started(&error.to_string()))?;
-        line.push(b'\n');
-        // A keeper that cannot read its orders says why on the other pipe.
-        let _ = life.write_all(&line).await;
-        let stdout = child.stdout.take().expect("standard output was asked for");
-        Ok(Self { child, life: Some(life), lines: BufReader::new(stdout).lines() })
-    }
-
-    /// The next thing it says; its silent end is a failure, too.
-    async fn listen(&mut self) -> Said {
-        let line = self.lines.next_line().await.ok().flatten().unwrap_or_default();
-        let silent = || Said::Failed { message: "its keeper ended without a word".to_owned() };
-        serde_json::from_str(&line).unwrap_or_else(|_| silent())
-    }
-
-    /// The last thing it has said that nobody listened to.
-    async fn last_words(&mut self) -> Option<Said> {
-        let mut last = None;
-        while let Ok(Some(line)) = self.lines.next_line().await {
-            last = serde_json::from_str(&line).ok();
-        }
-        last
-    }
-
-    async fn close(mut self) -> Result<(), BrokerError> {
-        drop(self.life.take());
-        match timeout(END_DEADLINE, self.child.wait()).await {
-            Ok(Ok(status)) if status.success() => Ok(()),
-            Ok(Ok(status)) => {
-                let why = match self.last_words().await {
-                    Some(Said::Failed { message }) => message,
-                    _ => status.to_string(),
-                };
-                Err(BrokerError::new(
-                    Kind::Boot,
-                    format!("the keeper of the private RabbitMQ could not tidy up: {why}"),
-                ))
-            }
-            Ok(Err(error)) => Err(BrokerError::new(
-                Kind::Boot,
-                format!("the keeper of the private RabbitMQ is out of sight: {error}"),
-            )),
-            Err(_) => Err(BrokerError::new(
-                Kind::Boot,
-                format!("the private RabbitMQ has not ended after {} s", END_DEADLINE.as_secs()),
-            )),
-        }
-    }
 }

@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep};
 use super::error::{BrokerError, Kind};
 use super::greeting::greet;
 use super::management::{Contents, Management};
-use super::node::{Facts, Node, Server, clear};
+use super::node::{Facts, Nodes, Server, clear};
 use super::route::Route;
 use super::settings::Settings;
 use place::Place;
@@ -94,17 +94,18 @@ pub async fn warm_up(
         Some(server) => server,
         None => Server::choose(None).await?.whole(),
     };
-    let node = Node::start(&server, keeper, &Settings::default()).await?;
+    let node = Nodes::start(&server, keeper, &Settings::default()).await?;
     let ready_after = node.ready_after;
     let standing = standing(&node, server.name()).await?;
     // Known before it is left alone: whatever ends us in between ends the node, too.
     place.write(&standing)?;
-    node.leave().await?;
+    node.leave()?;
     Ok((standing, Some(ready_after)))
 }
 
-async fn standing(node: &Node, server: PathBuf) -> Result<Standing, BrokerError> {
-    let route = Route::private(&node.facts);
+async fn standing(node: &Nodes, server: PathBuf) -> Result<Standing, BrokerError> {
+    let facts = node.facts[0].clone();
+    let route = Route::private(&facts);
     let greeting = greet(&route, Duration::from_secs(10)).await;
     let version = greeting.map_err(|error| route.unreachable(&error))?.version;
     let keeper = node.keeper_id();
@@ -113,7 +114,7 @@ async fn standing(node: &Node, server: PathBuf) -> Result<Standing, BrokerError>
             .help("`ps` must be able to show it")
     })?;
     let since_s = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    Ok(Standing { keeper, born, since_s, version, server, facts: node.facts.clone() })
+    Ok(Standing { keeper, born, since_s, version, server, facts })
 }
 
 fn another(standing: &Standing) -> BrokerError {

@@ -123,6 +123,7 @@ fn without_a_server_the_error_tells_why_there_is_no_container_either() {
 
 fn facts() -> Facts {
     Facts {
+        name: "rmq@localhost".to_owned(),
         dir: PathBuf::from("/"),
         pid: 0,
         container: Some("rmq-scenario-1".to_owned()),

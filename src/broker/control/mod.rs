@@ -1,0 +1,237 @@
+//! Hands on a broker's nodes from outside of AMQP: ending, starting, holding and parting them.
+//!
+//! Whatever was done is undone by [`Control::mend`]. Nodes count from 0. What is to be done is
+//! written down before it is done, so that what was interrupted half-way is undone as well.
+
+mod means;
+
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::time::timeout;
+
+use super::error::{BrokerError, Kind};
+use super::management::Management;
+use super::node::{Facts, Hand, answers};
+use super::route::Route;
+use crate::plan::model::{Alarm, NodeId, StopHow};
+use means::{Means, Why};
+
+/// How long a node may take to come up again. One that had much to write, or that waits for the
+/// others of its cluster, takes longer than a new one.
+const BOOT_DEADLINE: Duration = Duration::from_secs(90);
+
+/// A handle to the nodes of one broker; clones reach the same.
+#[derive(Debug, Clone)]
+pub struct Control(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    means: Means,
+    nodes: Vec<Place>,
+    /// By node.
+    done: Mutex<Vec<Done>>,
+}
+
+/// Where a node is asked whether it works.
+#[derive(Debug)]
+struct Place {
+    route: Route,
+    management: Management,
+}
+
+/// What was done to a node and not undone yet.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Done {
+    stopped: bool,
+    paused: bool,
+}
+
+/// What tells one life of a node's process from the next: its process id where that is seen,
+/// else whatever the tool in between says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProcessId(pub String);
+
+fn cannot(doing: &str) -> BrokerError {
+    BrokerError::new(Kind::Control, format!("{doing} failed: this broker cannot be controlled"))
+}
+
+impl Control {
+    /// That of nodes of our own.
+    pub(super) fn private(hand: Hand, facts: &[Facts]) -> Result<Self, BrokerError> {
+        let place = |facts| {
+            let management = Management::private(facts)?;
+            Ok(Place { route: Route::private(facts), management })
+        };
+        let nodes = facts.iter().map(place).collect::<Result<Vec<_>, BrokerError>>()?;
+        let done = Mutex::new(vec![Done::default(); nodes.len()]);
+        Ok(Self(Arc::new(Inner { means: Means::Keeper(hand), nodes, done })))
+    }
+
+    /// How many nodes there are.
+    pub fn nodes(&self) -> usize {
+        self.0.nodes.len()
+    }
+
+    /// Ends a node's process and waits until it is gone. The process that was.
+    ///
+    /// # Errors
+    /// When it does not end, or did not run.
+    pub async fn stop(&self, node: NodeId, how: StopHow) -> Result<ProcessId, BrokerError> {
+        let known = self.done(node);
+        if known.paused && how == StopHow::Graceful {
+            let why = "it is paused, and could not hear that it shall end".to_owned();
+            return Err(self.failed("stopping", node, why));
+        }
+        self.note(node, |done| done.stopped = true);
+        let stopped = self.0.means.stop(node.index(), how).await;
+        let was = stopped.map_err(|why| self.failed("stopping", node, why))?;
+        // Whatever else was done to it has ended with it.
+        self.note(node, |done| *done = Done { stopped: true, ..Done::default() });
+        Ok(was)
+    }
+
+    /// Starts a node that was stopped, with its data, and waits until it answers AMQP. The process
+    /// that is. Nodes of a cluster that were all stopped may wait for one another: start them
+    /// together.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn start(&self, node: NodeId) -> Result<ProcessId, BrokerError> {
+        let means = &self.0.means;
+        let failed = |why| self.failed("starting", node, why);
+        let place = &self.0.nodes[node.index()];
+        let starting = async {
+            means.start(node.index()).await?;
+            answers(&place.route, &place.management).await;
+            means.who(node.index()).await
+        };
+        let is = tokio::select! {
+            // It listens first: a node that cannot start ends at once.
+            biased;
+            log = means.falls(node.index()) => {
+                let mut error = failed("it ended while it booted".to_owned());
+                error.notes = log;
+                return Err(error);
+            }
+            started = timeout(BOOT_DEADLINE, starting) => match started {
+                Ok(started) => started.map_err(failed)?,
+                Err(_) => {
+                    let seconds = BOOT_DEADLINE.as_secs();
+                    return Err(failed(format!("it does not answer after {seconds} s")));
+                }
+            },
+        };
+        self.note(node, |done| done.stopped = false);
+        Ok(is)
+    }
+
+    /// The node's process stands still.
+    ///
+    /// # Errors
+    /// When it cannot be reached.
+    pub async fn pause(&self, node: NodeId) -> Result<(), BrokerError> {
+        self.note(node, |done| done.paused = true);
+        let paused = self.0.means.pause(node.index()).await;
+        paused.map_err(|why| self.failed("pausing", node, why))
+    }
+
+    /// And goes on.
+    ///
+    /// # Errors
+    /// When it cannot be reached.
+    pub async fn resume(&self, node: NodeId) -> Result<(), BrokerError> {
+        let resumed = self.0.means.resume(node.index()).await;
+        resumed.map_err(|why| self.failed("resuming", node, why))?;
+        self.note(node, |done| done.paused = false);
+        Ok(())
+    }
+
+    /// Raises (`on`) or clears a resource alarm.
+    ///
+    /// # Errors
+    /// When the node does not obey.
+    pub async fn alarm(&self, _node: NodeId, _alarm: Alarm, _on: bool) -> Result<(), BrokerError> {
+        Err(cannot("raising an alarm"))
+    }
+
+    /// This node and the others do not hear each other any more. Returns when another one was
+    /// seen to report it down; whether one was.
+    ///
+    /// # Errors
+    /// When the node does not obey.
+    pub async fn part(&self, _node: NodeId) -> Result<bool, BrokerError> {
+        Err(cannot("parting a node from the others"))
+    }
+
+    /// They hear each other again; returns when all report all others running.
+    ///
+    /// # Errors
+    /// When the node does not obey.
+    pub async fn heal(&self, _node: NodeId) -> Result<(), BrokerError> {
+        Err(cannot("healing a partition"))
+    }
+
+    /// Brings back all that was stopped, paused, alarmed or parted. Does nothing where nothing
+    /// was.
+    ///
+    /// # Errors
+    /// The first that does not come back. A node that ended by itself does not.
+    pub async fn mend(&self) -> Result<(), BrokerError> {
+        if let Some(fallen) = self.fallen() {
+            return Err(fallen);
+        }
+        let all = |is: fn(&Done) -> bool| {
+            let nodes = (0..self.nodes()).map(NodeId::from_index);
+            nodes.filter(|node| is(&self.done(*node))).collect::<Vec<_>>()
+        };
+        let paused = all(|done| done.paused && !done.stopped);
+        for resumed in join_all(paused.into_iter().map(|node| self.resume(node))).await {
+            resumed?;
+        }
+        // Together: nodes of a cluster wait for one another.
+        let stopped = all(|done| done.stopped);
+        for started in join_all(stopped.into_iter().map(|node| self.start(node))).await {
+            started?;
+        }
+        Ok(())
+    }
+
+    /// That a node has ended without having been told to, as an error.
+    pub(super) fn fallen(&self) -> Option<BrokerError> {
+        let (node, log) = self.0.means.fallen()?;
+        let name = self.name(NodeId::from_index(node));
+        let message = format!("{name} ended by itself while the run was on");
+        let help = "the lines above are from its log; was it killed, by hand or for its memory?";
+        let mut error = BrokerError::new(Kind::Unreachable, message).help(help);
+        error.notes = log;
+        Some(error)
+    }
+
+    fn done(&self, node: NodeId) -> Done {
+        self.all_done()[node.index()]
+    }
+
+    fn note(&self, node: NodeId, change: impl FnOnce(&mut Done)) {
+        change(&mut self.all_done()[node.index()]);
+    }
+
+    fn all_done(&self) -> MutexGuard<'_, Vec<Done>> {
+        self.0.done.lock().expect("nothing panics while holding it")
+    }
+
+    /// As the file counts.
+    fn name(&self, node: NodeId) -> String {
+        match self.nodes() {
+            1 => "the private RabbitMQ".to_owned(),
+            _ => format!("node {} of the private RabbitMQ", node.index() + 1),
+        }
+    }
+
+    fn failed(&self, doing: &str, node: NodeId, why: Why) -> BrokerError {
+        let message = format!("{doing} {} failed: {why}", self.name(node));
+        BrokerError::new(Kind::Control, message)
+            .help("see whether its process still runs, and what else acts on it")
+    }
+}
