@@ -172,7 +172,7 @@ async fn linger(mut life: Life) {
             Command::Kill { done, .. } | Command::Strike { done, .. } => {
                 drop(done.send(Effect::Nothing));
             }
-            Command::Recover => {}
+            Command::Recover { .. } => {}
             Command::Catch { up } => drop(up.send(())),
             Command::Stop { done } => {
                 // It may be restarted.

@@ -138,7 +138,7 @@ async fn pause(
             // It holds nothing that could be taken from it.
             Some(Command::Strike { done, .. }) => drop(done.send(Effect::Nothing)),
             Some(Command::Catch { up }) => drop(up.send(())),
-            Some(Command::Recover | Command::Vacate { .. } | Command::Lend { .. }) => {}
+            Some(Command::Recover { .. } | Command::Vacate { .. } | Command::Lend { .. }) => {}
             Some(Command::Ask { .. }) => {}
             Some(Command::Stop { done }) => {
                 let _ = done.send(());

@@ -39,8 +39,9 @@ pub enum Command {
     Kill { how: KillHow, done: oneshot::Sender<Effect> },
     /// A fault acts upon it that it lives through.
     Strike { fault: FaultId, blow: Blow, done: oneshot::Sender<Effect> },
-    /// What that did is over: a frozen one goes on, a cut network carries again.
-    Recover,
+    /// What that did is over: a frozen one goes on, a cut network carries again. `done` is told
+    /// when the ledger knows.
+    Recover { done: oneshot::Sender<()> },
     /// Its `stop`.
     Stop { done: oneshot::Sender<()> },
     /// To one that only holds its connection: it gives up the queue that it owns.

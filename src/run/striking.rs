@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::ledger::event::{Event, LifeId};
 use crate::ledger::facts::{Effect, FaultFact};
@@ -14,6 +15,7 @@ use crate::run::acting;
 use crate::run::asking::Answer;
 use crate::run::network::{Network, Silence};
 use crate::run::stage::{Blow, Command, Stage, lock};
+use crate::run::worker::PATIENCE;
 
 /// How often the broker is asked whether it has given up who is cut off.
 const STEP: Duration = Duration::from_millis(20);
@@ -98,8 +100,11 @@ async fn recover(stage: &Stage, target: Instance, blow: Blow) {
         Instance::Producer(producer) => stage.producer_control(producer),
     };
     if let Some(control) = control {
+        let (done, recovered) = oneshot::channel();
         // One that ended meanwhile has nothing to recover.
-        let _ = control.send(Command::Recover).await;
+        if control.send(Command::Recover { done }).await.is_ok() {
+            let _ = timeout(PATIENCE, recovered).await;
+        }
     }
 }
 

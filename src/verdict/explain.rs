@@ -4,7 +4,7 @@ use crate::ledger::books::Books;
 use crate::ledger::event::LifeId;
 use crate::ledger::fates::Cause;
 use crate::plan::count::Count;
-use crate::plan::model::{Fault, FaultAction, QueueId};
+use crate::plan::model::{Fault, FaultAction, QueueId, StopHow};
 use crate::verdict::causes::{Causes, Group as Alike};
 use crate::verdict::model::CauseRow;
 use crate::verdict::proof::death;
@@ -84,6 +84,10 @@ fn sentence(books: &Books, cause: Cause, group: &Alike) -> String {
         ),
         Cause::Requeued => format!(
             "the first worker was gone between its work and its ack, so RabbitMQ handed {} out again",
+            plural(group.count, "it", "them")
+        ),
+        Cause::AckLost if books.outages().iter().any(|it| it.how == StopHow::Sigkill) => format!(
+            "the ack of {} was written, and lost with the RabbitMQ that was killed",
             plural(group.count, "it", "them")
         ),
         Cause::AckLost => format!(

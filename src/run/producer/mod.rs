@@ -424,7 +424,7 @@ impl Life {
             | Command::Ask { .. }
             | Command::Lend { .. }
             | Command::Catch { .. }
-            | Command::Recover
+            | Command::Recover { .. }
             | Command::Vacate { .. } => None,
         }
     }

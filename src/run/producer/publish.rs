@@ -232,7 +232,7 @@ async fn next_ending(
         match control.recv().await {
             Some(command @ (Command::Kill { .. } | Command::Finish { .. })) => return command,
             Some(Command::Strike { blow, done, .. }) => bystander.struck(blow, done).await,
-            Some(Command::Recover) => *bystander.frozen = false,
+            Some(Command::Recover { .. }) => *bystander.frozen = false,
             Some(_) => {}
             None => return Command::Finish { cut: true, left: oneshot::channel().0 },
         }

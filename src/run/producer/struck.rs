@@ -51,7 +51,7 @@ impl Life {
     pub(super) async fn stand_still(&mut self) -> Option<Ending> {
         while self.frozen {
             match self.control.recv().await {
-                Some(Command::Recover) => self.frozen = false,
+                Some(Command::Recover { .. }) => self.frozen = false,
                 Some(command) => {
                     if let Some(ending) = Box::pin(self.obey(command)).await {
                         return Some(ending);

@@ -295,8 +295,9 @@ impl Life {
             Command::Finish { cut, left } => Some(Ending::Finished { cut, left }),
             Command::Stop { done } => Some(Ending::Stopped { done }),
             Command::Strike { fault, blow, done } => self.struck(fault, blow, done).await,
-            Command::Recover => {
+            Command::Recover { done } => {
                 self.recover().await;
+                let _ = done.send(());
                 None
             }
             Command::Catch { up } => {

@@ -85,11 +85,14 @@ impl Life {
     async fn stand_still(&mut self) -> Option<Ending> {
         self.frozen = true;
         let began = Instant::now();
-        let mut stop = None;
+        let (mut stop, mut recovered) = (None, None);
         let ending = loop {
             let Some(command) = self.control.recv().await else { break Some(Ending::forsaken()) };
             match command {
-                Command::Recover => break None,
+                Command::Recover { done } => {
+                    recovered = Some(done);
+                    break None;
+                }
                 Command::Kill { how, done } => break Some(Ending::Killed { how, done }),
                 Command::Finish { cut, left } => return Some(Ending::Finished { cut, left }),
                 // It hears of it when it goes on.
@@ -113,6 +116,8 @@ impl Life {
         self.frozen = false;
         self.stood_still += began.elapsed();
         self.hinder(None).await;
+        // Whoever waits for it may not any more.
+        let _ = recovered.map(|done| done.send(()));
         match (ending, stop) {
             (None, Some(done)) => Some(Ending::Stopped { done }),
             (ending, _) => ending,
