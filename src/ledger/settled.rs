@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::ledger::Ledger;
 use crate::ledger::dead_letters::Later;
-use crate::ledger::event::{LifeId, MessageKey, Micros, Sighting};
+use crate::ledger::event::{Hindrance, LifeId, MessageKey, Micros, Sighting};
 use crate::ledger::lives::Life;
 use crate::ledger::messages::{Copy, NOBODY, copy_flag, message_flag};
 use crate::ledger::paths::PathId;
@@ -19,7 +19,10 @@ impl Ledger {
     /// until nothing happens any more), never the other way round. Takes time in proportion
     /// to the copies, unless a worker is still at work.
     pub fn is_final(&self) -> bool {
-        let busy = self.lives.iter().any(|life| life.is_live() && life.in_hand() > 0);
+        // Whoever is cut off may have been given up, and nobody knows what of it was heard.
+        let busy = self.lives.iter().any(|life| {
+            life.is_live() && (life.in_hand() > 0 || life.hindered == Some(Hindrance::CutOff))
+        });
         // Nobody can say what a broker that was ended may still bring back.
         if busy || self.changing.is_unsettled() || !self.outages.is_empty() {
             return false;
@@ -134,7 +137,9 @@ impl Ledger {
             }
             for (n, _, copy) in book.messages.each(&self.routes) {
                 let ttl = book.content.ttl(u64::from(n)).unwrap_or_default();
-                let until = book.schedule.published_at(n) + ttl.as_micros() as Micros;
+                let again = book.last_sends.get(&n).map(|send| send.at);
+                let sent = again.unwrap_or_else(|| book.schedule.published_at(n));
+                let until = sent + ttl.as_micros() as Micros;
                 if copy.finished() == 0 && !copy.has(copy_flag::LEFT) {
                     last = last.max(until);
                 }
@@ -240,6 +245,5 @@ type Untaken = HashMap<LifeId, Vec<u32>>;
 
 /// Whether what comes back from `life` may have been sent to `other`.
 fn may_take(other: &Life, life: &Life) -> bool {
-    let ended = life.end.as_ref().map_or(0, |end| end.at);
-    other.id != life.id && other.queue == life.queue && !other.is_noticed(ended)
+    other.id != life.id && other.queue == life.queue && !other.is_noticed(life.gave_back())
 }
