@@ -31,14 +31,21 @@ impl Ledger {
     }
 
     /// Whether a copy that was read elsewhere was sent to this life before that: something keeps,
-    /// or kept, what the broker sends it from being read. A flag may be that of the newer one.
+    /// or kept, what the broker sends it from being read. That is so if it bears no flag, or if
+    /// whoever has it did not give it back. Where that one is gone either may be older.
     pub(super) fn comes_late(&self, id: LifeId, before: Copy, delivery: Delivery) -> bool {
         let life = &self.lives[id.index()];
-        if before.holder == NOBODY || before.holder == id.0 || life.shaken.is_none() {
+        if before.holder == NOBODY || before.holder == id.0 || !life.unsure {
             return false;
         }
         let holder = &self.lives[usize::from(before.holder)];
-        !delivery.redelivered || (life.dropped && !holder.dropped)
+        let holds = holder.is_live() && !before.has(copy_flag::RETURNED);
+        let settled = before.has(copy_flag::ACKED | copy_flag::REJECTED);
+        !delivery.redelivered
+            || (life.dropped && !holder.dropped)
+            || holds
+            || settled
+            || holder.ack == AckMode::Auto
     }
 
     /// What a copy that is read again, and had been finished, says about the return.
@@ -113,7 +120,7 @@ impl Ledger {
             return;
         }
         let bits = match self.is_republished(message) {
-            true if life.shaken.is_none() => again::REPUBLISHED,
+            true if !life.unsure => again::REPUBLISHED,
             true => bits | again::REPUBLISHED,
             false => bits,
         };

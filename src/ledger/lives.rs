@@ -108,6 +108,8 @@ pub struct Life {
     /// When something first befell it, or its broker, by which the broker may have given it up
     /// before it learned of that.
     pub shaken: Option<Micros>,
+    /// And whether that may still be so: nobody has heard since that it was not.
+    pub unsure: bool,
     /// How often the broker, or a node of it, had been ended when it began.
     pub outages_before: usize,
     /// The broker that held its channel is gone.
@@ -148,6 +150,7 @@ impl Life {
             sent_until: None,
             hindered: None,
             shaken: None,
+            unsure: false,
             outages_before,
             dropped: false,
             next_tag: 1,
@@ -203,6 +206,18 @@ impl Life {
     /// Something befell it by which the broker may give it up.
     pub fn shake(&mut self, at: Micros) {
         self.shaken.get_or_insert(at);
+        self.unsure = true;
+    }
+
+    /// A fault keeps it from being sent anything, or does so no more. A network that carries again
+    /// was asked whether the broker had given the life up; who was frozen asks nothing.
+    pub fn hinder(&mut self, by: Option<Hindrance>) {
+        let before = std::mem::replace(&mut self.hindered, by);
+        match (before, by) {
+            (Some(Hindrance::CutOff), None) => self.unsure = self.dropped,
+            (_, Some(_)) => self.shake(self.started),
+            _ => {}
+        }
     }
 
     /// The earliest moment at which the broker may have taken back what it held.

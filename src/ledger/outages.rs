@@ -84,11 +84,7 @@ impl Ledger {
 
     pub(super) fn hindered(&mut self, id: LifeId, by: Option<Hindrance>) {
         match self.lives.get_mut(id.index()) {
-            Some(life) => {
-                life.hindered = by;
-                let since = life.started;
-                life.shake(since);
-            }
+            Some(life) => life.hinder(by),
             None => self.violation(None, "a worker was held up that never was"),
         }
     }

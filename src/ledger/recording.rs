@@ -3,8 +3,7 @@
 
 use crate::ledger::deliveries::may_be_given_up;
 use crate::ledger::event::{
-    Answer, Event, Hindrance, LifeEnd, LifeId, LifeTotals, MessageKey, Micros, ProducerEnd,
-    Stamped, WorkEvent,
+    Answer, Event, LifeEnd, LifeId, LifeTotals, MessageKey, Micros, ProducerEnd, Stamped, WorkEvent,
 };
 use crate::ledger::history::StepKind;
 use crate::ledger::lives::{CopyPlace, Life};
@@ -264,7 +263,7 @@ impl Ledger {
     /// From here on the broker sends nothing more to a life that is over, or cut off.
     fn life_noticed(&mut self, id: LifeId, at: Micros, read: bool) {
         let published = self.published_so_far();
-        let lost = |life: &&mut Life| !life.is_live() || life.hindered == Some(Hindrance::CutOff);
+        let lost = |life: &&mut Life| !life.is_live() || life.unsure;
         let Some(life) = self.lives.get_mut(id.index()).filter(lost) else {
             return self.violation(None, "the broker gave up a life that was not over");
         };

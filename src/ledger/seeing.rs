@@ -129,9 +129,9 @@ impl Ledger {
         reader: Option<LifeId>,
     ) -> Result<(), Broken> {
         let message = seen.message;
-        let shaken = |id: LifeId| self.lives[id.index()].shaken.is_some();
+        let unsure = |id: LifeId| self.lives[id.index()].unsure;
         // It may be the other of two, or have been sent before others gave it back.
-        if self.may_be_two(seen) || reader.is_some_and(shaken) {
+        if self.may_be_two(seen) || reader.is_some_and(unsure) {
             return Ok(());
         }
         let holder = &self.lives[usize::from(before.holder)];

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::ledger::Ledger;
 use crate::ledger::dead_letters::Later;
-use crate::ledger::event::{Hindrance, LifeId, MessageKey, Micros, Sighting};
+use crate::ledger::event::{LifeId, MessageKey, Micros, Sighting};
 use crate::ledger::lives::Life;
 use crate::ledger::messages::{Copy, NOBODY, copy_flag, message_flag};
 use crate::ledger::paths::PathId;
@@ -19,10 +19,9 @@ impl Ledger {
     /// until nothing happens any more), never the other way round. Takes time in proportion
     /// to the copies, unless a worker is still at work.
     pub fn is_final(&self) -> bool {
-        // Whoever is cut off may have been given up, and nobody knows what of it was heard.
-        let busy = self.lives.iter().any(|life| {
-            life.is_live() && (life.in_hand() > 0 || life.hindered == Some(Hindrance::CutOff))
-        });
+        // Whoever may have been given up may not have been heard, and what it held may come again.
+        let busy =
+            self.lives.iter().any(|life| life.is_live() && (life.in_hand() > 0 || life.unsure));
         // Nobody can say what a broker that was ended may still bring back.
         if busy || self.changing.is_unsettled() || !self.outages.is_empty() {
             return false;
