@@ -51,6 +51,13 @@ impl<'a> Brokers<'a> {
         !variant.broker.config.is_empty() || !variant.broker.advanced.is_empty()
     }
 
+    /// The settings of the node that a variant gets for itself, if it does: others may be at work
+    /// on a warm broker, and must not feel what befalls this one.
+    fn own_settings(&self, variant: &Variant) -> Option<Settings> {
+        let alone = self.usual.is_warm() && variant.befalls_broker();
+        (Self::wants_own(variant) || alone).then(|| Settings::from(&variant.broker))
+    }
+
     /// Makes ready what a variant is to be run on. `note` is told what takes time.
     ///
     /// # Errors
@@ -60,12 +67,9 @@ impl<'a> Brokers<'a> {
         variant: &Variant,
         note: &mut impl FnMut(&str),
     ) -> Result<(), BrokerError> {
-        if !Self::wants_own(variant) {
-            return Ok(());
-        }
-        let settings = Settings::from(&variant.broker);
+        let Some(settings) = self.own_settings(variant) else { return Ok(()) };
         let known = self.own.as_ref().is_some_and(|(known, _)| *known == settings);
-        if known || settings == self.usual_settings {
+        if known || (settings == self.usual_settings && !self.usual.is_warm()) {
             return Ok(());
         }
         if let Some((_, last)) = self.own.take() {
@@ -81,8 +85,8 @@ impl<'a> Brokers<'a> {
 
     /// What was made ready for the variant.
     pub fn of(&self, variant: &Variant) -> &Broker {
-        match &self.own {
-            Some((settings, own)) if *settings == Settings::from(&variant.broker) => own,
+        match (&self.own, self.own_settings(variant)) {
+            (Some((settings, own)), Some(wanted)) if *settings == wanted => own,
             _ => &self.usual,
         }
     }

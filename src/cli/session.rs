@@ -22,6 +22,8 @@ use crate::{plan, verdict};
 pub const NOT_RUN: &str = "interrupted, not run";
 /// How long cleaning up after one variant may take.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// What connections ask for unless the file says otherwise: a broker's own default is a minute.
+const HEARTBEAT: Duration = Duration::from_secs(10);
 /// How often the progress display learns something new.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -128,7 +130,7 @@ impl Session<'_, '_> {
             true => broker.shared_space(&id),
             false => broker.space(&id).await?,
         };
-        let space = variant.broker.heartbeat.map_or(space.clone(), |it| space.beating(it));
+        let space = space.beating(variant.broker.heartbeat.unwrap_or(HEARTBEAT));
         let plan = Arc::new(variant.clone());
         let (notices, mut heard) = mpsc::unbounded_channel::<String>();
         let display = &mut console.display;
@@ -152,8 +154,14 @@ impl Session<'_, '_> {
         while let Ok(notice) = heard.try_recv() {
             console.display.fault(&notice);
         }
+        // Of a broker that is down nothing could be cleaned up.
+        let mended = match broker.control() {
+            Some(control) => control.mend().await,
+            None => Ok(()),
+        };
         let closed = timeout(PATIENCE, space.close()).await;
         let result = result?;
+        mended?;
         if broker.has_fallen() {
             // It took everything along; what is known of the run stands.
             return Ok(result);
