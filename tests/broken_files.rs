@@ -228,7 +228,21 @@ fn a_hostile_file_is_refused_in_moderate_time() {
         |head: &str, part: &str| head.to_owned() + &part.repeat((mib - head.len()) / part.len());
     let keys: String = (0..60_000).map(|n| format!("unknown_{n}: 1\n")).collect();
     let queues = format!("scenario: t\ntopology:\n queues:\n{}", " - {name: q}\n".repeat(40_000));
+    let faults = |line: fn(usize) -> String| {
+        let head = "scenario: t\ntopology: { queues: [{ name: q }] }\nworkers: [{ name: w, queue: q }]\nfaults:\n";
+        head.to_owned() + &(0..20_000).map(line).collect::<String>()
+    };
+    let ring =
+        |n: usize| format!("- {{name: f{n}, kill: w, after: {{fault: f{}}}}}\n", (n + 1) % 20_000);
+    let chain = |n: usize| match n {
+        0 => "- {name: f0, pause: broker, at: 1s}\n".to_owned(),
+        n => format!("- {{name: f{n}, stop: broker, after: {{fault: f{}}}}}\n", n - 1),
+    };
+    let at = |n: usize| format!("- {{pause: broker, at: {n}ms, for: 1s}}\n");
     for (name, text) in [
+        ("a ring of faults", faults(ring)),
+        ("a chain of faults", faults(chain)),
+        ("faults at a time", faults(at)),
         ("open lists", repeated("tags: ", "[")),
         ("open maps", repeated("vars: ", "{")),
         ("nested maps", repeated("vars: ", "{a: ")),

@@ -15,7 +15,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
     KeyPair, SanType, date_time_ymd,
 };
-use rmq_scenario::broker::{Broker, BrokerError, Choice, Kind, Settings, Tls, locate};
+use rmq_scenario::broker::{Broker, BrokerError, Choice, Kind, Settings, Tls, Way, Wire, locate};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
@@ -202,6 +202,11 @@ fn one_who_shows_the_right_papers_gets_everything() {
         routes(&space).await;
         // Cuts connections below TLS, and sees that their messages return at once.
         unacked_is_live(&space).await;
+        // A network of its own lies below TLS and carries it as it is.
+        let way = Way { wire: Some(Wire::default()), ..Way::default() };
+        let link = space.connect_by(&way, "through", None).await.unwrap();
+        let _open = link.open_channel("opening a channel").await.unwrap();
+        link.close().await.unwrap();
         broker.close().await.unwrap();
     });
 }

@@ -1,7 +1,6 @@
 //! The documentation says what the program does: its examples are read, its names are those of
 //! the code, its links lead somewhere, and the outputs it shows are those of a real run.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -56,21 +55,6 @@ fn completed(part: &str) -> String {
     rest.collect::<String>() + part
 }
 
-/// Exactly the lines with the comment are refused, each as not supported yet.
-fn assert_refused(place: &str, text: &str) {
-    let marked: BTreeSet<usize> = (1..)
-        .zip(text.lines())
-        .filter(|(_, line)| line.ends_with("# refused"))
-        .map(|(n, _)| n)
-        .collect();
-    let mut refused = BTreeSet::new();
-    for mistake in mistakes(place, text) {
-        assert!(mistake.message.contains("not supported yet"), "{}", mistake.render(false));
-        refused.insert(mistake.place.expect("a refusal has a place").line);
-    }
-    assert_eq!(refused, marked, "{place}");
-}
-
 #[test]
 fn every_example_is_read_as_it_says() {
     let mut seen: Vec<String> = Vec::new();
@@ -79,7 +63,6 @@ fn every_example_is_read_as_it_says() {
         match block.kind.as_str() {
             "yaml" => assert_right(place, text),
             "yaml fragment" => assert_right(place, &completed(text)),
-            "yaml refused" => assert_refused(place, text),
             // Not ours to run; at least it is YAML.
             "yaml workflow" => {
                 let read = yaml::read(&Source::new(place, text));
@@ -92,38 +75,6 @@ fn every_example_is_read_as_it_says() {
     }
     let count = |kind: &str| seen.iter().filter(|seen| *seen == kind).count();
     assert!(count("yaml") >= 3 && count("yaml fragment") >= 5, "examples are missing: {seen:?}");
-    assert_eq!(count("yaml refused"), 1);
-}
-
-#[test]
-fn everything_that_is_refused_is_listed() {
-    let said = |stem: &Path| fs::read_to_string(stem).expect("it is text");
-    let folder = fs::read_dir(root().join("tests/diagnostics")).expect("the folder is there");
-    let paths = folder.map(|entry| entry.expect("it can be read").path());
-    let expected = paths.filter(|path| path.extension().is_some_and(|it| it == "expected"));
-    let all: String = expected.map(|path| said(&path)).collect();
-    let refused: BTreeSet<&str> = all
-        .lines()
-        .filter_map(|line| line.strip_prefix("error: `")?.split_once("` is not supported yet"))
-        .map(|(what, _)| what)
-        .collect();
-    assert!(refused.len() >= 10, "{refused:?}");
-    let format = page("docs/scenario-format.md").text;
-    let readme = page("README.md").text;
-    let faults = "freeze cut slow disconnect restart stop pause block partition purge delete";
-    for what in refused {
-        let key = what.split_once(": ").map_or(what, |(_, value)| value);
-        assert!(
-            format.contains(key),
-            "docs/scenario-format.md does not say that `{what}` is refused"
-        );
-        let is_fault = faults.split(' ').any(|fault| fault == what);
-        let is_type = what.starts_with("type: ");
-        assert!(
-            is_fault || is_type || readme.contains(&format!("`{what}`")),
-            "README.md does not say that `{what}` is refused"
-        );
-    }
 }
 
 fn sorted(names: impl IntoIterator<Item = impl Into<String>>) -> Vec<String> {

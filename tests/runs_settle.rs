@@ -219,7 +219,7 @@ scenario: cut
 topology: { queues: [{ name: q }] }
 producers: [{ name: p, to: { queue: q }, messages: 10, rate: 1/s }]
 workers: [{ name: w, queue: q }]
-faults: [{ kill: w, at: 20s }]
+faults: [{ kill: w, after: { published: 10 } }]
 settle: { deadline: 500ms }
 ");
     run.exits(4);

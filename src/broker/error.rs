@@ -50,6 +50,12 @@ pub struct BrokerError {
 }
 
 impl BrokerError {
+    /// Nobody may lay hands on this broker.
+    pub fn uncontrolled(what: &str) -> Self {
+        Self::new(Kind::Usage, format!("{what} failed: this broker's nodes are not ours to stop"))
+            .help("leave `--broker` out to run on a private one")
+    }
+
     pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), notes: Vec::new(), help: None, said: None }
     }

@@ -27,8 +27,8 @@ pub(crate) struct Greeting {
 /// When nobody listens, when it does not answer in `patience`, or does not speak AMQP 0-9-1.
 pub(crate) async fn greet(route: &Route, patience: Duration) -> io::Result<Greeting> {
     let answer = timeout(patience, async {
-        let (stream, _socket) = route.open().await?;
-        ask(stream.compat()).await
+        let opened = route.open(None).await?;
+        ask(opened.stream.compat()).await
     });
     answer
         .await

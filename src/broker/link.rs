@@ -1,7 +1,7 @@
 //! One connection to the broker, and the way to cut it as a dying program would.
 
 use std::io;
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,13 +13,15 @@ use tokio::time::timeout;
 
 use super::address::Address;
 use super::error::{BrokerError, Kind, words};
-use super::route::{Route, Stream};
+use super::route::{Opened, Route};
 use super::wire::Wire;
 use crate::plan::model::NodeId;
 
 /// What 4.1 and later accept at least; a connection costs a hundredth of the memory that it
 /// costs with the client library's default.
 const FRAME_MAX: u32 = 8192;
+/// The client property by which a connection can be found when addresses are translated.
+pub(super) const MARK: &str = "rmq_scenario_connection";
 /// How long connecting may take: the client library bounds it nowhere.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -39,6 +41,8 @@ pub struct Link {
     /// The node that it leads to.
     pub node: NodeId,
     socket: TcpStream,
+    ends: [SocketAddr; 2],
+    mark: String,
 }
 
 impl Link {
@@ -47,6 +51,17 @@ impl Link {
     pub fn cut(&self) {
         // The only error is that the socket is dead already, which is what was asked for.
         let _ = self.socket.shutdown(Shutdown::Both);
+    }
+
+    /// The addresses of the connection as the broker sees it, where nobody translates them: ours,
+    /// and its own. Its name at the broker is made of them.
+    pub(super) fn ends(&self) -> [SocketAddr; 2] {
+        self.ends
+    }
+
+    /// Nobody else's client property [`MARK`] has this value.
+    pub(super) fn mark(&self) -> &str {
+        &self.mark
     }
 
     /// Opens a channel; `doing` is what an error says of that: `opening a channel for worker-1`.
@@ -68,17 +83,20 @@ impl Link {
 /// Opens a connection that shows `name` to whoever looks at the broker.
 pub(crate) async fn connect(
     route: &Route,
+    wire: Option<&Wire>,
     name: &str,
     frame_max: Option<u32>,
 ) -> Result<Link, BrokerError> {
     let address = &route.address;
     let opening = async {
-        let (stream, socket) = route.open().await.map_err(|error| route.unreachable(&error))?;
+        let opened = route.open(wire).await.map_err(|error| route.unreachable(&error))?;
         let uri = uri(route, frame_max.unwrap_or(FRAME_MAX));
-        handshake(uri, stream, socket, name).await.map_err(|error| refused(route, &error))
+        handshake(uri, opened, name).await.map_err(|error| refused(route, &error))
     };
-    timeout(PATIENCE, opening).await.unwrap_or_else(|_| {
-        let seconds = PATIENCE.as_secs();
+    // A slow network is no silent broker: TCP, TLS and AMQP go back and forth 7 times.
+    let patience = PATIENCE + wire.map_or(Duration::ZERO, Wire::latency) * 14;
+    timeout(patience, opening).await.unwrap_or_else(|_| {
+        let seconds = patience.as_secs();
         let message = format!("connecting to {address} failed: no answer in {seconds} s");
         let help = if address.secure {
             "is it RabbitMQ that listens there, with TLS, and is it alive?"
@@ -89,14 +107,12 @@ pub(crate) async fn connect(
     })
 }
 
-async fn handshake(
-    uri: AMQPUri,
-    stream: Stream,
-    socket: TcpStream,
-    name: &str,
-) -> lapin::Result<Link> {
+async fn handshake(uri: AMQPUri, opened: Opened, name: &str) -> lapin::Result<Link> {
+    let Opened { stream, socket, ends } = opened;
     // The library may ask for a stream once; a second time would be a recovery, which is off.
     let stream = Arc::new(Mutex::new(Some(stream)));
+    let mark = fresh_mark(ends);
+    let properties = ConnectionProperties::default().with_connection_name(name.into());
     let connection = Connection::connector(
         uri,
         lapin::runtime::default_runtime()?,
@@ -104,9 +120,15 @@ async fn handshake(
             let taken = stream.lock().ok().and_then(|mut stream| stream.take());
             Ok(taken.ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected))?)
         },
-        ConnectionProperties::default().with_connection_name(name.into()),
+        properties.with_client_property(MARK.into(), mark.as_str().into()),
     );
-    Ok(Link { connection: connection.await?, node: NodeId(0), socket })
+    Ok(Link { connection: connection.await?, node: NodeId(0), socket, ends, mark })
+}
+
+/// The standard library's hasher is keyed from the system's randomness.
+fn fresh_mark(ends: [SocketAddr; 2]) -> String {
+    use std::hash::{BuildHasher, RandomState};
+    format!("{:016x}", RandomState::new().hash_one(ends))
 }
 
 fn uri(route: &Route, frame_max: u32) -> AMQPUri {

@@ -329,22 +329,34 @@ impl Management {
         self.checked(&doing, found).await.map(|_| true)
     }
 
-    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+    pub(super) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let url = format!("{}/api/{path}", self.base);
         self.client.request(method, url).basic_auth(&self.user, Some(&self.password))
     }
 
-    async fn send(&self, doing: &str, request: RequestBuilder) -> Result<Response, BrokerError> {
+    pub(super) async fn send(
+        &self,
+        doing: &str,
+        request: RequestBuilder,
+    ) -> Result<Response, BrokerError> {
         let answer = self.ask(doing, request).await?;
         self.checked(doing, answer).await
     }
 
-    async fn ask(&self, doing: &str, request: RequestBuilder) -> Result<Response, BrokerError> {
+    pub(super) async fn ask(
+        &self,
+        doing: &str,
+        request: RequestBuilder,
+    ) -> Result<Response, BrokerError> {
         request.send().await.map_err(|error| self.unreachable(doing, error))
     }
 
     /// The answer, if it is a yes.
-    async fn checked(&self, doing: &str, answer: Response) -> Result<Response, BrokerError> {
+    pub(super) async fn checked(
+        &self,
+        doing: &str,
+        answer: Response,
+    ) -> Result<Response, BrokerError> {
         if answer.status().is_success() {
             return Ok(answer);
         }
@@ -365,7 +377,7 @@ impl Management {
 
     /// No answer, or one that is not understood. The URL is left out: our sentence names the
     /// place.
-    fn unreachable(&self, doing: &str, error: reqwest::Error) -> BrokerError {
+    pub(super) fn unreachable(&self, doing: &str, error: reqwest::Error) -> BrokerError {
         let error = error.without_url();
         if let Some((why, help)) = self.trust.as_ref().and_then(|trust| trust.explain(&error)) {
             return BrokerError::new(Kind::Tls, format!("{doing} failed: {why}")).help(help);

@@ -6,6 +6,7 @@
 
 mod address;
 mod control;
+mod disconnect;
 mod error;
 mod greeting;
 mod inspect;
@@ -135,7 +136,7 @@ impl Broker {
         let route = Route { address, trust, heartbeat: None };
         let greeting = ask(&route).await?;
         // A wrong password, or a missing virtual host, is told before anything is done.
-        let link = link::connect(&route, "rmq-scenario", None).await?;
+        let link = link::connect(&route, None, "rmq-scenario", None).await?;
         // The answer to the question is known; how the goodbye goes is of no importance.
         let _ = link.close().await;
         let (management, may_make_vhosts) = match management.identify(&greeting.cluster).await {

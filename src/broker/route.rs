@@ -3,7 +3,7 @@
 
 use std::error::Error;
 use std::io;
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use async_compat::{Compat, CompatExt};
@@ -14,6 +14,7 @@ use super::address::Address;
 use super::error::{BrokerError, Kind};
 use super::node::Facts;
 use super::tls::Trust;
+use super::wire::Wire;
 
 /// Everything it takes to open a connection.
 #[derive(Debug, Clone)]
@@ -27,6 +28,16 @@ pub(crate) struct Route {
 
 /// What AMQP is spoken on.
 pub(crate) type Stream = AsyncTcpStream<Compat<tokio::net::TcpStream>>;
+
+/// An open stream.
+pub(crate) struct Opened {
+    /// With TLS where the address asks for it.
+    pub stream: Stream,
+    /// The socket below: cutting that cuts the stream without a word of either protocol.
+    pub socket: TcpStream,
+    /// The addresses of the connection as the broker sees it: ours, and its own.
+    pub ends: [SocketAddr; 2],
+}
 
 impl Route {
     /// To a node of ours.
@@ -47,12 +58,18 @@ impl Route {
         Self { address: self.address.with_vhost(vhost), ..self.clone() }
     }
 
-    /// The stream, with TLS where the address asks for it, and the socket below: cutting that
-    /// cuts the stream without a word of either protocol.
-    pub async fn open(&self) -> io::Result<(Stream, TcpStream)> {
-        let socket =
-            tokio::net::TcpStream::connect((&*self.address.host, self.address.port)).await?;
-        socket.set_nodelay(true)?;
+    /// Opens a stream, through a network of its own if there is one.
+    pub async fn open(&self, wire: Option<&Wire>) -> io::Result<Opened> {
+        let to = (&*self.address.host, self.address.port);
+        let (socket, ends) = match wire {
+            Some(wire) => wire.connect(to).await?,
+            None => {
+                let socket = tokio::net::TcpStream::connect(to).await?;
+                socket.set_nodelay(true)?;
+                let ends = [socket.local_addr()?, socket.peer_addr()?];
+                (socket, ends)
+            }
+        };
         let socket = socket.into_std()?;
         let below = socket.try_clone()?;
         let plain = tokio::net::TcpStream::from_std(socket)?.compat();
@@ -64,7 +81,7 @@ impl Route {
                 stream.into_rustls(&connector, &self.address.host).await?
             }
         };
-        Ok((stream, below))
+        Ok(Opened { stream, socket: below, ends })
     }
 
     /// Nobody answers there, or not in a way that we understand.

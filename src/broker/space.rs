@@ -79,8 +79,7 @@ impl Space {
         client_name: &str,
         frame_max: Option<u32>,
     ) -> Result<Link, BrokerError> {
-        let route = Route { heartbeat: self.1, ..self.0.route.clone() };
-        link::connect(&route, client_name, frame_max).await
+        self.connect_by(&Way::default(), client_name, frame_max).await
     }
 
     /// The same by a way of its own: to a node of a cluster, through a network that can be cut.
@@ -89,11 +88,12 @@ impl Space {
     /// When no node answers, or one does not let us in.
     pub async fn connect_by(
         &self,
-        _way: &Way,
+        way: &Way,
         client_name: &str,
         frame_max: Option<u32>,
     ) -> Result<Link, BrokerError> {
-        self.connect(client_name, frame_max).await
+        let route = Route { heartbeat: self.1, ..self.0.route.clone() };
+        link::connect(&route, way.wire.as_ref(), client_name, frame_max).await
     }
 
     /// Hands on the broker's nodes, see [`super::Broker::control`].
@@ -104,14 +104,6 @@ impl Space {
     /// How many nodes the broker has.
     pub fn nodes(&self) -> usize {
         1
-    }
-
-    /// The broker closes a connection, as an administrator would have it do.
-    ///
-    /// # Errors
-    /// When there is no management API, or it does not know the connection.
-    pub async fn disconnect(&self, _link: &Link) -> Result<(), BrokerError> {
-        Err(BrokerError::new(Kind::Management, "closing a connection is not possible yet"))
     }
 
     /// The broker's, as it says it: `4.3.6`.

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use crate::ledger::counts::Counts;
 use crate::ledger::dead_letters::Later;
-use crate::ledger::event::{LifeId, MessageKey, Micros};
+use crate::ledger::event::{ChangeKind, LifeId, MessageKey, Micros};
 use crate::ledger::fates::{Cause, Fates, Found, doubled};
 use crate::ledger::history::Step;
 use crate::ledger::lives::Life;
 use crate::ledger::messages::{Copy, Routes, message_flag};
+use crate::ledger::outages::Outage;
 use crate::ledger::paths::{PathId, Reason};
 use crate::ledger::{Ledger, Move, ProducerBook, Violation};
 use crate::plan::count::{COPY_OUTCOMES, Count, PUBLISH_OUTCOMES};
@@ -37,7 +38,7 @@ pub struct Books {
     /// Queues whose drain did not see them empty.
     pub undrained: Vec<QueueId>,
     fates: Fates,
-    ledger: Ledger,
+    pub(super) ledger: Ledger,
 }
 
 /// A copy with what became of it.
@@ -94,6 +95,9 @@ impl Ledger {
         if self.producers.iter().any(|book| book.up) {
             self.violation(None, "a producer's channel was still open at the end");
         }
+        if self.outages.iter().any(Outage::is_under_way) {
+            self.violation(None, "a broker was ended and never seen to have ended");
+        }
         if self.changing.is_unsettled() {
             self.violation(None, "a change of the topology never ended");
         }
@@ -107,7 +111,7 @@ impl Ledger {
     fn check_suspects(&mut self) {
         for (id, (examples, count)) in std::mem::take(&mut self.suspects) {
             let life = &self.lives[id.index()];
-            if !life.read_by_broker {
+            if !life.read_by_broker || self.may_be_forgotten_since(life) {
                 continue;
             }
             let name = &self.plan.workers[life.worker.index()].name;
@@ -166,7 +170,7 @@ impl Books {
 
     /// Whether the queue was purged.
     pub fn was_purged(&self, queue: QueueId) -> bool {
-        self.ledger.queues[queue.index()].gone.iter().any(|gone| gone.purged)
+        self.ledger.queues[queue.index()].gone.iter().any(|gone| gone.how == ChangeKind::Purged)
     }
 
     /// Channels of the producer that died with publishes on the way: first and last number.

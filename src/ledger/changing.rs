@@ -31,6 +31,8 @@ pub struct Changing {
     pending: Vec<Change>,
     /// How many changes began.
     begun: u64,
+    /// The broker is being ended: exchanges that are not durable go.
+    falling: bool,
     /// For each queue that ever changed, the ended change that began last.
     newest_ended: HashMap<QueueId, u64>,
     /// Routes of the present moment, by producer and by what decides them.
@@ -45,6 +47,7 @@ impl Changing {
             standing: Standing::declared(&plan.topology).on(version),
             pending: Vec::new(),
             begun: 0,
+            falling: false,
             newest_ended: HashMap::new(),
             known: HashMap::new(),
             uniform: vec![None; plan.producers.len()],
@@ -59,7 +62,7 @@ impl Changing {
 
     /// Whether a change is under way.
     pub fn is_unsettled(&self) -> bool {
-        !self.pending.is_empty()
+        !self.pending.is_empty() || self.falling
     }
 
     /// Whether the queue exists and is not about to go.
@@ -94,6 +97,25 @@ impl Changing {
         self.pending.retain(|change| change.id != id);
         self.forget_routes();
         self.pending.len() < before
+    }
+
+    /// The broker is about to be ended, and takes along what of exchanges is not durable.
+    pub fn fall(&mut self) {
+        self.falling = true;
+        self.forget_routes();
+    }
+
+    /// Whether exchanges are about to go.
+    pub fn falls(&self) -> bool {
+        let mut exchanges = self.plan.topology.exchanges.iter();
+        self.falling && exchanges.any(|exchange| !exchange.durable && !exchange.name.is_empty())
+    }
+
+    /// It has ended.
+    pub fn fallen(&mut self) {
+        self.falling = false;
+        self.standing.lose_exchanges(&self.plan.topology);
+        self.forget_routes();
     }
 
     fn forget_routes(&mut self) {
@@ -166,6 +188,10 @@ impl Changing {
             apply(&mut standing, &self.plan, *change);
             stages.push(route(topology, &standing, envelope));
         }
+        if self.falling {
+            standing.lose_exchanges(topology);
+            stages.push(route(topology, &standing, envelope));
+        }
         let mut all: Vec<QueueId> = stages.concat();
         all.sort_unstable();
         all.dedup();
@@ -182,7 +208,7 @@ impl Changing {
 fn apply(standing: &mut Standing, plan: &Variant, change: Change) {
     match change.kind {
         ChangeKind::Comes => standing.add(&plan.topology, change.queue),
-        ChangeKind::Goes => standing.remove(&plan.topology, change.queue),
+        ChangeKind::Goes | ChangeKind::Perishes => standing.remove(&plan.topology, change.queue),
         ChangeKind::Purged => {}
     }
 }

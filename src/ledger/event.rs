@@ -5,7 +5,7 @@
 //! whatever one worker or producer records keeps its order.
 
 use crate::ledger::paths::PathId;
-use crate::plan::model::{KillHow, ProducerId, QueueId, WorkerId};
+use crate::plan::model::{FaultId, KillHow, NodeId, ProducerId, QueueId, StopHow, WorkerId};
 
 /// Microseconds since the run began; what comes before is 0.
 pub type Micros = u64;
@@ -80,6 +80,17 @@ pub enum Event {
     ChangeEnded { change: ChangeId, at: Micros },
     /// It did not happen: the queue is what it was.
     ChangeDropped { change: ChangeId, at: Micros },
+    /// A fault acts upon a worker that lives on.
+    Struck { fault: FaultId, life: LifeId, at: Micros },
+    /// A fault keeps a life from being sent anything; `None`: no more.
+    Hindered { life: LifeId, by: Option<Hindrance> },
+    /// The broker, or one node of it, is about to be ended. `young` are the queues that had been
+    /// declared for less than a second.
+    BrokerFell { how: StopHow, node: Option<NodeId>, young: Vec<QueueId>, at: Micros },
+    /// Its process was seen to have ended.
+    BrokerDown { at: Micros },
+    /// It, or that node of it, answers again.
+    BrokerRose { node: Option<NodeId>, at: Micros },
     /// Found in the queue after the run, in the queue's order; `None` is no message of this run.
     Drained { queue: QueueId, messages: Vec<Option<Sighting>> },
     /// The drain of a queue is over. `complete` says that it was seen empty, `total` how many
@@ -141,6 +152,19 @@ pub enum LifeEnd {
     Killed(KillHow),
     /// The broker ended it: a channel or connection error, a cancel.
     Failed,
+    /// Its connection was lost: with the network, with the broker, or closed by an administrator.
+    Lost,
+    /// It was still frozen when the run ended.
+    Frozen,
+}
+
+/// What keeps a worker that lives from being sent anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hindrance {
+    /// It does nothing.
+    Frozen,
+    /// Its network is silent.
+    CutOff,
 }
 
 /// What the worker itself counted in one life; the ledger must have seen the same.
@@ -160,6 +184,8 @@ pub enum ChangeKind {
     Comes,
     /// The queue goes: with its connection, with its last consumer, unused, or deleted.
     Goes,
+    /// The queue goes because it is not durable and its broker stops.
+    Perishes,
     /// The queue stays and loses what is ready in it.
     Purged,
 }

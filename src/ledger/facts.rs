@@ -32,22 +32,26 @@ pub enum Cut {
 }
 
 /// What one fault did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FaultFact {
     /// When it acted; `None` if its trigger never came.
     pub at: Option<Micros>,
     pub effect: Effect,
-    /// When what it stopped worked again.
+    /// When what it stopped worked again, or its time had passed.
     pub restarted: Option<Micros>,
+    /// When the program that it struck learned of the loss of its connection.
+    pub learned: Option<Micros>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Effect {
     /// There was nobody to act upon: not started, ended already, or the trigger never came.
     #[default]
     Nothing,
     /// This subscription ended.
     Worker(LifeId),
+    /// This subscription was struck and lived on; the ledger knows how it stood.
+    Struck(LifeId),
     /// A queue lost so many, or went with them.
     Queue {
         ready: u64,
@@ -62,6 +66,28 @@ pub enum Effect {
         /// Not yet published.
         left: u64,
     },
+    Broker(BrokerEffect),
+}
+
+/// What befell a broker, or some of its nodes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct BrokerEffect {
+    /// The processes that ended, by their ids.
+    pub ended: Vec<String>,
+    /// Those that came instead.
+    pub began: Vec<String>,
+    /// Programs that were connected to it.
+    pub clients: u64,
+    /// Copies that it had been given by then.
+    pub copies: u64,
+    /// How long it took to end.
+    pub ending: Micros,
+    /// Somebody waited for an answer of a broker that stood still.
+    pub waited: bool,
+    /// Who was told that the broker takes nothing more from them.
+    pub blocked: Vec<String>,
+    /// Another node reported it down.
+    pub reported: bool,
 }
 
 /// An AMQP error that a producer or a worker saw.

@@ -9,12 +9,14 @@ mod changing;
 pub mod counts;
 mod crowding;
 pub mod dead_letters;
+mod deliveries;
 pub mod event;
 pub mod facts;
 pub mod fates;
 pub mod history;
 pub mod lives;
 pub mod messages;
+pub mod outages;
 pub mod paths;
 mod placing;
 pub mod progress;
@@ -31,10 +33,11 @@ use std::sync::Arc;
 use crate::ledger::changing::Changing;
 use crate::ledger::crowding::Crowd;
 use crate::ledger::dead_letters::Laters;
-use crate::ledger::event::{LifeId, MessageKey, Micros};
+use crate::ledger::event::{ChangeKind, LifeId, MessageKey, Micros};
 use crate::ledger::history::History;
 use crate::ledger::lives::Life;
 use crate::ledger::messages::{Copy, Messages, Routes};
+use crate::ledger::outages::{Outage, Strike};
 use crate::ledger::paths::Paths;
 use crate::ledger::progress::Progress;
 use crate::ledger::rules::Rules;
@@ -69,6 +72,10 @@ pub struct Ledger {
     paths: Arc<Paths>,
     readers: Readers,
     rules: Rules,
+    /// Each time that the broker, or a node of it, was ended.
+    outages: Vec<Outage>,
+    /// Faults upon workers that lived on.
+    strikes: Vec<Strike>,
     /// Messages that were on their way when a queue was about to come.
     windows: Vec<Window>,
     /// Where a message was seen that must not be there.
@@ -89,6 +96,8 @@ pub struct Ledger {
     violation_count: u64,
     history: History,
     live: Progress,
+    /// How many events were recorded.
+    events: u64,
 }
 
 /// From whom to whom a redelivered copy went.
@@ -116,6 +125,8 @@ struct ProducerBook {
     again: BTreeSet<u32>,
     /// Sends beyond the first of a message.
     republished: u64,
+    /// When a number was published for the last time, where that was not the first.
+    last_sends: BTreeMap<u32, Resend>,
     /// Answers and returns of the channel in use.
     channel_answered: u32,
     channel_returned: u32,
@@ -143,10 +154,20 @@ struct QueueBook {
     drained_at: Micros,
 }
 
+/// A message was published once more.
+#[derive(Debug, Clone, Copy)]
+struct Resend {
+    at: Micros,
+    /// Which event that was, counted over all.
+    event: u64,
+}
+
 /// A queue lost what was in it.
 struct Gone {
-    /// It stayed, and only what was ready went.
-    purged: bool,
+    /// How: purged, it stayed, and only what was ready went.
+    how: ChangeKind,
+    /// Which event that was, counted over all.
+    event: u64,
     /// What had been published by then.
     published: Vec<u32>,
 }
@@ -195,6 +216,8 @@ impl Ledger {
             paths,
             readers: Readers::default(),
             rules: Rules::of(version),
+            outages: Vec::new(),
+            strikes: Vec::new(),
             windows: Vec::new(),
             unexpected: BTreeMap::new(),
             foreign: 0,
@@ -207,13 +230,15 @@ impl Ledger {
             violation_count: 0,
             history: History::default(),
             live,
+            events: 0,
             plan,
         }
     }
 
     /// How far the run is; `elapsed` is the caller's to fill in.
     pub fn progress(&self) -> Progress {
-        let in_hand = self.lives.iter().filter(|life| life.is_live()).map(Life::in_hand).sum();
+        let at_work = |life: &&Life| life.is_live() && !life.is_frozen();
+        let in_hand = self.lives.iter().filter(at_work).map(Life::in_hand).sum();
         Progress { in_hand, ..self.live }
     }
 
@@ -254,6 +279,7 @@ impl ProducerBook {
             channels: Vec::new(),
             again: BTreeSet::new(),
             republished: 0,
+            last_sends: BTreeMap::new(),
             channel_answered: 0,
             channel_returned: 0,
             up: false,

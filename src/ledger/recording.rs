@@ -1,7 +1,7 @@
 //! Taking events in: each changes the state of messages, copies and lives, and is checked
 //! against what can be.
 
-use crate::ledger::Ledger;
+use crate::ledger::deliveries::may_be_given_up;
 use crate::ledger::event::{
     Answer, Event, LifeEnd, LifeId, LifeTotals, MessageKey, Micros, ProducerEnd, Stamped, WorkEvent,
 };
@@ -9,17 +9,21 @@ use crate::ledger::history::StepKind;
 use crate::ledger::lives::{CopyPlace, Life};
 use crate::ledger::messages::{copy_flag, message_flag};
 use crate::ledger::seeing::Delivery;
+use crate::ledger::{Ledger, Resend};
 use crate::plan::model::{AckMode, KillHow, ProducerId, QueueKind, WorkerId};
 
 impl Ledger {
     /// Takes one event in.
     pub fn record(&mut self, event: Event) {
+        self.events += 1;
         match event {
             Event::ProducerStarted { producer, at } => self.producer_started(producer, at),
             Event::Published { producer, first, count, at } => {
                 self.published(producer, first, count, at);
             }
-            Event::Republished { producer, numbers, .. } => self.republished(producer, &numbers),
+            Event::Republished { producer, numbers, at } => {
+                self.republished(producer, &numbers, at);
+            }
             Event::Answered { producer, answers, at } => {
                 for answer in answers {
                     self.answered(producer, answer, at);
@@ -49,6 +53,11 @@ impl Ledger {
                     self.violation(None, "a change of the topology was dropped that never began");
                 }
             }
+            Event::Struck { fault, life, at } => self.struck(fault, life, at),
+            Event::Hindered { life, by } => self.hindered(life, by),
+            Event::BrokerFell { how, node, young, at } => self.broker_fell(how, node, young, at),
+            Event::BrokerDown { at } => self.broker_down(at),
+            Event::BrokerRose { node, at } => self.broker_rose(node, at),
             Event::Drained { queue, messages } => self.drained(queue, messages),
             Event::DrainEnded { queue, complete, total, at } => {
                 self.drain_ended(queue, complete, total, at);
@@ -92,7 +101,7 @@ impl Ledger {
             self.history.add(MessageKey { producer, n }, at, StepKind::Published);
         }
         self.live.published += u64::from(count);
-        self.crowd(producer, due, count);
+        self.crowd(producer, &(due..due + count).collect::<Vec<_>>());
         if !possible {
             let message = Some(MessageKey { producer, n: first });
             self.violation(message, format!("message {first} was published where {due} was due"));
@@ -100,7 +109,8 @@ impl Ledger {
     }
 
     /// Only what was never answered is published again.
-    fn republished(&mut self, producer: ProducerId, numbers: &[u32]) {
+    fn republished(&mut self, producer: ProducerId, numbers: &[u32], at: Micros) {
+        let event = self.events;
         let book = &mut self.producers[producer.index()];
         let mut wrong = None;
         for &n in numbers {
@@ -115,7 +125,9 @@ impl Ledger {
             }
             book.messages.add_flags(n, message_flag::REPUBLISHED);
             book.republished += 1;
+            book.last_sends.insert(n, Resend { at, event });
         }
+        self.crowd(producer, numbers);
         if let Some(n) = wrong {
             let what = format!("message {n} was published again, which cannot be");
             self.violation(Some(MessageKey { producer, n }), what);
@@ -220,32 +232,39 @@ impl Ledger {
         let highest =
             producers.map(|id| earlier.iter().map(|life| life.highest(id)).max().unwrap_or(0));
         let highest = highest.collect();
-        self.lives.push(Life::new(id, worker, plan.queue, plan.ack, at, highest));
+        let outages = self.outages.len();
+        self.lives.push(Life::new(id, worker, plan.queue, plan.ack, at, highest, outages));
     }
 
     fn life_ended(&mut self, id: LifeId, how: LifeEnd, totals: LifeTotals, at: Micros) {
         let published = self.published_so_far();
-        let Some(life) = self.lives.get_mut(id.index()).filter(|life| life.is_live()) else {
+        if !self.lives.get(id.index()).is_some_and(Life::is_live) {
             return self.violation(None, "a worker ended that was not subscribed");
-        };
+        }
+        self.never_acked(id);
+        let life = &mut self.lives[id.index()];
         let arrived = self.queues[life.queue.index()].arrived;
         let ended = life.finish_life(how, totals, at, published, arrived);
         // Of the acks on a connection that died the broker may have read none.
         let unread = life.ack != AckMode::Auto
-            && matches!(how, LifeEnd::Failed | LifeEnd::Killed(KillHow::Crash));
+            && matches!(how, LifeEnd::Failed | LifeEnd::Lost | LifeEnd::Killed(KillHow::Crash));
         let unacked = life.end.as_ref().map_or(0, |end| end.unacked);
         let (queue, back) = (life.queue, if unread { life.counts.read } else { unacked });
         if let Err(what) = ended {
             self.violation(None, what);
         }
         self.came_back(queue, back);
+        if may_be_given_up(how) || self.lives[id.index()].shaken.is_some() {
+            self.was_perhaps_full(queue);
+        }
         self.check_early(id, how);
     }
 
-    /// From here on the broker sends nothing more to a life that is over.
+    /// From here on the broker sends nothing more to a life that is over, or cut off.
     fn life_noticed(&mut self, id: LifeId, at: Micros, read: bool) {
         let published = self.published_so_far();
-        let Some(life) = self.lives.get_mut(id.index()).filter(|life| !life.is_live()) else {
+        let lost = |life: &&mut Life| !life.is_live() || life.unsure;
+        let Some(life) = self.lives.get_mut(id.index()).filter(lost) else {
             return self.violation(None, "the broker gave up a life that was not over");
         };
         life.read_by_broker |= read;
@@ -283,7 +302,7 @@ impl Ledger {
         let held = life.begin(tag, at).map_err(|what| (None, what))?;
         if let Some(message) = held.message {
             self.history.add(message, at, StepKind::Begun(id));
-            self.mark(message, queue, held.place, copy_flag::BEGUN);
+            self.mark_current(id, message, queue, &held, copy_flag::BEGUN);
         }
         Ok(())
     }
@@ -294,7 +313,9 @@ impl Ledger {
         let held = life.finish(tag, at).map_err(|what| (None, what))?;
         let Some(message) = held.message else { return Ok(()) };
         self.history.add(message, at, StepKind::Finished(id));
-        self.mark(message, queue, held.place, copy_flag::FINISHED);
+        if !self.mark_current(id, message, queue, &held, copy_flag::FINISHED) {
+            self.finished_late(id, message, &held);
+        }
         self.producers[message.producer.index()].schedule.finished(message.n, at);
         if held.place == CopyPlace::Unexpected || !self.counts_finish(worker, message, held.path) {
             return Ok(());
@@ -313,7 +334,10 @@ impl Ledger {
         let Some(message) = held.message else { return Ok(()) };
         self.history.add(message, at, StepKind::Rejected { life: id, requeue });
         let flag = if requeue { copy_flag::RETURNED } else { copy_flag::REJECTED };
-        self.mark(message, queue, held.place, flag | copy_flag::REFUSED);
+        if !self.mark_current(id, message, queue, &held, flag | copy_flag::REFUSED) {
+            // The broker hears nothing of it.
+            return Ok(());
+        }
         match requeue {
             true => self.came_back(queue, 1),
             false => self.await_successor(message, queue, held.place),
@@ -327,7 +351,9 @@ impl Ledger {
         for held in life.ack(tag, multiple).map_err(|what| (None, what))? {
             if let Some(message) = held.message {
                 self.history.add(message, at, StepKind::Acked(id));
-                self.mark(message, queue, held.place, copy_flag::ACKED);
+                if !self.mark_current(id, message, queue, &held, copy_flag::ACKED) {
+                    self.acked_late(id, message, &held);
+                }
             }
         }
         Ok(())

@@ -1,13 +1,16 @@
 //! One variant, from its file to its plan.
 
+use std::collections::HashMap;
+use std::ops::Range;
 use std::time::Duration;
 
 use crate::plan::model::{Group, Settle, Variant};
 use crate::plan::names::Names;
+use crate::plan::nodes::Nodes;
 use crate::plan::variants::Cell;
 use crate::plan::{
     Options, errors, expectations, faults, meaning, missing_name, probes, producers, requires,
-    rounds, topology, triggers, unsupported, wishes, workers,
+    rounds, topology, triggers, wishes, workers,
 };
 use crate::scenario::collect::Collector;
 use crate::scenario::decode::Decoder;
@@ -20,7 +23,11 @@ use crate::scenario::scalar::Scalar;
 pub struct Context<'f> {
     pub file: &'f File,
     pub names: Names,
+    pub nodes: Nodes,
+    pub settle: Settle,
     pub cell: &'f Cell,
+    /// The ids of a fault's instances, by its name.
+    pub fault_ids: HashMap<&'f str, Range<usize>>,
 }
 
 impl Context<'_> {
@@ -40,17 +47,18 @@ pub fn variant(
     found: &mut Collector,
 ) -> Option<Variant> {
     head(file, found);
-    unsupported::refuse(file, found);
     let names = Names::of(file, found);
     if names.too_many {
         return None;
     }
-    let context = Context { file, names, cell: &cell };
-    if !triggers::few_enough(&context, found) {
+    let nodes = Nodes::of(file, found);
+    let settle = settle(file, found);
+    let fault_ids = HashMap::new();
+    let mut context = Context { file, names, nodes, settle, cell: &cell, fault_ids };
+    if !triggers::number(&mut context, found) {
         return None;
     }
     let requires = requires::plan(file, found);
-    let settle = settle(file, found);
     let mut topology = topology::plan(&context, found);
     let (producers, producer_groups) = producers::plan(&context, found);
     let (workers, worker_groups) = workers::plan(&context, &mut topology, found);

@@ -7,7 +7,7 @@ mod variants;
 mod overlay;
 mod context;
 mod names;
-mod unsupported;
+mod nodes;
 mod requires;
 mod wishes;
 mod topology;

@@ -24,7 +24,8 @@ pub enum Thing {
 }
 
 impl Thing {
-    fn words(&self) -> &'static str {
+    /// What it is, in words.
+    pub fn words(&self) -> &'static str {
         match self {
             Thing::Queue(_) => "a queue",
             Thing::Exchange(_) => "an exchange",

@@ -61,7 +61,9 @@ fn producer(
     }
     let dots = entry.dots.as_ref().map(|dots| meaning::numbers(&dots.value));
     let size = entry.size.as_ref().map(|size| meaning::sizes(&size.value));
-    let (reconnect, unconfirmed) = reconnect(&entry.reconnect);
+    let (reconnect, unconfirmed) = reconnect(entry, confirms, found);
+    let who = format!("producer `{}` connects to", entry.name.value.0);
+    let node = context.nodes.id(&entry.node, &who, found);
     Some(Producer {
         name: entry.name.value.0.clone(),
         to: to?,
@@ -78,7 +80,7 @@ fn producer(
         ttl,
         headers: headers(entry),
         rpc: entry.rpc.as_ref().map(|rpc| rpc.timeout.map_or(RPC_TIMEOUT, |time| time.0)),
-        node: None,
+        node,
         reconnect,
         unconfirmed,
     })
@@ -196,15 +198,38 @@ fn confirms(confirms: &Option<written::Confirms>, found: &mut Collector) -> Opti
     }
 }
 
-fn reconnect(written: &Option<Reconnect>) -> (Option<Duration>, Unconfirmed) {
-    let settings = match written {
+/// How long it waits before it connects again, if it does, and what it does with what was
+/// unanswered.
+fn reconnect(
+    entry: &Located<written::Producer>,
+    confirms: Option<Confirms>,
+    found: &mut Collector,
+) -> (Option<Duration>, Unconfirmed) {
+    let settings = match &entry.reconnect {
         None => return (Some(RECONNECT_AFTER), Unconfirmed::Drop),
         Some(Reconnect(None)) => return (None, Unconfirmed::Drop),
         Some(Reconnect(Some(settings))) => settings,
     };
-    let unconfirmed = match settings.unconfirmed.map(|unconfirmed| unconfirmed.value) {
-        Some(written::Unconfirmed::Republish) => Unconfirmed::Republish,
-        Some(written::Unconfirmed::Drop) | None => Unconfirmed::Drop,
+    let unconfirmed = match settings.unconfirmed {
+        Some(Located { at, value: written::Unconfirmed::Republish }) => {
+            needs_answers(entry, confirms, at, found);
+            Unconfirmed::Republish
+        }
+        _ => Unconfirmed::Drop,
     };
     (Some(settings.after.map_or(RECONNECT_AFTER, |after| after.0)), unconfirmed)
+}
+
+/// Whoever is never answered does not know what to publish again.
+fn needs_answers(
+    entry: &Located<written::Producer>,
+    confirms: Option<Confirms>,
+    at: At,
+    found: &mut Collector,
+) {
+    if confirms == Some(Confirms::Off) {
+        let text = "with `confirms: false` nobody knows what has no answer, to `republish` it";
+        let mistake = Mistake::new(at, text).needs(Whole::Node(entry.at));
+        found.push(mistake.help("leave `confirms` out, or `unconfirmed`"));
+    }
 }

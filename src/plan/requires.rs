@@ -15,7 +15,7 @@ pub fn plan(file: &File, found: &mut Collector) -> Requires {
     let Some(requires) = &file.requires else { return Requires::default() };
     Requires {
         rabbitmq: requires.rabbitmq.as_ref().and_then(|version| range(version, found)),
-        nodes: requires.nodes.map(|nodes| nodes.0),
+        nodes: requires.nodes.map(|nodes| nodes.value.0),
         management: requires.management.unwrap_or(false),
     }
 }

@@ -148,15 +148,10 @@ fn fault_ids(
     context: &Context,
     found: &mut Collector,
 ) -> Option<Vec<FaultId>> {
-    let (entries, left_out) = (faults(context), context.file.faults.iter());
-    let mut next = 0;
-    for fault in &entries {
-        let targets = targets(fault, context).max(1);
-        if fault.name.as_ref().is_some_and(|known| known.value == name.value) {
-            return Some((next..next + targets).map(FaultId::from_index).collect());
-        }
-        next += targets;
+    if let Some(ids) = context.fault_ids.get(&*name.value.0) {
+        return Some(ids.clone().map(FaultId::from_index).collect());
     }
+    let (entries, left_out) = (faults(context), context.file.faults.iter());
     let text = &name.value.0;
     let mistake = Mistake::new(name.at, format!("fault `{text}` is not declared"))
         .needs(Whole::Names(&["faults"]));
@@ -179,24 +174,30 @@ pub fn faults<'f>(context: &Context<'f>) -> Vec<&'f Located<Fault>> {
     context.file.faults.iter().filter(|fault| fault.condition != Some(false)).collect()
 }
 
-/// Whether there are no more faults than ids; a fault counts once for each of its instances.
-pub fn few_enough(context: &Context, found: &mut Collector) -> bool {
-    let mut sum = 0;
+/// Numbers the faults; a fault counts once for each of its instances. Whether there are no more
+/// of them than ids.
+pub fn number(context: &mut Context, found: &mut Collector) -> bool {
+    let mut next = 0;
     for fault in faults(context) {
-        sum += targets(fault, context).max(1);
-        if sum > MAX_INSTANCES {
+        let first = next;
+        next += targets(fault, context).max(1);
+        if next > MAX_INSTANCES {
             let text = format!("the faults act on more than {MAX_INSTANCES} instances in all");
             found.push(Mistake::new(fault.at, text).help("name fewer groups, or smaller ones"));
             return false;
+        }
+        if let Some(name) = &fault.name {
+            context.fault_ids.entry(&*name.value.0).or_insert(first..next);
         }
     }
     true
 }
 
-/// How many instances a fault acts on.
+/// How many instances a fault acts on; the broker and a queue are one.
 fn targets(fault: &Fault, context: &Context) -> usize {
-    let name = fault.kill.as_ref().and_then(|name| context.names.get(&name.value));
-    match name {
+    let Fault { kill, freeze, cut, slow, disconnect, .. } = fault;
+    let target = [kill, freeze, cut, slow, disconnect].into_iter().flatten().next();
+    match target.and_then(|name| context.names.get(&name.value)) {
         Some(Thing::Producers(ids)) => ids.len(),
         Some(Thing::Workers(ids)) => ids.len(),
         _ => 1,

@@ -157,6 +157,8 @@ fn worker(
     let reply = body::of_reply(entry, context, found);
     let start_at = start(&entry.start, context, found);
     let stop = start(&entry.stop, context, found);
+    let who = format!("worker `{}` connects to", entry.name.value.0);
+    let node = context.nodes.id(&entry.node, &who, found);
     Some(Worker {
         name: entry.name.value.0.clone(),
         queue: QueueId(0),
@@ -173,7 +175,7 @@ fn worker(
         reply: reply?,
         start: start_at?,
         stop: stop?,
-        node: None,
+        node,
         reconnect: reconnect(entry, found),
     })
 }

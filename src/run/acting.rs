@@ -3,17 +3,19 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::broker::Link;
+use crate::ledger::event::Micros;
 use crate::ledger::facts::{Effect, FaultFact};
-use crate::plan::model::{FaultAction, FaultId, Instance, QueueId, WorkerId};
+use crate::plan::model::{FaultAction, FaultId, Instance, KillHow, QueueId, WorkerId};
 use crate::run::asking::Answer;
-use crate::run::stage::{Command, Numbers, Stage, lock};
+use crate::run::stage::{Blow, Command, Numbers, Stage, lock};
 use crate::run::tally::Action;
-use crate::run::{observing, probing, producer, queue_faults, staff};
+use crate::run::{broker_faults, observing, probing, producer, queue_faults, staff, striking};
 
 /// Does them one after another. The future is boxed because a start may set off further
 /// actions.
@@ -39,7 +41,7 @@ async fn act(stage: &Arc<Stage>, action: Action) {
         return;
     }
     match action {
-        Action::Fault(id) => kill(stage, id).await,
+        Action::Fault(id) => befall(stage, id).await,
         Action::Observe(index) => observing::observe(stage, index).await,
         Action::Probe(index) => probing::probe(stage, index).await,
         Action::Start(Instance::Worker(id)) => drop(staff::start(stage, id).await),
@@ -49,38 +51,74 @@ async fn act(stage: &Arc<Stage>, action: Action) {
     drop((hold, entry));
 }
 
-/// Kills, and sees to the restart.
-async fn kill(stage: &Arc<Stage>, id: FaultId) {
+/// Does what the fault does.
+async fn befall(stage: &Arc<Stage>, id: FaultId) {
     let fault = &stage.plan.faults[id.index()];
-    let (target, how, restart_after) = match fault.action {
-        FaultAction::Kill { target, how, restart_after } => (target, how, restart_after),
+    match fault.action {
+        FaultAction::Kill { target, how, restart_after } => {
+            kill(stage, id, (target, how), restart_after).await;
+        }
         FaultAction::Purge(queue) => {
+            let at = stage.clock.now();
             let effect = queue_faults::purge(stage, &fault.label, queue).await;
-            return acted(stage, id, effect);
+            acted(stage, id, at, effect);
+            over(stage, id);
         }
         FaultAction::Delete(queue) => {
+            let at = stage.clock.now();
             let effect = queue_faults::delete(stage, &fault.label, queue).await;
-            return acted(stage, id, effect);
+            acted(stage, id, at, effect);
+            over(stage, id);
         }
-        _ => return acted(stage, id, Effect::Nothing),
-    };
+        FaultAction::Freeze { target, lasts } => {
+            striking::strike(stage, id, target, Blow::Freeze, lasts).await;
+        }
+        FaultAction::Cut { target, lasts } => {
+            striking::strike(stage, id, target, Blow::Cut, lasts).await;
+        }
+        FaultAction::Slow { target, lasts, .. } => {
+            striking::strike(stage, id, target, Blow::Slow, lasts).await;
+        }
+        FaultAction::Disconnect { target } => {
+            striking::strike(stage, id, target, Blow::Disconnect, Some(Duration::ZERO)).await;
+        }
+        FaultAction::Broker { act, node } => broker_faults::befall(stage, id, act, node).await,
+    }
+}
+
+/// Tells an instance of a fault, and hears what that came to.
+pub async fn tell(
+    stage: &Stage,
+    target: Instance,
+    command: impl FnOnce(oneshot::Sender<Effect>) -> Command,
+) -> Effect {
     let control = match target {
         Instance::Worker(worker) => stage.worker_control(worker),
         Instance::Producer(producer) => stage.producer_control(producer),
     };
-    let (done, acted) = oneshot::channel();
-    let at = stage.clock.now();
-    let effect = match control {
-        Some(control) if control.send(Command::Kill { how, done }).await.is_ok() => {
+    let (done, told) = oneshot::channel();
+    match control {
+        Some(control) if control.send(command(done)).await.is_ok() => {
             // Without an answer the instance ended by itself in that moment.
-            acted.await.unwrap_or_default()
+            told.await.unwrap_or_default()
         }
         _ => Effect::Nothing,
-    };
-    *lock(&stage.faults[id.index()].fact) = FaultFact { at: Some(at), effect, restarted: None };
-    stage.notice(format!("{} at {} ms", fault.label, at / 1000));
+    }
+}
+
+/// Kills, and sees to the restart.
+async fn kill(
+    stage: &Arc<Stage>,
+    id: FaultId,
+    (target, how): (Instance, KillHow),
+    restart_after: Option<Duration>,
+) {
+    let at = stage.clock.now();
+    let effect = tell(stage, target, |done| Command::Kill { how, done }).await;
+    let found = effect != Effect::Nothing;
+    acted(stage, id, at, effect);
     match restart_after {
-        Some(after) if effect != Effect::Nothing => {
+        Some(after) if found => {
             let stage = Arc::clone(stage);
             let hold = stage.hold();
             let errands = Arc::clone(&stage);
@@ -116,12 +154,11 @@ async fn restart(stage: &Arc<Stage>, id: FaultId, target: Instance) {
     over(stage, id);
 }
 
-/// A fault that is over as soon as it has acted.
-fn acted(stage: &Arc<Stage>, id: FaultId, effect: Effect) {
-    let at = stage.clock.now();
-    *lock(&stage.faults[id.index()].fact) = FaultFact { at: Some(at), effect, restarted: None };
+/// A fault has acted.
+pub fn acted(stage: &Stage, id: FaultId, at: Micros, effect: Effect) {
+    *lock(&stage.faults[id.index()].fact) =
+        FaultFact { at: Some(at), effect, ..FaultFact::default() };
     stage.notice(format!("{} at {} ms", stage.plan.faults[id.index()].label, at / 1000));
-    over(stage, id);
 }
 
 /// A worker's own queue must be gone before it can be declared again.
@@ -142,7 +179,8 @@ async fn await_departure(stage: &Arc<Stage>, queue: QueueId, worker: WorkerId) {
     }
 }
 
-fn over(stage: &Arc<Stage>, id: FaultId) {
+/// What it stopped works again, or its time has passed.
+pub fn over(stage: &Stage, id: FaultId) {
     stage.faults[id.index()].over.send_replace(true);
 }
 
@@ -180,7 +218,7 @@ pub async fn numbers(stage: &Arc<Stage>, queue: QueueId) -> Option<Numbers> {
         Ok(Answer::There(numbers)) => Some(numbers),
         Ok(_) => None,
         Err(error) => {
-            stage.fail(error);
+            stage.blame(error);
             None
         }
     }

@@ -4,6 +4,7 @@
 //! exactly and at once, for classic queues. Asking for a queue that is not there, or that
 //! belongs to another connection, costs the channel, so channels are opened as needed.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use lapin::options::QueueDeclareOptions;
@@ -12,9 +13,12 @@ use lapin::{Channel, ErrorKind};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::broker::{BrokerError, Link};
+use crate::broker::{BrokerError, Link, Space};
+use crate::run::nodes::Nodes;
 use crate::run::stage::Numbers;
 
+/// What the broker's operator sees it as.
+const NAME: &str = "rmq-scenario";
 /// No answer to one question takes longer on a broker that works.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How soon a queue that should go is asked for again: each time twice as late as before,
@@ -36,25 +40,63 @@ pub enum Answer {
     Missing,
 }
 
-/// A connection for questions.
+/// A connection for questions, opened again when the broker has been away.
 pub struct Asker {
-    link: Link,
+    space: Space,
+    nodes: Arc<Nodes>,
+    link: Mutex<Option<Arc<Link>>>,
     channel: Mutex<Option<Channel>>,
 }
 
 impl Asker {
-    pub fn new(link: Link) -> Self {
-        Self { link, channel: Mutex::new(None) }
+    /// # Errors
+    /// When the broker does not answer, or does not let us in.
+    pub async fn connect(space: Space, nodes: Arc<Nodes>) -> Result<Self, BrokerError> {
+        let link = space.connect(NAME, None).await?;
+        let link = Mutex::new(Some(Arc::new(link)));
+        Ok(Self { space, nodes, link, channel: Mutex::new(None) })
     }
 
     /// A channel of its own, for declaring and draining.
     pub async fn open(&self) -> Result<Channel, BrokerError> {
-        self.link.open_channel("opening a channel").await
+        self.link().await?.open_channel("opening a channel").await
     }
 
-    /// What the broker says of a queue.
+    async fn link(&self) -> Result<Arc<Link>, BrokerError> {
+        let mut slot = self.link.lock().await;
+        if let Some(link) = slot.as_ref().filter(|link| link.connection.status().connected()) {
+            return Ok(Arc::clone(link));
+        }
+        // Nobody answers before the broker is back; whoever brings it back has a bound.
+        self.nodes.reachable().await;
+        let link = Arc::new(self.space.connect(NAME, None).await?);
+        *slot = Some(Arc::clone(&link));
+        Ok(link)
+    }
+
+    /// What the broker says of a queue. A question that was lost with the broker is asked again
+    /// when that is back.
     pub async fn ask(&self, queue: &str) -> Result<Answer, BrokerError> {
         let mut slot = self.channel.lock().await;
+        let mut asked = 0;
+        loop {
+            let epoch = self.nodes.epoch();
+            let answer = self.ask_once(&mut slot, queue).await;
+            asked += 1;
+            let lost = epoch != self.nodes.epoch() || !self.nodes.can_be_reached();
+            // What was lost with a node that went just before is asked of another.
+            let again = lost || (self.nodes.is_disturbed() && asked < TIMES);
+            if answer.is_ok() || !again || self.nodes.all_gone() {
+                return answer;
+            }
+        }
+    }
+
+    async fn ask_once(
+        &self,
+        slot: &mut Option<Channel>,
+        queue: &str,
+    ) -> Result<Answer, BrokerError> {
         let channel = match slot.take() {
             Some(channel) if channel.status().connected() => channel,
             _ => self.open().await?,
@@ -66,12 +108,20 @@ impl Asker {
         Ok(answer)
     }
 
-    /// Waits until the queue is gone. `false` when it is still there after `at_most`.
-    pub async fn await_gone(&self, queue: &str, at_most: Duration) -> Result<bool, BrokerError> {
-        let deadline = Instant::now() + at_most;
+    /// Waits until the queue is gone. `false` when it is still there after `at_most`; time in
+    /// which something holds it up does not count.
+    pub async fn await_gone(
+        &self,
+        queue: &str,
+        at_most: Duration,
+        is_held_up: impl Fn() -> bool,
+    ) -> Result<bool, BrokerError> {
+        let mut deadline = Instant::now() + at_most;
         let mut step = STEP;
         while self.ask(queue).await? != Answer::Missing {
-            if Instant::now() > deadline {
+            if is_held_up() {
+                deadline = Instant::now() + at_most;
+            } else if Instant::now() > deadline {
                 return Ok(false);
             }
             sleep(step).await;
@@ -83,8 +133,20 @@ impl Asker {
     /// Ends the connection.
     pub async fn close(&self) {
         // Whether the broker still answers matters to nobody now.
-        let _ = timeout(PATIENCE, self.link.close()).await;
+        if let Some(link) = self.link.lock().await.take() {
+            let _ = timeout(PATIENCE, link.close()).await;
+        }
     }
+}
+
+/// Asks on a connection of its own, whatever is known of the broker.
+pub async fn look(space: &Space, queue: &str) -> Result<Answer, BrokerError> {
+    let link = space.connect(NAME, None).await?;
+    let channel = link.open_channel("opening a channel").await?;
+    let answer = ask_on(&channel, queue).await;
+    // The answer is known; how the goodbye goes is of no importance.
+    let _ = timeout(PATIENCE, link.close()).await;
+    answer
 }
 
 /// Asks on a given channel; unless the queue is there, the channel is lost. An answer of

@@ -6,11 +6,13 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use lapin::Channel;
+use tokio::time::timeout;
 
 use crate::broker::BrokerError;
 use crate::ledger::event::{ChangeId, ChangeKind, Event};
 use crate::plan::model::{QueueId, WorkerId};
 use crate::run::stage::{Hold, Stage, lock};
+use crate::run::worker::PATIENCE;
 
 /// A broker that works removes a queue in milliseconds.
 const AT_MOST: Duration = Duration::from_secs(20);
@@ -26,14 +28,26 @@ impl Departure {
     /// To be called before a worker's subscription ends. `None` when its queue stays.
     pub async fn begin(stage: &Arc<Stage>, worker: WorkerId, hangs_up: bool) -> Option<Self> {
         let queue = stage.plan.workers[worker.index()].queue;
-        let slot = &stage.queues[queue.index()];
-        let last = slot.consumers.fetch_sub(1, Ordering::SeqCst) == 1;
+        let last = stage.uncount(worker);
         let plan = &stage.plan.topology.queues[queue.index()];
         let goes = (hangs_up && plan.owner == Some(worker)) || (last && plan.auto_delete);
-        if !goes {
+        // It may have gone already, with the broker; and whether it went with that, or stays, is
+        // looked at when the broker is back.
+        let uncertain = !lock(&stage.queues[queue.index()].uncertain).is_empty();
+        if !goes || uncertain || stage.real_name(queue).is_none() {
             return None;
         }
         Some(Self::of(stage, queue).await)
+    }
+
+    /// The worker did not leave after all: it was cut off, and nobody gave it up. Its queue is
+    /// what it was.
+    pub async fn revoke(stage: &Arc<Stage>, worker: WorkerId, departure: Option<Self>) {
+        stage.count_in(worker);
+        if let Some(departure) = departure {
+            let at = stage.clock.now();
+            stage.scribe.record(Event::ChangeDropped { change: departure.change, at }).await;
+        }
     }
 
     /// To be called before a connection ends whose worker has no subscription any more, and
@@ -61,12 +75,15 @@ impl Departure {
         slot.gone.store(true, Ordering::SeqCst);
         let name = lock(&slot.real).take();
         if let Some(name) = name {
-            match stage.asker.await_gone(&name, AT_MOST).await {
+            let is_held_up = || stage.is_held_up(self.queue);
+            match stage.asker.await_gone(&name, AT_MOST, is_held_up).await {
                 Ok(true) => gone = true,
+                // With the broker all that was on it is gone.
+                _ if stage.nodes.all_gone() => gone = true,
                 Ok(false) => stage.fail(BrokerError::silent(&format!(
                     "waiting for queue {name} to go with its consumer"
                 ))),
-                Err(error) => stage.fail(error),
+                Err(error) => stage.blame(error),
             }
         }
         lock(&stage.standing).remove(&stage.plan.topology, self.queue);
@@ -89,7 +106,9 @@ pub async fn arrive(
     let at = stage.clock.now();
     stage.scribe.record(Event::ChangeBegun { change, queue, kind, at }).await;
     let topology = &stage.plan.topology;
-    let declared = match stage.space.declare_owned(channel, topology, queue).await {
+    let declaring = stage.space.declare_owned(channel, topology, queue);
+    let silent = |_| Err(BrokerError::silent("declaring a worker's own queue"));
+    let declared = match timeout(PATIENCE, declaring).await.unwrap_or_else(silent) {
         Ok(name) => {
             stage.name_queue(queue, name.clone());
             stage.queues[queue.index()].gone.store(false, Ordering::SeqCst);

@@ -6,20 +6,27 @@
 
 mod acting;
 mod asking;
+mod broker_faults;
 mod clock;
 mod declared;
 mod departure;
 mod drain;
 mod expiry;
 mod identity;
+mod network;
+mod nodes;
 mod observing;
+mod parting;
 mod probing;
 mod producer;
 mod queue_faults;
+mod rejoining;
+mod roster;
 mod scribe;
 mod settle;
 mod staff;
 mod stage;
+mod striking;
 mod tally;
 mod trouble;
 mod watches;
@@ -45,6 +52,7 @@ use crate::ledger::progress::Progress;
 use crate::plan::model::{Instance, ProducerId, Queue, QueueId, Trigger, Variant, WorkerId};
 use crate::run::asking::Asker;
 use crate::run::drain::{Drain, drain_all};
+use crate::run::nodes::Nodes;
 use crate::run::scribe::{Scribe, Written};
 use crate::run::settle::{Over, settle};
 use crate::run::stage::{Command, Planned, Stage, lock, surface};
@@ -54,6 +62,8 @@ use crate::run::tally::{Action, actions};
 const CONNECTING: usize = 32;
 /// How long an instance may take to end when it is told to.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// And a node to come back.
+const BOOT: Duration = Duration::from_secs(120);
 
 /// Who watches a run, and who may end it.
 pub struct Audience<'a> {
@@ -92,8 +102,11 @@ pub async fn run(
     let paths = Arc::new(Paths::default());
     let (scribe, ledger) =
         Scribe::start(Ledger::new(Arc::clone(&plan), Arc::clone(&paths), space.version()));
-    let asker = Asker::new(space.connect("rmq-scenario", None).await?);
-    let stage = Arc::new(Stage::new(plan, id, space, scribe, asker, paths, audience.notices));
+    let nodes = Arc::new(Nodes::new(space.nodes()));
+    let asker = Asker::connect(space.clone(), Arc::clone(&nodes)).await?;
+    let (notices, interrupts) = (audience.notices, audience.interrupted.clone());
+    let stage = Stage::new(plan, id, space, scribe, (asker, nodes), paths, notices, interrupts);
+    let stage = Arc::new(stage);
     let mut interrupted = audience.interrupted.clone();
     let opened = tokio::select! {
         biased;
@@ -126,6 +139,8 @@ async fn declare(stage: &Arc<Stage>) -> Result<(), BrokerError> {
     let declared = stage.space.declare(&channel, &stage.plan.topology);
     let silent = |_| BrokerError::silent("declaring the topology");
     let declared = timeout(PATIENCE, declared).await.map_err(silent)?;
+    // Measured from when the last of them was there, at the latest.
+    stage.nodes.declared.get_or_init(std::time::Instant::now);
     declared.map_err(|error| BrokerError {
         message: stage.space.as_the_file_says(&error.message),
         help: error.help.or(Some("the broker refuses what the file's `topology` says".to_owned())),
@@ -213,8 +228,10 @@ async fn close(stage: &Arc<Stage>, over: Over) {
     if !stage.shut(PATIENCE).await {
         stage.fail(BrokerError::silent("ending what was under way"));
     }
+    // Whoever brings back a broker that was stopped takes as long as a boot does.
     let errands = std::mem::take(&mut *lock(&stage.errands));
-    wait_for(stage, errands, "a restart").await;
+    wait_for(stage, errands, "a restart", BOOT).await;
+    stage.nodes.give_up();
     for index in 0..stage.producers.len() {
         if let Some(control) = stage.producer_control(ProducerId::from_index(index)) {
             // One that ended meanwhile needs no telling.
@@ -223,7 +240,7 @@ async fn close(stage: &Arc<Stage>, over: Over) {
     }
     for slot in &stage.producers {
         let tasks = std::mem::take(&mut *lock(&slot.task));
-        wait_for(stage, tasks, "a producer").await;
+        wait_for(stage, tasks, "a producer", PATIENCE).await;
     }
     // What a drain takes out of a queue lets others behind it come to the head, expire and go to
     // other queues: there nobody may be at work any more.
@@ -232,16 +249,21 @@ async fn close(stage: &Arc<Stage>, over: Over) {
     send_home(stage, shared, cut).await;
     let mut kept = keep(stage, cut, |queue| queue.auto_delete).await;
     send_home(stage, keepers, cut).await;
+    // What those said who are dead, behind a network that is silent, must reach the broker now.
+    stage.workers.iter().for_each(|slot| slot.network.mend());
     // What is unused goes: until everybody's connection is closed may be too long.
     kept.extend(keep(stage, cut, |queue| queue.expires.is_some() && !queue.auto_delete).await);
     stage.retired.send_replace(true);
     for slot in &stage.workers {
         let tasks = std::mem::take(&mut *lock(&slot.task));
-        wait_for(stage, tasks, "a worker").await;
+        wait_for(stage, tasks, "a worker", PATIENCE).await;
     }
     stage.curtain.send_replace(true);
     let lingering = std::mem::take(&mut *lock(&stage.lingering));
-    wait_for(stage, lingering, "a worker").await;
+    wait_for(stage, lingering, "a worker", PATIENCE).await;
+    let errands = std::mem::take(&mut *lock(&stage.errands));
+    wait_for(stage, errands, "what was under way", PATIENCE).await;
+    broker_faults::forgo(stage).await;
     drain_rest(stage, kept).await;
 }
 
@@ -328,10 +350,10 @@ async fn drain_rest(stage: &Arc<Stage>, kept: Vec<Drain>) {
     drain_all(stage, drains).await;
 }
 
-async fn wait_for(stage: &Arc<Stage>, tasks: Vec<JoinHandle<()>>, who: &str) {
+async fn wait_for(stage: &Arc<Stage>, tasks: Vec<JoinHandle<()>>, who: &str, bound: Duration) {
     for task in tasks {
         let abort = task.abort_handle();
-        match timeout(PATIENCE, task).await {
+        match timeout(bound, task).await {
             Ok(ended) => surface(ended),
             Err(_) => {
                 abort.abort();
@@ -367,7 +389,7 @@ async fn conclude(stage: Arc<Stage>, over: Over, ledger: JoinHandle<Written>) ->
         Over::Settled => None,
     };
     let mut facts = Facts {
-        faults: stage.faults.iter().map(|slot| *lock(&slot.fact)).collect(),
+        faults: striking::facts(&stage),
         errors: std::mem::take(&mut *lock(&stage.errors)),
         refused: std::mem::take(&mut *lock(&stage.refused)),
         observations: std::mem::take(&mut *lock(&stage.observations)),
@@ -384,7 +406,7 @@ async fn conclude(stage: Arc<Stage>, over: Over, ledger: JoinHandle<Written>) ->
     // A publish to an exchange that went with a queue can be refused before the queue is seen
     // gone; only now is it known what a fault took along.
     let taken = stage.queues.iter().any(|slot| slot.taken.load(Ordering::SeqCst));
-    let missing = taken && lock(&stage.standing).lost_exchange();
+    let missing = (taken || stage.nodes.is_disturbed()) && lock(&stage.standing).lost_exchange();
     for error in facts.errors.iter_mut().filter(|error| error.code == 404) {
         error.explained |= missing;
     }

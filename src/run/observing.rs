@@ -25,13 +25,18 @@ const MARGIN: Duration = Duration::from_millis(100);
 /// Notes the numbers of every queue that stands.
 pub async fn observe(stage: &Arc<Stage>, index: usize) {
     let (at, began) = (stage.clock.now(), Instant::now());
+    if !stage.nodes.can_be_reached() {
+        // Nobody can say what is in the queues of a broker that is away.
+        lock(&stage.observations).push(ObservationFact { observation: index, at, queues: vec![] });
+        return;
+    }
     let standing = standing(stage).await;
     match numbers(stage, index, standing, began).await {
         Ok(queues) => {
             let fact = ObservationFact { observation: index, at, queues };
             lock(&stage.observations).push(fact);
         }
-        Err(error) => stage.fail(error),
+        Err(error) => stage.blame(error),
     }
 }
 

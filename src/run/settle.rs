@@ -14,8 +14,9 @@ use crate::ledger::facts::Cut;
 use crate::ledger::progress::Progress;
 use crate::plan::model::{Instance, ProducerId, QueueId, QueueKind, Trigger, WorkerId};
 use crate::run::acting;
+use crate::run::network::Network;
 use crate::run::scribe::Pulse;
-use crate::run::stage::{Command, Planned, Stage, lock};
+use crate::run::stage::{Command, Numbers, Planned, Stage, lock};
 use crate::run::tally::Action;
 
 /// How often the run is looked at.
@@ -95,7 +96,9 @@ impl Watcher {
         let is_idle = pulse.progress.in_hand == 0
             && pulse.last_activity.elapsed() >= idle
             && stage.clock.elapsed() >= idle;
-        is_idle && is_quiet(stage, pulse).await && {
+        // Of a broker that is gone for good nothing can be asked, and nothing moves.
+        let gone = stage.nodes.all_gone();
+        is_idle && (gone || is_quiet(stage, pulse).await) && {
             // Asking took a moment: did anything happen in it?
             let now = stage.scribe.pulse().await;
             now.is_some_and(|now| now.activity == pulse.activity)
@@ -105,7 +108,12 @@ impl Watcher {
 
     async fn is_final(&mut self, stage: &Arc<Stage>, pulse: &Pulse) -> bool {
         let too_soon = self.not_before.is_some_and(|moment| Instant::now() < moment);
-        if pulse.progress.in_hand > 0 || self.denied == Some(pulse.activity) || too_soon {
+        // What somebody writes whom a fault has cut off may never arrive.
+        let mut networks = stage.workers.iter().map(|slot| &slot.network);
+        let mut others = stage.producers.iter().map(|slot| &slot.network);
+        let silent = networks.any(Network::is_silent) || others.any(Network::is_silent);
+        let unsure = silent || !stage.nodes.all_up();
+        if unsure || pulse.progress.in_hand > 0 || self.denied == Some(pulse.activity) || too_soon {
             return false;
         }
         let asked = Instant::now();
@@ -155,6 +163,9 @@ fn producers_are_done(stage: &Stage) -> bool {
 /// No queue has a ready copy for an able worker, and the broker has given up every consumer
 /// that is dead: with it goes what it held.
 async fn is_quiet(stage: &Arc<Stage>, pulse: &Pulse) -> bool {
+    if !stage.nodes.can_be_reached() {
+        return false;
+    }
     let mortal = stage.plan.producers.iter().any(|producer| producer.ttl.is_some());
     let last_expiry = if mortal { stage.scribe.last_expiry().await + LATE } else { 0 };
     let expiring = stage.clock.now() < last_expiry;
@@ -174,7 +185,14 @@ async fn is_quiet(stage: &Arc<Stage>, pulse: &Pulse) -> bool {
         let expires = expiring || plan.message_ttl.is_some();
         let moving = numbers.ready > 0 && (pulse.able[index] || expires);
         let shown = stage.consumers_shown(QueueId::from_index(index));
-        if moving || numbers.consumers != shown {
+        // Whom the broker gave up while it stood still still counts here, and may count there.
+        let frozen = stage.frozen_on(QueueId::from_index(index));
+        let known = shown.saturating_sub(frozen)..=shown;
+        // A queue that has lost its majority for good says nothing of anything.
+        let mute = stage.nodes.some_ended()
+            && plan.kind == QueueKind::Quorum
+            && numbers == (Numbers { ready: 0, consumers: 0 });
+        if moving || !(known.contains(&numbers.consumers) || mute) {
             return false;
         }
     }

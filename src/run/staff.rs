@@ -1,34 +1,27 @@
-//! Workers come and go: connecting, subscribing in order, and every way to end.
+//! Workers come: connecting, and subscribing in order.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use lapin::options::{BasicConsumeOptions, BasicQosOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, Consumer, Error};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::timeout;
 
 use crate::broker::{BrokerError, Link};
-use crate::ledger::event::{Event, LifeEnd};
-use crate::ledger::facts::{Effect, ErrorFact};
-use crate::plan::model::{AckMode, CountEvent, Instance, KillHow, Offset, Queue, Worker, WorkerId};
+use crate::ledger::event::Event;
+use crate::ledger::facts::ErrorFact;
+use crate::plan::model::{AckMode, CountEvent, Instance, Offset, Worker, WorkerId};
 use crate::run::departure::{Departure, arrive};
-use crate::run::drain::{Drain, drain_all};
 use crate::run::stage::{Command, Stage, lock};
 use crate::run::trouble::{self, Listener};
-use crate::run::worker::{Ending, Life, PATIENCE, Parts};
-use crate::run::{acting, asking};
+use crate::run::worker::{Life, PATIENCE, Parts};
+use crate::run::{acting, asking, parting, rejoining};
 
 /// How many commands may wait for a worker; nobody sends many.
 const COMMANDS: usize = 64;
-
-/// How long the broker may take to notice that a socket is dead; on loopback it takes
-/// milliseconds unless the machine is overloaded.
-const NOTICE: Duration = Duration::from_secs(20);
-/// How often it is asked.
-const STEP: Duration = Duration::from_millis(3);
 
 /// A worker that is connected and not yet subscribed.
 pub struct Ready {
@@ -46,7 +39,9 @@ pub struct Ready {
 pub async fn connect(stage: &Arc<Stage>, worker: WorkerId) -> Result<Ready, BrokerError> {
     let plan = &stage.plan.workers[worker.index()];
     let (sender, control) = mpsc::channel(COMMANDS);
-    let link = stage.space.connect(&plan.name, None).await?;
+    let network = &stage.workers[worker.index()].network;
+    let way = network.way(plan.node, worker.index(), stage);
+    let link = stage.space.connect_by(&way, &plan.name, None).await?;
     let channel = open(&link, &plan.name).await?;
     let acks_on = if plan.acks_elsewhere { Some(open(&link, &plan.name).await?) } else { None };
     if plan.prefetch > 0 {
@@ -55,7 +50,7 @@ pub async fn connect(stage: &Arc<Stage>, worker: WorkerId) -> Result<Ready, Brok
         let set = timeout(PATIENCE, qos).await.map_err(|_| BrokerError::silent(&doing))?;
         set.map_err(|error| BrokerError::amqp(&doing, &error))?;
     }
-    let listener = Listener::new(&link.connection);
+    let listener = stage.listen(&plan.name, &link);
     Ok(Ready { worker, link, channel, acks_on, listener, sender, control })
 }
 
@@ -73,7 +68,11 @@ pub async fn subscribe(stage: &Arc<Stage>, mut ready: Ready) -> Result<bool, Bro
         match arrive(stage, &ready.channel, plan.queue).await {
             Ok(real) => real,
             Err((error, departure)) => {
-                let Some((code, text)) = error.said.clone() else { return Err(error) };
+                let Some((code, text)) = error.said.clone() else {
+                    ready.link.cut();
+                    departure.complete(stage).await;
+                    return Err(error);
+                };
                 let who = plan.name.clone();
                 let fact = ErrorFact { who, scope: "channel", code, text, explained: false };
                 refuse(stage, ready, fact).await;
@@ -84,10 +83,19 @@ pub async fn subscribe(stage: &Arc<Stage>, mut ready: Ready) -> Result<bool, Bro
     } else {
         stage.space.queue_name(queue)
     };
-    match consume(stage, &ready, &real).await? {
-        Ok(consumer) => begin(stage, ready, consumer).await,
+    let doing = format!("subscribing {}", plan.name);
+    match consume(stage, &ready, &real).await {
+        Ok(Ok(consumer)) => begin(stage, ready, consumer).await,
         Err(error) => {
+            gave_up(stage, ready).await;
+            return Err(error);
+        }
+        Ok(Err(error)) => {
             let error = ready.listener.reason(&error).await;
+            if trouble::is_loss(&error) && !ready.link.connection.status().connected() {
+                gave_up(stage, ready).await;
+                return Err(BrokerError::amqp(&doing, &error));
+            }
             refuse(stage, ready, trouble::fact(&plan.name, &error)).await;
             return Ok(false);
         }
@@ -97,6 +105,15 @@ pub async fn subscribe(stage: &Arc<Stage>, mut ready: Ready) -> Result<bool, Bro
     let due = stage.tallies.count(&watch, 1, |_| true);
     acting::act_all(stage, due).await;
     Ok(true)
+}
+
+/// Its connection was lost before it was consuming: what it had declared goes with that.
+async fn gave_up(stage: &Arc<Stage>, ready: Ready) {
+    let departure = Departure::vacate(stage, ready.worker).await;
+    ready.link.cut();
+    if let Some(departure) = departure {
+        departure.complete(stage).await;
+    }
 }
 
 async fn consume(
@@ -136,9 +153,9 @@ fn arguments(plan: &Worker) -> FieldTable {
 
 async fn begin(stage: &Arc<Stage>, ready: Ready, consumer: Consumer) {
     let Ready { worker, link, channel, acks_on, listener, sender, control } = ready;
-    let queue = stage.plan.workers[worker.index()].queue;
     let id = stage.next_life();
-    stage.queues[queue.index()].consumers.fetch_add(1, Ordering::SeqCst);
+    stage.count_in(worker);
+    stage.workers[worker.index()].node.store(link.node.index() + 1, Ordering::SeqCst);
     let at = stage.clock.now();
     stage.scribe.record(Event::LifeStarted { life: id, worker, at }).await;
     let parts = Parts {
@@ -152,7 +169,7 @@ async fn begin(stage: &Arc<Stage>, ready: Ready, consumer: Consumer) {
         consumer,
         acks_on,
     };
-    let task = tokio::spawn(run(Life::new(parts)));
+    let task = tokio::spawn(parting::run(Life::new(parts)));
     let slot = &stage.workers[worker.index()];
     lock(&slot.task).push(task);
     let stops = {
@@ -168,310 +185,41 @@ async fn begin(stage: &Arc<Stage>, ready: Ready, consumer: Consumer) {
 /// A refused subscription ends the program for good.
 async fn refuse(stage: &Arc<Stage>, ready: Ready, fact: ErrorFact) {
     let plan = &stage.plan.workers[ready.worker.index()];
-    let explained = stage.queues[plan.queue.index()].taken.load(Ordering::SeqCst);
+    let network = &stage.workers[ready.worker.index()].network;
+    let explained = stage.explains(network, Some(plan.queue), &fact);
     stage.note_error(ErrorFact { explained, ..fact });
     lock(&stage.refused).push(ready.worker);
     // It may be the connection itself that was refused.
     let _ = timeout(PATIENCE, ready.link.close()).await;
 }
 
-/// Connects and subscribes one worker: a late start or a restart. Whether it is consuming then.
+/// The same as [`subscribe`]. The future is boxed because what begins here may, having lost its
+/// connection, begin again.
+pub fn begin_life(
+    stage: &Arc<Stage>,
+    ready: Ready,
+) -> Pin<Box<dyn Future<Output = Result<bool, BrokerError>> + Send + '_>> {
+    Box::pin(subscribe(stage, ready))
+}
+
+/// A late start or a restart. Whether it is consuming then. One that meets a broker, or a network,
+/// that a fault keeps from answering tries on.
 pub async fn start(stage: &Arc<Stage>, worker: WorkerId) -> bool {
-    let started = match connect(stage, worker).await {
-        Ok(ready) => subscribe(stage, ready).await,
+    let begun = match connect(stage, worker).await {
+        Ok(ready) => begin_life(stage, ready).await,
         Err(error) => Err(error),
     };
-    started.unwrap_or_else(|error| {
-        stage.fail(error);
-        false
-    })
-}
-
-async fn run(mut life: Life) {
-    let ending = life.live().await;
-    match ending {
-        Ending::Killed { how, done } => killed(life, how, done).await,
-        Ending::Stopped { done } => {
-            stopped(life).await;
-            // Whoever stopped it may not wait.
-            let _ = done.send(());
-        }
-        Ending::Finished { cut, left } => finished(life, cut, left).await,
-        Ending::Failed(error) => {
-            let error = life.listener.reason(&error).await;
-            let name = life.stage.plan.workers[life.worker.index()].name.clone();
-            failed(life, trouble::fact(&name, &error)).await;
-        }
-        Ending::Cancelled => {
-            let name = life.stage.plan.workers[life.worker.index()].name.clone();
-            failed(life, trouble::cancelled(&name)).await;
-        }
-    }
-}
-
-/// From here on nothing that the worker does counts.
-async fn end(life: &mut Life, how: LifeEnd) {
-    life.flush().await;
-    let at = life.stage.clock.now();
-    let ended = Event::LifeEnded { life: life.id, how, totals: life.totals, at };
-    life.stage.scribe.record(ended).await;
-}
-
-fn unreachable_from_now(life: &Life) {
-    lock(&life.stage.workers[life.worker.index()].control).take();
-}
-
-async fn killed(mut life: Life, how: KillHow, done: oneshot::Sender<Effect>) {
-    let hangs_up = matches!(how, KillHow::Crash | KillHow::CloseConnection);
-    // Recorded first: whatever the broker does about it comes after it in the ledger.
-    life.leave(hangs_up).await;
-    if life.departure.is_some() {
-        let queue = life.stage.plan.workers[life.worker.index()].queue;
-        life.stage.queues[queue.index()].taken.store(true, Ordering::SeqCst);
-    }
-    end(&mut life, LifeEnd::Killed(how)).await;
-    // A stop that had begun is over as well.
-    life.stopping = None;
-    let mut noticed = match how {
-        KillHow::Crash => {
-            life.link.cut();
+    match begun {
+        Ok(consuming) => consuming,
+        Err(_) if rejoining::is_excused(stage, worker) => {
+            rejoining::try_on(stage, worker);
             false
         }
-        KillHow::CloseConnection => close(&life.link).await,
-        KillHow::CloseChannel => close_channel(&life.channel).await,
-        KillHow::Cancel => life.cancel_silently().await,
-    };
-    if how == KillHow::Cancel && life.holds_something() {
-        let queue = life.stage.plan.workers[life.worker.index()].queue;
-        life.stage.queues[queue.index()].holding.fetch_add(1, Ordering::SeqCst);
-    }
-    if noticed {
-        // A cancel is no proof that the acks before it were read for good: its channel lives.
-        tell_noticed(&life, how != KillHow::Cancel).await;
-    }
-    if hangs_up {
-        unreachable_from_now(&life);
-    }
-    // What the broker still believes in can move: the run is not over before it knows.
-    let hold = life.stage.hold();
-    // The fault's task may have been cut off.
-    let _ = done.send(Effect::Worker(life.id));
-    if let Some(departure) = life.departure.take() {
-        let gone = departure.complete(&life.stage).await;
-        if gone && !noticed {
-            tell_noticed(&life, false).await;
-        }
-        noticed |= gone;
-    }
-    if !noticed {
-        await_noticed(&life).await;
-    }
-    drop(hold);
-    if !hangs_up {
-        let stage = Arc::clone(&life.stage);
-        let task = tokio::spawn(linger(life));
-        lock(&stage.lingering).push(task);
-    }
-}
-
-/// The broker was seen to have given up the consumer, and to have `read` all that was written
-/// on its channel. Acks that went to another one it never took for what they were.
-async fn tell_noticed(life: &Life, read: bool) {
-    let read = read && !life.acks_in_vain();
-    let (life_id, at) = (life.id, life.stage.clock.now());
-    life.stage
-        .scribe
-        .record(match read {
-            true => Event::LifeRead { life: life_id, at },
-            false => Event::LifeNoticed { life: life_id, at },
-        })
-        .await;
-}
-
-/// Nobody tells when the broker gives up a consumer that is dead. It is seen when the queue has
-/// no more consumers than there are live ones, or is gone. Without that the ledger goes on
-/// believing that it may be sent something.
-async fn await_noticed(life: &Life) {
-    let stage = &life.stage;
-    let queue = stage.plan.workers[life.worker.index()].queue;
-    // Behind a dead one another becomes active, and the number stays as it is.
-    if !stage.shows_waiting(queue) {
-        return;
-    }
-    let deadline = Instant::now() + NOTICE;
-    while Instant::now() < deadline {
-        let Some(real) = stage.real_name(queue) else { break };
-        let shown = stage.consumers_shown(queue);
-        match stage.asker.ask(&real).await {
-            Ok(asking::Answer::There(numbers)) if numbers.consumers > shown => sleep(STEP).await,
-            Ok(asking::Answer::Locked) => sleep(STEP).await,
-            Ok(asking::Answer::There(_) | asking::Answer::Missing) => break,
-            Err(_) => return,
+        Err(error) => {
+            stage.fail(error);
+            false
         }
     }
-    if Instant::now() < deadline {
-        tell_noticed(life, false).await;
-    }
-}
-
-/// A subscription ended and its connection stays open, silent, until all workers have left:
-/// what it holds must not come to any of them. A restart does not end it, unless it needs the
-/// queue that this connection owns.
-async fn linger(mut life: Life) {
-    let mut curtain = life.stage.curtain.subscribe();
-    loop {
-        let command = tokio::select! {
-            biased;
-            _ = curtain.wait_for(|down| *down) => break,
-            Some(command) = life.control.recv() => command,
-        };
-        match command {
-            Command::Kill { done, .. } => drop(done.send(Effect::Nothing)),
-            Command::Catch { up } => drop(up.send(())),
-            Command::Stop { done } => {
-                // It may be restarted.
-                let slot = &life.stage.workers[life.worker.index()];
-                slot.stop_due.store(true, Ordering::SeqCst);
-                // The run may be over for whoever stopped it.
-                let _ = done.send(());
-            }
-            Command::Vacate { done } => {
-                let departure = Departure::vacate(&life.stage, life.worker).await;
-                life.link.cut();
-                if let Some(departure) = departure {
-                    departure.complete(&life.stage).await;
-                }
-                // Whoever restarts it may have been cut off.
-                let _ = done.send(());
-                return;
-            }
-            Command::Lend { reply } => lend(&life.link, reply).await,
-            Command::Ask { reply } => {
-                let numbers = acting::own_numbers(&life.stage, &life.link, life.worker).await;
-                // Whoever asked may have been cut off.
-                let _ = reply.send(numbers);
-            }
-            Command::Finish { .. } => {}
-        }
-    }
-    // What it holds returns to the queue when its channel goes.
-    close_channel(&life.channel).await;
-    if owns(&life) {
-        drain_own(&life).await;
-    }
-    close(&life.link).await;
-}
-
-async fn stopped(mut life: Life) {
-    let had_left = life.has_left();
-    life.leave(true).await;
-    if !had_left {
-        life.cancel().await;
-    }
-    let due = life.ack_rest().await;
-    let how = last_word(&mut life, LifeEnd::Stopped).await;
-    end(&mut life, how).await;
-    unreachable_from_now(&life);
-    acting::act_all(&life.stage, due).await;
-    if close_channel(&life.channel).await {
-        tell_noticed(&life, true).await;
-    }
-    close(&life.link).await;
-    if let Some(departure) = life.departure.take() {
-        departure.complete(&life.stage).await;
-    }
-}
-
-/// The run is over. An auto-delete queue would go with its last consumer, so the drain of one
-/// subscribes before this worker leaves.
-async fn finished(mut life: Life, cut: bool, left: oneshot::Sender<()>) {
-    let early = match owns(&life) && plan_queue(&life).auto_delete {
-        true => start_own_drain(&life).await,
-        false => None,
-    };
-    life.cancel().await;
-    life.ack_rest().await;
-    let how = last_word(&mut life, if cut { LifeEnd::Cut } else { LifeEnd::Stopped }).await;
-    end(&mut life, how).await;
-    // What it holds must come to nobody, so its channel stays until nobody is subscribed.
-    drop(left);
-    let mut retired = life.stage.retired.subscribe();
-    let _ = timeout(PATIENCE, retired.wait_for(|all| *all)).await;
-    if close_channel(&life.channel).await {
-        tell_noticed(&life, true).await;
-    }
-    match early {
-        Some(drain) => drain_all(&life.stage, vec![drain]).await,
-        None if owns(&life) => drain_own(&life).await,
-        None => {}
-    }
-    close(&life.link).await;
-}
-
-/// What the broker holds against the last that a worker did may come when that is leaving
-/// already: then it ends by that error.
-async fn last_word(life: &mut Life, how: LifeEnd) -> LifeEnd {
-    let Some(error) = life.complaint().await else { return how };
-    let error = life.listener.reason(&error).await;
-    let plan = &life.stage.plan.workers[life.worker.index()];
-    let explained = life.stage.queues[plan.queue.index()].taken.load(Ordering::SeqCst);
-    life.stage.note_error(ErrorFact { explained, ..trouble::fact(&plan.name, &error) });
-    LifeEnd::Failed
-}
-
-/// An error ends the program for good.
-async fn failed(mut life: Life, fact: ErrorFact) {
-    let queue = life.stage.plan.workers[life.worker.index()].queue;
-    let explained = life.stage.queues[queue.index()].taken.load(Ordering::SeqCst);
-    life.stage.note_error(ErrorFact { explained, ..fact });
-    life.leave(true).await;
-    end(&mut life, LifeEnd::Failed).await;
-    unreachable_from_now(&life);
-    let hold = life.stage.hold();
-    close(&life.link).await;
-    let mut noticed = false;
-    if let Some(departure) = life.departure.take() {
-        noticed = departure.complete(&life.stage).await;
-    }
-    match noticed {
-        true => tell_noticed(&life, false).await,
-        false => await_noticed(&life).await,
-    }
-    drop(hold);
-}
-
-fn plan_queue(life: &Life) -> &Queue {
-    let queue = life.stage.plan.workers[life.worker.index()].queue;
-    &life.stage.plan.topology.queues[queue.index()]
-}
-
-fn owns(life: &Life) -> bool {
-    plan_queue(life).owner == Some(life.worker)
-}
-
-async fn start_own_drain(life: &Life) -> Option<Drain> {
-    let queue = life.stage.plan.workers[life.worker.index()].queue;
-    let real = life.stage.real_name(queue)?;
-    let channel = life.link.open_channel("opening a channel").await.ok()?;
-    Some(Drain::start(&life.stage, queue, real, channel).await)
-}
-
-async fn drain_own(life: &Life) {
-    // Without a name it is gone, and without a channel nobody sees it empty: the end of the
-    // run writes down either.
-    if let Some(drain) = start_own_drain(life).await {
-        drain_all(&life.stage, vec![drain]).await;
-    }
-}
-
-/// Whether the broker answered.
-async fn close(link: &Link) -> bool {
-    matches!(timeout(PATIENCE, link.close()).await, Ok(Ok(())))
-}
-
-/// Whether the broker answered: then it has read everything written before.
-async fn close_channel(channel: &Channel) -> bool {
-    matches!(timeout(PATIENCE, channel.close(200, "OK".into())).await, Ok(Ok(())))
 }
 
 /// Opens a further channel on a worker's connection, for whoever must act as its owner.
@@ -486,6 +234,6 @@ pub async fn lend(link: &Link, reply: oneshot::Sender<Channel>) {
 pub async fn numbers_on(link: &Link, real: &str) -> Option<asking::Answer> {
     let channel = link.open_channel("opening a channel").await.ok()?;
     let answer = asking::ask_on(&channel, real).await.ok()?;
-    close_channel(&channel).await;
+    parting::close_channel(&channel).await;
     Some(answer)
 }

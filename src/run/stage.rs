@@ -11,22 +11,36 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::broker::{BrokerError, Space};
+use crate::broker::{BrokerError, Link, Space};
 use crate::ledger::event::{ChangeId, LifeId};
 use crate::ledger::facts::{Declared, Effect, ErrorFact, FaultFact, ObservationFact, ProbeFact};
 use crate::ledger::paths::Paths;
-use crate::plan::model::{KillHow, ProducerId, QueueId, QueueKind, Trigger, Variant, WorkerId};
+use crate::plan::model::{
+    FaultId, Instance, KillHow, NodeId, ProducerId, QueueId, Trigger, Variant, WorkerId,
+};
 use crate::plan::routing::Standing;
 use crate::run::asking::Asker;
 use crate::run::clock::Clock;
+use crate::run::network::Network;
+use crate::run::nodes::Nodes;
 use crate::run::scribe::Scribe;
 use crate::run::tally::{Action, Tallies, actions};
+use crate::run::trouble::Listener;
 use crate::run::worker::refusing::Refusals;
+
+/// CONNECTION_FORCED: the broker's goodbye to everybody, or to one whom an administrator sends
+/// away.
+pub const FORCED: u16 = 320;
 
 /// What an instance is told while it runs.
 pub enum Command {
     /// A fault acts upon it.
     Kill { how: KillHow, done: oneshot::Sender<Effect> },
+    /// A fault acts upon it that it lives through.
+    Strike { fault: FaultId, blow: Blow, done: oneshot::Sender<Effect> },
+    /// What that did is over: a frozen one goes on, a cut network carries again. `done` is told
+    /// when the ledger knows.
+    Recover { blow: Blow, done: oneshot::Sender<()> },
     /// Its `stop`.
     Stop { done: oneshot::Sender<()> },
     /// To one that only holds its connection: it gives up the queue that it owns.
@@ -40,6 +54,18 @@ pub enum Command {
     /// The run is over, or is cut: then what is in hand is not finished. `left` is told when
     /// nothing more can come to it.
     Finish { cut: bool, left: oneshot::Sender<()> },
+}
+
+/// What a fault does to a program that lives on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blow {
+    Freeze,
+    /// Its network falls silent when it has answered.
+    Cut,
+    /// Its network becomes slow when it has answered.
+    Slow,
+    /// The broker closes its connection.
+    Disconnect,
 }
 
 /// What a passive declare says of a queue.
@@ -59,6 +85,8 @@ pub struct Stage {
     pub scribe: Scribe,
     pub tallies: Tallies,
     pub asker: Asker,
+    /// Which of the broker's nodes can be reached.
+    pub nodes: Arc<Nodes>,
     pub workers: Vec<WorkerSlot>,
     pub producers: Vec<ProducerSlot>,
     pub queues: Vec<QueueSlot>,
@@ -74,6 +102,10 @@ pub struct Stage {
     pub refusals: Refusals,
     pub observations: Mutex<Vec<ObservationFact>>,
     pub probes: Mutex<Vec<ProbeFact>>,
+    /// Who was told that the broker takes nothing more from them.
+    pub blocked: Mutex<Vec<String>>,
+    /// Somebody wants the program to end.
+    interrupted: watch::Receiver<bool>,
     pub declared: Mutex<Option<Declared>>,
     /// Deliveries to workers of what probes published.
     pub excused: AtomicU64,
@@ -126,9 +158,23 @@ pub struct WorkerSlot {
     /// and changed under the lock of `control`.
     pub stop_due: AtomicBool,
     pub task: Mutex<Vec<JoinHandle<()>>>,
+    pub network: Network,
+    /// The node that its connection leads to, counted from 1; 0 is none.
+    pub node: AtomicUsize,
+    /// It stands still.
+    pub frozen: AtomicBool,
+    /// Its subscription counts among those of its queue.
+    pub counted: AtomicBool,
     /// Works begun and finished over all lives.
     pub begun: AtomicU64,
     pub finished: AtomicU64,
+}
+
+impl WorkerSlot {
+    /// Whether its connection leads to this node.
+    pub fn is_at(&self, node: NodeId) -> bool {
+        self.node.load(Ordering::SeqCst) == node.index() + 1
+    }
 }
 
 /// One producer instance.
@@ -136,6 +182,9 @@ pub struct WorkerSlot {
 pub struct ProducerSlot {
     pub control: Mutex<Option<mpsc::Sender<Command>>>,
     pub task: Mutex<Vec<JoinHandle<()>>>,
+    pub network: Network,
+    /// How many of its publishes have no answer.
+    pub unanswered: AtomicU32,
     /// How many it has published over all lives.
     pub published: AtomicU32,
     /// Nothing more will come from it as things stand.
@@ -160,6 +209,8 @@ pub struct QueueSlot {
     pub gone: AtomicBool,
     /// And a fault was behind that.
     pub taken: AtomicBool,
+    /// Changes that began with an end of the broker, and whose outcome shows when it is back.
+    pub uncertain: Mutex<Vec<ChangeId>>,
     /// Its drain has told the ledger how it ended.
     pub drained: AtomicBool,
 }
@@ -178,9 +229,10 @@ impl Stage {
         run: String,
         space: Space,
         scribe: Scribe,
-        asker: Asker,
+        (asker, nodes): (Asker, Arc<Nodes>),
         paths: Arc<Paths>,
         notices: mpsc::UnboundedSender<String>,
+        interrupted: watch::Receiver<bool>,
     ) -> Self {
         let standing = Standing::declared(&plan.topology).on(space.version());
         let fault = || FaultSlot { fact: Mutex::default(), over: watch::Sender::new(false) };
@@ -191,8 +243,9 @@ impl Stage {
             scribe,
             tallies: Tallies::new(&plan),
             asker,
-            workers: plan.workers.iter().map(|_| WorkerSlot::default()).collect(),
-            producers: plan.producers.iter().map(|_| ProducerSlot::default()).collect(),
+            nodes,
+            workers: (0..plan.workers.len()).map(|index| worker_slot(&plan, index)).collect(),
+            producers: (0..plan.producers.len()).map(|index| producer_slot(&plan, index)).collect(),
             queues: plan.topology.queues.iter().map(|_| QueueSlot::default()).collect(),
             names: Mutex::default(),
             paths,
@@ -203,6 +256,8 @@ impl Stage {
             refusals: Refusals::new(&plan),
             observations: Mutex::default(),
             probes: Mutex::default(),
+            blocked: Mutex::default(),
+            interrupted,
             declared: Mutex::default(),
             excused: AtomicU64::new(0),
             coming: AtomicUsize::new(0),
@@ -242,6 +297,23 @@ impl Stage {
         self.alarm.notify_one();
     }
 
+    /// The same, unless a fault of the file explains what was met: then nobody knows more.
+    pub fn blame(&self, error: BrokerError) {
+        if !self.nodes.is_disturbed() {
+            self.fail(error);
+        }
+    }
+
+    /// Listens to the connection of `name`, and notes if the broker takes nothing more from it.
+    pub fn listen(self: &Arc<Self>, name: &str, link: &Link) -> Listener {
+        let (stage, name) = (Arc::downgrade(self), name.to_owned());
+        Listener::new(&link.connection, move || {
+            if let Some(stage) = stage.upgrade() {
+                lock(&stage.blocked).push(name.clone());
+            }
+        })
+    }
+
     /// Somebody met an error.
     pub fn note_error(&self, fact: ErrorFact) {
         let text = self.space.as_the_file_says(&fact.text);
@@ -263,26 +335,6 @@ impl Stage {
     pub fn name_queue(&self, queue: QueueId, real: String) {
         lock(&self.names).insert(real.clone(), queue);
         *lock(&self.queues[queue.index()].real) = Some(real);
-    }
-
-    /// How many consumers the broker shows of a queue when it has given up all that are dead. Of
-    /// a quorum queue with a single active consumer it shows that one, and none that wait; and
-    /// of every quorum queue also who was cancelled and still holds something. (Measured on
-    /// 3.10.8, 4.0.5 and 4.3.6; a classic queue forgets who is cancelled.)
-    pub fn consumers_shown(&self, queue: QueueId) -> u64 {
-        let slot = &self.queues[queue.index()];
-        let live = slot.consumers.load(Ordering::SeqCst);
-        let live = if self.shows_waiting(queue) { live } else { live.min(1) };
-        match self.plan.topology.queues[queue.index()].kind {
-            QueueKind::Quorum => live + slot.holding.load(Ordering::SeqCst),
-            QueueKind::Classic | QueueKind::Stream => live,
-        }
-    }
-
-    /// Whether the broker counts every consumer of a queue.
-    pub fn shows_waiting(&self, queue: QueueId) -> bool {
-        let plan = &self.plan.topology.queues[queue.index()];
-        !(plan.single_active_consumer && plan.kind == QueueKind::Quorum)
     }
 
     /// The queue that has, or had, this name on the broker.
@@ -315,9 +367,20 @@ impl Stage {
         self.entries.load(Ordering::SeqCst) == 0
     }
 
+    /// Whether somebody wants the program to end.
+    pub fn is_interrupted(&self) -> bool {
+        *self.interrupted.borrow()
+    }
+
     /// Whether the run is over, for whoever waits for something.
     pub fn is_closing(&self) -> bool {
         *self.closing.borrow()
+    }
+
+    /// Returns when the run closes.
+    pub async fn closes(&self) {
+        // The sender lives as long as the stage.
+        let _ = self.closing.subscribe().wait_for(|closing| *closing).await;
     }
 
     /// Waits for a moment. `false` when the run is closing before it comes.
@@ -340,6 +403,16 @@ impl Stage {
     pub fn producer_control(&self, id: ProducerId) -> Option<mpsc::Sender<Command>> {
         lock(&self.producers[id.index()].control).clone()
     }
+}
+
+fn worker_slot(plan: &Variant, index: usize) -> WorkerSlot {
+    let who = Instance::Worker(WorkerId::from_index(index));
+    WorkerSlot { network: Network::of(plan, who), ..WorkerSlot::default() }
+}
+
+fn producer_slot(plan: &Variant, index: usize) -> ProducerSlot {
+    let who = Instance::Producer(ProducerId::from_index(index));
+    ProducerSlot { network: Network::of(plan, who), ..ProducerSlot::default() }
 }
 
 /// As long as it lives, the run is not over.

@@ -1,51 +1,72 @@
 //! AMQP errors that producers and workers meet: what the broker said, and on which level.
 
-use std::pin::Pin;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use futures_util::{Stream, StreamExt};
+use futures_util::StreamExt;
 use lapin::protocol::AMQPErrorKind;
 use lapin::{Connection, Error, ErrorKind, Event};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::ledger::facts::ErrorFact;
+use crate::run::stage::FORCED;
 
 /// How long the reason of a failure may come after the failure itself.
 const REASON: Duration = Duration::from_millis(500);
-
-/// The broker's goodbye to everybody, or to one whom an administrator sends away.
-const CONNECTION_FORCED: u16 = 320;
+const LAST_WORDS: Duration = Duration::from_millis(50);
 
 /// Listens for the errors of one connection and its channels. lapin reports a close to
 /// whoever uses the channel next only as a wrong state; the reason comes here.
 ///
-/// The mutex is never locked: it only makes the stream shareable between threads.
-pub struct Listener(Mutex<Pin<Box<dyn Stream<Item = Event> + Send>>>);
+/// There is one for each connection: two would share its events between them.
+pub struct Listener {
+    errors: mpsc::UnboundedReceiver<Error>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
 
 impl Listener {
-    pub fn new(connection: &Connection) -> Self {
-        Self(Mutex::new(Box::pin(connection.events_listener())))
+    /// `blocked` is called when the broker says that it takes nothing more.
+    pub fn new(connection: &Connection, blocked: impl Fn() + Send + 'static) -> Self {
+        let mut events = Box::pin(connection.events_listener());
+        let (sender, errors) = mpsc::unbounded_channel();
+        let task = tokio::spawn(async move {
+            while let Some(event) = events.next().await {
+                match event {
+                    // Nobody may be listening any more.
+                    Event::Error(error) => drop(sender.send(error)),
+                    Event::ConnectionBlocked(_) => blocked(),
+                    _ => {}
+                }
+            }
+        });
+        Self { errors, task }
     }
 
     /// The next error of the connection or of any of its channels.
     pub async fn error(&mut self) -> Error {
-        let events = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
-        while let Some(event) = events.next().await {
-            if let Event::Error(error) = event {
-                return error;
-            }
+        match self.errors.recv().await {
+            Some(error) => error,
+            // The connection is gone, and whoever uses it learns that from it.
+            None => std::future::pending().await,
         }
-        // The connection is gone, and whoever uses it learns that from it.
-        std::future::pending().await
     }
 
     /// What the broker said, given what an operation failed with.
     pub async fn reason(&mut self, met: &Error) -> Error {
-        if matches!(met.kind(), ErrorKind::ProtocolError(_)) {
-            return met.clone();
-        }
-        timeout(REASON, self.error()).await.unwrap_or_else(|_| met.clone())
+        let patience = match met.kind() {
+            ErrorKind::ProtocolError(_) | ErrorKind::MissingHeartbeatError => return met.clone(),
+            // A dead socket has said all that it will, but for what was read of it already.
+            ErrorKind::IOError(_) => LAST_WORDS,
+            _ => REASON,
+        };
+        timeout(patience, self.error()).await.unwrap_or_else(|_| met.clone())
     }
 }
 
@@ -68,7 +89,7 @@ pub fn fact(who: &str, error: &Error) -> ErrorFact {
 /// not by a mistake of whoever used it.
 pub fn is_loss(error: &Error) -> bool {
     match error.kind() {
-        ErrorKind::ProtocolError(said) => said.get_id() == CONNECTION_FORCED,
+        ErrorKind::ProtocolError(said) => said.get_id() == FORCED,
         _ => true,
     }
 }

@@ -112,7 +112,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Named<T> {
 #[serde(deny_unknown_fields, rename = "`requires`")]
 pub struct Requires {
     pub rabbitmq: Option<Located<String>>,
-    pub nodes: Option<Positive>,
+    pub nodes: Option<Located<Positive>>,
     pub management: Option<bool>,
 }
 

@@ -39,11 +39,11 @@ pub struct Fault {
     pub cut: Option<Located<Name>>,
     pub slow: Option<Located<Name>>,
     pub disconnect: Option<Located<Name>>,
-    pub restart: Option<Located<BrokerWord>>,
-    pub stop: Option<Located<BrokerWord>>,
-    pub pause: Option<Located<BrokerWord>>,
-    pub block: Option<Located<BrokerWord>>,
-    pub partition: Option<Located<BrokerWord>>,
+    pub restart: Option<Located<Name>>,
+    pub stop: Option<Located<Name>>,
+    pub pause: Option<Located<Name>>,
+    pub block: Option<Located<Name>>,
+    pub partition: Option<Located<Name>>,
     pub purge: Option<Located<Name>>,
     pub delete: Option<Located<Name>>,
     pub at: Option<Located<Time>>,
@@ -69,12 +69,65 @@ impl Fault {
         let Self { at, after, during, before_ack, .. } = self;
         Trigger { at: *at, after: after.clone(), during: *during, before_ack: *before_ack }
     }
+
+    /// Its actions, each with what it acts upon, in the order of the file; one, if all is well.
+    pub fn actions(&self) -> Vec<(Verb, &Located<Name>)> {
+        let all = [
+            (Verb::Kill, &self.kill),
+            (Verb::Freeze, &self.freeze),
+            (Verb::Cut, &self.cut),
+            (Verb::Slow, &self.slow),
+            (Verb::Disconnect, &self.disconnect),
+            (Verb::Restart, &self.restart),
+            (Verb::Stop, &self.stop),
+            (Verb::Pause, &self.pause),
+            (Verb::Block, &self.block),
+            (Verb::Partition, &self.partition),
+            (Verb::Purge, &self.purge),
+            (Verb::Delete, &self.delete),
+        ];
+        let there = all.into_iter().filter_map(|(verb, name)| Some((verb, name.as_ref()?)));
+        let mut there: Vec<_> = there.collect();
+        there.sort_by_key(|(_, name)| name.at.position());
+        there
+    }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum BrokerWord {
-    Broker,
+/// The word of an action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    Kill,
+    Freeze,
+    Cut,
+    Slow,
+    Disconnect,
+    Restart,
+    Stop,
+    Pause,
+    Block,
+    Partition,
+    Purge,
+    Delete,
+}
+
+impl Verb {
+    /// The key of the file.
+    pub fn word(self) -> &'static str {
+        match self {
+            Verb::Kill => "kill",
+            Verb::Freeze => "freeze",
+            Verb::Cut => "cut",
+            Verb::Slow => "slow",
+            Verb::Disconnect => "disconnect",
+            Verb::Restart => "restart",
+            Verb::Stop => "stop",
+            Verb::Pause => "pause",
+            Verb::Block => "block",
+            Verb::Partition => "partition",
+            Verb::Purge => "purge",
+            Verb::Delete => "delete",
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

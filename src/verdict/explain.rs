@@ -4,7 +4,7 @@ use crate::ledger::books::Books;
 use crate::ledger::event::LifeId;
 use crate::ledger::fates::Cause;
 use crate::plan::count::Count;
-use crate::plan::model::{Fault, FaultAction, QueueId};
+use crate::plan::model::{Fault, FaultAction, QueueId, StopHow};
 use crate::verdict::causes::{Causes, Group as Alike};
 use crate::verdict::model::CauseRow;
 use crate::verdict::proof::death;
@@ -44,6 +44,16 @@ fn sentence(books: &Books, cause: Cause, group: &Alike) -> String {
             "with confirms off nobody notices when the channel of {} ends under a publish",
             producers(books, group)
         ),
+        Cause::Transient => transient(books, group),
+        Cause::Unflushed => format!(
+            "RabbitMQ was killed before it had written {}, and had confirmed nothing",
+            plural(group.count, "it", "them")
+        ),
+        Cause::YoungQueue => format!(
+            "{} had been declared for less than a second when RabbitMQ was killed, which forgets \
+             such a queue's messages",
+            queues(books, group)
+        ),
         Cause::WorkerRejected => {
             format!("{} refused {}", refusers(books, group), { plural(group.count, "it", "them") })
         }
@@ -74,6 +84,10 @@ fn sentence(books: &Books, cause: Cause, group: &Alike) -> String {
         ),
         Cause::Requeued => format!(
             "the first worker was gone between its work and its ack, so RabbitMQ handed {} out again",
+            plural(group.count, "it", "them")
+        ),
+        Cause::AckLost if books.outages().iter().any(|it| it.how == StopHow::Sigkill) => format!(
+            "the ack of {} was written, and lost with the RabbitMQ that was killed",
             plural(group.count, "it", "them")
         ),
         Cause::AckLost => format!(
@@ -135,6 +149,17 @@ fn gone(books: &Books, group: &Alike) -> String {
         format!("{kind} {} {why}", queue.name)
     };
     list(&group.queues.iter().map(one).collect::<Vec<_>>(), NAMES)
+}
+
+/// What does not survive the end of its broker, and why.
+fn transient(books: &Books, group: &Alike) -> String {
+    let plan = &books.plan;
+    let durable = |id: &QueueId| plan.topology.queues[id.index()].durable;
+    if group.queues.iter().all(|id| !durable(id)) {
+        return format!("{} was not durable, and went when RabbitMQ ended", queues(books, group));
+    }
+    let what = plural(group.count, "the message was", "the messages were");
+    format!("{what} not persistent, and RabbitMQ keeps only persistent ones when it ends")
 }
 
 fn producers(books: &Books, group: &Alike) -> String {

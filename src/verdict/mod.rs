@@ -1,6 +1,7 @@
 //! What the books prove: expectations, causes, proofs of faults.
 
 mod answers;
+mod broker;
 pub mod causes;
 mod expect;
 mod explain;
@@ -8,6 +9,7 @@ mod notes;
 pub mod model;
 mod proof;
 mod story;
+mod struck;
 mod words;
 
 use crate::diagnostic::Diagnostic;
@@ -16,7 +18,7 @@ use crate::ledger::facts::{Cut, ErrorFact, Facts};
 use crate::ledger::lives::Life;
 use crate::plan::count::Count;
 use crate::plan::matcher::Matcher;
-use crate::plan::model::{Expected, Scenario, Variant, WorkerId};
+use crate::plan::model::{Expected, FaultId, Scenario, Variant, WorkerId};
 use crate::verdict::causes::Causes;
 use crate::verdict::model::{
     CauseRow, ErrorRow, ExpectationRow, FaultRow, ObservationRow, ObservedQueue, Row,
@@ -35,7 +37,8 @@ pub fn judge(
         .faults
         .iter()
         .zip(&facts.faults)
-        .map(|(fault, fact)| proof::row(books, fault, fact))
+        .enumerate()
+        .map(|(index, (fault, fact))| proof::row(books, (FaultId::from_index(index), fault), fact))
         .collect();
     let rows = explain::rows(books, &causes);
     let mut judgement = Judgement::default();
@@ -296,12 +299,13 @@ fn worker_rows(variant: &Variant, books: &Books, facts: &Facts) -> Vec<WorkerRow
 
 /// Killed, or ended by an error, and not back at the end.
 fn died(books: &Books, facts: &Facts, worker: WorkerId) -> bool {
-    use crate::ledger::event::LifeEnd::{Failed, Killed};
+    use crate::ledger::event::LifeEnd::{Failed, Killed, Lost};
     if facts.refused.contains(&worker) {
         return true;
     }
     let last = books.lives().iter().rev().find(|life: &&Life| life.worker == worker);
-    last.and_then(|life| life.end.as_ref()).is_some_and(|end| matches!(end.how, Killed(_) | Failed))
+    let end = last.and_then(|life| life.end.as_ref());
+    end.is_some_and(|end| matches!(end.how, Killed(_) | Failed | Lost))
 }
 
 fn observation_rows(variant: &Variant, facts: &Facts) -> Vec<ObservationRow> {

@@ -107,7 +107,7 @@ fn redelivered(books: &Books) -> Vec<String> {
                 let worker = &books.plan.workers[books.life(id).worker.index()].name;
                 format!("{worker} gave {them} back")
             }
-            Some(id) => held(books, id),
+            Some(id) => held(books, id, count),
         };
         format!("{count} redelivered: {why}; {takers} got {them}")
     };
@@ -130,14 +130,19 @@ fn dead_letters(books: &Books) -> Vec<String> {
     books.deaths().into_iter().map(note).collect()
 }
 
-fn held(books: &Books, id: LifeId) -> String {
+fn held(books: &Books, id: LifeId, count: u64) -> String {
     let life = books.life(id);
     let name = &books.plan.workers[life.worker.index()].name;
     let Some(end) = &life.end else { return format!("{name} had them") };
     let when = match end.how {
         LifeEnd::Killed(_) => "when it was killed",
         LifeEnd::Stopped => "when it stopped",
-        LifeEnd::Failed | LifeEnd::Cut => "when it ended",
+        // Of acks that it wrote on a dead connection the broker may have read none.
+        LifeEnd::Lost => {
+            let them = plural(count, "it", "them");
+            return format!("RabbitMQ had no ack of {them} when {name} lost its connection");
+        }
+        LifeEnd::Failed | LifeEnd::Cut | LifeEnd::Frozen => "when it ended",
     };
     format!("{name} held {} unacked {when}", end.unacked)
 }

@@ -5,25 +5,30 @@ use crate::ledger::books::Books;
 use crate::ledger::event::LifeId;
 use crate::ledger::facts::{Effect, FaultFact};
 use crate::plan::model::{
-    AckMode, Fault, FaultAction, Instance, KillHow, ProducerId, QueueId, Trigger,
+    AckMode, BrokerAct, Fault, FaultAction, FaultId, Instance, KillHow, ProducerId, QueueId,
+    Trigger,
 };
 use crate::verdict::model::FaultRow;
 use crate::verdict::words::{millis, number, plural};
+use crate::verdict::{broker, struck};
 
 /// The row of one fault.
-pub fn row(books: &Books, fault: &Fault, fact: &FaultFact) -> FaultRow {
-    let (effect, bit) = match (fact.at, fact.effect) {
+pub fn row(books: &Books, (id, fault): (FaultId, &Fault), fact: &FaultFact) -> FaultRow {
+    let (effect, bit) = match (fact.at, &fact.effect) {
         (None, _) => (format!("never fired: {}", short_of(books, fault)), false),
         (Some(_), Effect::Nothing) => (idle(books, fault), false),
-        (Some(_), Effect::Worker(life)) => worker(books, life),
-        (Some(_), Effect::Producer { published, unanswered, left }) => {
-            producer(published, unanswered, left)
+        (Some(_), Effect::Worker(life)) => worker(books, *life),
+        (Some(at), Effect::Struck(_)) => struck::worker(books, id, fault, (at, fact)),
+        (Some(at), Effect::Producer { published, unanswered, left }) => {
+            let (text, bit) = producer(*published, *unanswered, *left);
+            (text + &struck::learned(fault, (at, fact)), bit)
         }
         (Some(_), Effect::Queue { ready, unacked }) => {
             (format!("it held {ready} ready and {unacked} unacked"), ready + unacked > 0)
         }
+        (Some(_), Effect::Broker(effect)) => broker::effect(fault, effect),
     };
-    let restarted = fact.restarted.map(|at| format!("; back at {}", millis(at)));
+    let restarted = fact.restarted.map(|at| format!("; {} {}", back(fault), millis(at)));
     FaultRow {
         fault: fault.label.clone(),
         fired: fact.at.is_some(),
@@ -47,8 +52,22 @@ pub fn complaint(fault: &Fault, row: &FaultRow) -> Option<Diagnostic> {
     Some(Diagnostic::warning(message).help(remedy(fault, row.fired)))
 }
 
+/// What it is when that which a fault stopped works again.
+fn back(fault: &Fault) -> &'static str {
+    match fault.action {
+        FaultAction::Kill { .. }
+        | FaultAction::Broker { act: BrokerAct::Restart { .. } | BrokerAct::Stop { .. }, .. } => {
+            "back at"
+        }
+        _ => "over at",
+    }
+}
+
 fn remedy(fault: &Fault, fired: bool) -> String {
     let change = match (&fault.trigger, fired) {
+        (_, true) if matches!(fault.action, FaultAction::Broker { .. }) => {
+            return broker::remedy(fault);
+        }
         (Trigger::At(_), true) => "an earlier moment",
         (_, false) => "a smaller number",
         (_, true) if matches!(fault.action.target(), Some(Instance::Producer(_))) => {
@@ -139,6 +158,8 @@ pub fn death(books: &Books, id: LifeId) -> String {
         LifeEnd::Killed(KillHow::CloseChannel) => "lost its channel",
         LifeEnd::Killed(KillHow::Cancel) => "lost its subscription",
         LifeEnd::Failed => "was ended by an error",
+        LifeEnd::Lost => "lost its connection",
+        LifeEnd::Frozen => "was frozen to the end",
         LifeEnd::Stopped => "stopped",
         LifeEnd::Cut => "was cut off",
     };

@@ -22,6 +22,17 @@ pub fn draw(dice: &mut Dice, sketch: &mut Sketch) {
     }
 }
 
+/// The last moment that a fault is sure to come only after, in milliseconds: the last one that is
+/// a time, and behind it all that must be over before others come.
+pub fn latest(sketch: &Sketch) -> usize {
+    let times = |key: &'static str| {
+        let lines = sketch.lines.iter().filter_map(move |line| line.split_once(key));
+        let times = lines.filter_map(|(_, rest)| rest.split_once("ms"));
+        times.filter_map(|(time, _)| time.parse::<usize>().ok())
+    };
+    times(", at: ").max().unwrap_or(0) + times("restart_after: ").sum::<usize>()
+}
+
 fn fault(dice: &mut Dice, sketch: &mut Sketch) -> String {
     let mut line = match sketch.is_rich && dice.percent(20) {
         true => befall(dice, sketch),

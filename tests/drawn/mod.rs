@@ -63,6 +63,8 @@ pub fn draw(seed: u64) -> Drawn {
     faults::draw(&mut dice, &mut sketch);
     let is_short = sketch.is_endless() || dice.percent(4);
     let deadline = if is_short { 100 + dice.below(700) } else { 20_000 };
+    // A fault that could only come behind the deadline is a mistake of the file.
+    let deadline = deadline.max(faults::latest(&sketch) + 1);
     let idle = 100 + dice.below(400);
     let least = if dice.percent(10) { dice.below(600) } else { 0 };
     sketch.lines.push(format!(

@@ -66,7 +66,10 @@ fn producer(dice: &mut Dice, sketch: &mut Sketch, index: usize) {
         line += &extras(dice, &mut sketch.producers[index]);
     }
     if dice.percent(20) {
-        line += dice.pick(&[", reconnect: false", ", reconnect: { after: 20ms }", REPUBLISHES]);
+        // Without confirms nobody knows what to publish again.
+        let confirms = sketch.producers[index].confirms;
+        let last = if confirms { REPUBLISHES } else { "" };
+        line += dice.pick(&[", reconnect: false", ", reconnect: { after: 20ms }", last]);
     }
     if dice.percent(20) {
         let trigger = faults::trigger(dice, sketch);

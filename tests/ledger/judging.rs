@@ -208,12 +208,12 @@ fn a_fault_on_a_worker_bites_if_it_held_something() {
     let mut draft = draft(MANUAL);
     draft.0.faults = vec![kill(Instance::Worker(WorkerId(0)), false)];
     let effect = Effect::Worker(LifeId(0));
-    let fired = FaultFact { at: Some(1), effect, restarted: None };
+    let fired = FaultFact { at: Some(1), effect, ..FaultFact::default() };
     let missed = FaultFact::default();
-    let nobody = FaultFact { at: Some(1), ..missed };
-    assert_eq!(fault(&draft, 1, 0, fired), (Verdict::Pass, true, true));
-    assert_eq!(fault(&draft, 2, 2, fired), (Verdict::Inconclusive, true, false));
-    assert_eq!(fault(&draft, 2, 2, missed), (Verdict::Inconclusive, false, false));
+    let nobody = FaultFact { at: Some(1), ..FaultFact::default() };
+    assert_eq!(fault(&draft, 1, 0, fired.clone()), (Verdict::Pass, true, true));
+    assert_eq!(fault(&draft, 2, 2, fired.clone()), (Verdict::Inconclusive, true, false));
+    assert_eq!(fault(&draft, 2, 2, missed.clone()), (Verdict::Inconclusive, false, false));
     assert_eq!(fault(&draft, 2, 2, nobody), (Verdict::Inconclusive, true, false));
     draft.0.faults[0].may_miss = true;
     assert_eq!(fault(&draft, 2, 2, fired), (Verdict::Pass, true, false));
@@ -229,7 +229,7 @@ fn a_fault_on_a_worker_bites_if_its_queue_got_more_afterwards() {
     script.end_life(life, CRASH);
     script.publish_all(P, 1, true);
     script.drain(Q, &[1]);
-    let fact = FaultFact { at: Some(1), effect: Effect::Worker(life), restarted: None };
+    let fact = FaultFact { at: Some(1), effect: Effect::Worker(life), ..FaultFact::default() };
     let report = script.report(&Facts { faults: vec![fact], ..Facts::default() });
     assert_eq!((report.verdict, report.faults[0].bit), (Verdict::Pass, true));
 }
@@ -242,7 +242,7 @@ fn a_fault_on_a_producer_bites_if_it_had_messages_left_or_unanswered() {
         [(0, 2, Verdict::Pass), (1, 0, Verdict::Pass), (0, 0, Verdict::Inconclusive)]
     {
         let effect = Effect::Producer { published: 2, unanswered, left };
-        let fired = FaultFact { at: Some(1), effect, restarted: None };
+        let fired = FaultFact { at: Some(1), effect, ..FaultFact::default() };
         let found = fault(&draft, 2, 2, fired);
         assert_eq!(found, (verdict, true, verdict == Verdict::Pass), "{unanswered} {left}");
     }

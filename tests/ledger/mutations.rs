@@ -117,10 +117,15 @@ fn actor(event: &Event) -> Actor {
         | Event::Worked { life, .. }
         | Event::LifeEnded { life, .. }
         | Event::LifeRead { life, .. }
-        | Event::LifeNoticed { life, .. } => Actor::Life(life.0),
+        | Event::LifeNoticed { life, .. }
+        | Event::Struck { life, .. }
+        | Event::Hindered { life, .. } => Actor::Life(life.0),
         Event::ChangeBegun { .. }
         | Event::ChangeEnded { .. }
         | Event::ChangeDropped { .. }
+        | Event::BrokerFell { .. }
+        | Event::BrokerDown { .. }
+        | Event::BrokerRose { .. }
         | Event::Drained { .. }
         | Event::Excused { .. }
         | Event::DrainEnded { .. } => Actor::Engine,

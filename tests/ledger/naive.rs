@@ -156,6 +156,10 @@ impl Counting<'_> {
                 self.line.changes.get_mut(id).expect("it began").3 = index;
                 self.line.dropped.insert(*id);
             }
+            Event::Struck { .. } | Event::Hindered { .. } => unreachable!("nobody lives on"),
+            Event::BrokerFell { .. } | Event::BrokerDown { .. } | Event::BrokerRose { .. } => {
+                unreachable!("the broker never ends")
+            }
             Event::Excused { .. } => unreachable!("there are no probes"),
             Event::Drained { queue, messages } => {
                 for seen in messages.iter().flatten() {

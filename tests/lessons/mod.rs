@@ -17,9 +17,12 @@ pub struct Lesson {
 }
 
 impl Lesson {
-    /// Whether its broker needs settings that the shared node does not have.
+    /// Whether its broker needs settings that the shared node does not have, or breaks.
     pub fn wants_own_broker(&self) -> bool {
-        self.text.lines().any(|line| line.starts_with("broker:"))
+        const BREAKS: [&str; 5] = ["restart", "stop", "pause", "block", "partition"];
+        let breaks =
+            |line: &str| BREAKS.iter().any(|verb| line.contains(&format!("{verb}: broker")));
+        self.text.lines().any(|line| line.starts_with("broker:") || breaks(line))
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod actors;
 mod expectations;
+mod faults;
 mod probes;
 mod queues;
 mod variants;

@@ -229,7 +229,7 @@ fn aliases_line_ends_and_a_byte_order_mark_are_welcome() {
 }
 
 #[test]
-fn unsupported_keys_that_ask_for_nothing_are_accepted() {
+fn keys_that_ask_for_nothing_are_accepted() {
     let text = "scenario: t
 broker: {}
 probes: []

@@ -98,6 +98,20 @@ impl Standing {
         }
     }
 
+    /// The broker ends: exchanges that are not durable go, with every binding from and to them.
+    pub fn lose_exchanges(&mut self, topology: &Topology) {
+        for (index, exchange) in topology.exchanges.iter().enumerate() {
+            if exchange.durable || exchange.name.is_empty() {
+                continue;
+            }
+            self.exchanges[index] = false;
+            let id = ExchangeId::from_index(index);
+            for (standing, binding) in self.bindings.iter_mut().zip(&topology.bindings) {
+                *standing &= binding.from != id && binding.to != BoundTo::Exchange(id);
+            }
+        }
+    }
+
     /// Removes every binding that leads to `end`: where they began.
     fn unbind(&mut self, topology: &Topology, end: BoundTo) -> Vec<ExchangeId> {
         let mut unbound = Vec::new();

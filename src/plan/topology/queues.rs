@@ -1,7 +1,7 @@
 //! A queue as meant: its keys, and its arguments that mean the same.
 
 use crate::plan::context::Context;
-use crate::plan::model::{DeadLetter, ExchangeId, ExchangeRef, Overflow, Queue, QueueKind};
+use crate::plan::model::{DeadLetter, ExchangeId, ExchangeRef, NodeId, Overflow, Queue, QueueKind};
 use crate::plan::names::Thing;
 use crate::plan::topology::arguments::{Setting, Settings};
 use crate::plan::topology::kinds;
@@ -10,6 +10,9 @@ use crate::scenario::decode::Located;
 use crate::scenario::mistake::Mistake;
 use crate::scenario::scalar::Time;
 use crate::scenario::topology::{self as written, Strategy};
+
+/// The argument by which RabbitMQ chooses the node of a queue's leader.
+const LEADER: &str = "x-queue-leader-locator";
 
 /// The queue of one entry; all mistakes are recorded.
 pub fn plan(entry: &Located<written::Queue>, context: &Context, found: &mut Collector) -> Queue {
@@ -54,6 +57,7 @@ fn read(
         delivery_limit: settings.delivery_limit,
         max_priority: settings.max_priority,
         single_active_consumer: settings.single_active_consumer,
+        node: node(entry, context, found),
         arguments: std::mem::take(&mut settings.others),
         ..Queue::named(&entry.name.value.0)
     };
@@ -155,6 +159,23 @@ fn dead_letter(
         found.warn(Mistake::new(at, text).help(help));
     }
     Some(DeadLetter { exchange, routing_key, at_least_once: settings.at_least_once })
+}
+
+/// The node that the queue's leader is on.
+fn node(entry: &written::Queue, context: &Context, found: &mut Collector) -> Option<NodeId> {
+    let number = entry.node.as_ref()?;
+    let name = &entry.name.value.0;
+    if entry.exclusive.is_some_and(|exclusive| exclusive.value) {
+        let text = format!("the exclusive queue `{name}` is where its worker is connected");
+        let help = format!("say `node: {}` of that worker instead", number.value.0);
+        found.push(Mistake::new(number.at, text).help(help));
+    }
+    let mut arguments = entry.arguments.iter().flat_map(|table| &table.0);
+    if let Some((word, value)) = arguments.find(|(word, _)| word == LEADER) {
+        let text = format!("`{word}` says what `node` says already");
+        found.push(Mistake::new(value.at, text).help("keep one of them"));
+    }
+    context.nodes.id(&entry.node, &format!("queue `{name}` is on"), found)
 }
 
 /// What is there before the run belongs to no connection of it.

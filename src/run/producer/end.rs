@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use lapin::options::BasicQosOptions;
+use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use crate::ledger::event::{Event, ProducerEnd};
-use crate::ledger::facts::Effect;
+use crate::ledger::facts::ErrorFact;
 use crate::plan::model::{Confirms, KillHow};
 use crate::run::producer::answers::{Answers, answers};
 use crate::run::producer::reconnecting::Lost;
@@ -21,10 +22,14 @@ impl Life {
     /// Ends it. What it leaves unanswered, if it is to connect again.
     pub async fn end(mut self, ending: Ending) -> Option<Lost> {
         let plan = self.stage.plan.producers[self.id.index()].clone();
-        let unanswered = self.waiting.len() + self.late.len();
-        let unanswered = u32::try_from(unanswered).unwrap_or(u32::MAX);
+        let standing = self.standing(0);
         let mut lost = None;
         let (closed, done) = match ending {
+            Ending::Done | Ending::Finished if self.is_silent_for_good().await => {
+                // Nobody would hear a goodbye.
+                self.link.cut();
+                (false, None)
+            }
             Ending::Done | Ending::Finished => (self.close_in_order(&plan.name).await, None),
             Ending::Killed { how, done } => {
                 let closed = match how {
@@ -40,8 +45,10 @@ impl Life {
             Ending::Failed(error) => {
                 self.hear_last_answers().await;
                 let error = self.listener.reason(&error).await;
-                self.stage.note_error(trouble::fact(&plan.name, &error));
-                if trouble::is_loss(&error) {
+                let gone = !self.link.connection.status().connected();
+                self.note_error(trouble::fact(&plan.name, &error));
+                if trouble::is_loss(&error) && gone {
+                    self.stage.producers[self.id.index()].network.learn(self.stage.clock.now());
                     lost = plan.reconnect.map(|after| self.lost(after));
                 }
                 (false, None)
@@ -53,31 +60,55 @@ impl Life {
         let (producer, at) = (self.id, self.stage.clock.now());
         self.stage.scribe.record(Event::ProducerEnded { producer, end, at }).await;
         let slot = &self.stage.producers[self.id.index()];
-        lock(&slot.control).take();
+        if lost.is_none() {
+            lock(&slot.control).take();
+        }
         slot.asks.store(false, Ordering::SeqCst);
+        slot.unanswered.store(0, Ordering::SeqCst);
         // Before anybody hears of it: a restart says that there is more to come.
         slot.done.store(lost.is_none(), Ordering::SeqCst);
         if let Some(done) = done {
-            let effect = Effect::Producer {
-                published: self.next - 1,
-                unanswered: if plan.confirms == Confirms::Off { 0 } else { unanswered },
-                left: self.left(),
-            };
             // The fault's task may have been cut off.
-            let _ = done.send(effect);
+            let _ = done.send(standing);
         }
-        let _ = self.close_connection().await;
+        if !self.is_silent() {
+            let _ = self.close_connection().await;
+        }
         lost
     }
 
+    /// Whether its network stays silent. What will carry again is waited for, as long as there is
+    /// time.
+    async fn is_silent_for_good(&self) -> bool {
+        let network = &self.stage.producers[self.id.index()].network;
+        tokio::select! {
+            () = network.settles() => {}
+            () = self.stage.closes() => {}
+        }
+        network.is_silent()
+    }
+
+    fn is_silent(&self) -> bool {
+        self.stage.producers[self.id.index()].network.is_silent()
+    }
+
+    /// What it met, and whether a fault accounts for it.
+    fn note_error(&self, fact: ErrorFact) {
+        let network = &self.stage.producers[self.id.index()].network;
+        let explained = self.stage.explains(network, None, &fact);
+        self.stage.note_error(ErrorFact { explained, ..fact });
+    }
+
     /// What is unanswered when its connection is lost.
-    fn lost(&self, after: Duration) -> Lost {
+    fn lost(&mut self, after: Duration) -> Lost {
         let waiting = self.waiting.iter().chain(&self.late).map(|waiting| waiting.n);
         // What was still to go again has no answer, either.
         let others = self.orphans.iter().chain(&self.again).copied();
         let mut unanswered: Vec<u32> = waiting.chain(others).collect();
         unanswered.sort_unstable();
-        Lost { after, unanswered }
+        // Until it is back, whoever has something to tell it still reaches it.
+        let control = std::mem::replace(&mut self.control, mpsc::channel(1).1);
+        Lost { after, control, standing: self.standing(0), unanswered }
     }
 
     /// What the broker had answered before it closed the channel was read before the close was.
@@ -106,7 +137,7 @@ impl Life {
         let closed = timeout(PATIENCE, closed).await;
         if let Ok(Err(error)) = &closed {
             let error = self.listener.reason(error).await;
-            self.stage.note_error(trouble::fact(name, &error));
+            self.note_error(trouble::fact(name, &error));
         }
         if unchecked {
             self.hear_returns().await;

@@ -9,6 +9,7 @@ mod asking;
 mod end;
 mod publish;
 mod reconnecting;
+mod struck;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -31,7 +32,8 @@ use crate::plan::model::{
 };
 use crate::run::producer::answers::{Answers, Waiting, answers};
 use crate::run::producer::asking::{Requests, reply};
-use crate::run::stage::{Command, Stage, lock, surface};
+use crate::run::producer::reconnecting::Lost;
+use crate::run::stage::{Blow, Command, Stage, lock, surface};
 use crate::run::tally::{Action, Watch};
 use crate::run::trouble::Listener;
 use crate::run::worker::PATIENCE;
@@ -41,6 +43,8 @@ use crate::run::{acting, identity};
 const CHUNK: u64 = 64;
 /// How many commands may wait.
 const COMMANDS: usize = 64;
+/// How soon a first connection is tried again that a fault made fail.
+const AGAIN: Duration = Duration::from_millis(50);
 
 enum Ending {
     /// Everything is published and answered, or no longer waited for.
@@ -56,7 +60,7 @@ enum Ending {
 struct Life {
     stage: Arc<Stage>,
     id: ProducerId,
-    link: Link,
+    link: Arc<Link>,
     channel: Channel,
     listener: Listener,
     control: mpsc::Receiver<Command>,
@@ -83,12 +87,29 @@ struct Life {
     /// A write was broken off. lapin writes the close of a channel before publishes that it
     /// still has in its queue, so what the broker answers to it proves nothing about them.
     torn: bool,
+    /// It shall stand still, or does.
+    frozen: bool,
 }
 
 /// Connects a producer and lets it publish.
 pub async fn start(stage: &Arc<Stage>, id: ProducerId) {
     match prepare(stage, id).await {
         Ok(life) => launch(life),
+        // A broker that a fault keeps from answering may answer later.
+        Err(_) if stage.nodes.is_disturbed() || stage.producers[id.index()].network.is_silent() => {
+            let stage = Arc::clone(stage);
+            let trying = Arc::clone(&stage);
+            let (sender, control) = mpsc::channel(COMMANDS);
+            *lock(&stage.producers[id.index()].control) = Some(sender);
+            let task = tokio::spawn(async move {
+                let standing = Effect::Nothing;
+                let nothing = Lost { after: AGAIN, control, standing, unanswered: Vec::new() };
+                if let Some(life) = reconnecting::again(&trying, id, nothing).await {
+                    run(life).await;
+                }
+            });
+            lock(&stage.producers[id.index()].task).push(task);
+        }
         Err(error) => {
             stage.producers[id.index()].done.store(true, Ordering::SeqCst);
             stage.fail(error);
@@ -119,9 +140,9 @@ async fn prepare(stage: &Arc<Stage>, id: ProducerId) -> Result<Life, BrokerError
     let slot = &stage.producers[id.index()];
     slot.done.store(false, Ordering::SeqCst);
     let (sender, control) = mpsc::channel(COMMANDS);
-    *lock(&slot.control) = Some(sender);
     let plan = &stage.plan.producers[id.index()];
-    let link = stage.space.connect(&plan.name, frame_max(plan)).await?;
+    let way = slot.network.way(plan.node, id.index(), stage);
+    let link = stage.space.connect_by(&way, &plan.name, frame_max(plan)).await?;
     let channel = link.open_channel(&format!("opening a channel for {}", plan.name)).await?;
     if plan.confirms != Confirms::Off {
         let doing = format!("asking for confirms for {}", plan.name);
@@ -133,17 +154,18 @@ async fn prepare(stage: &Arc<Stage>, id: ProducerId) -> Result<Life, BrokerError
         Some(patience) => Some(Requests::open(&channel, &plan.name, patience).await?),
         None => None,
     };
+    *lock(&slot.control) = Some(sender);
     let who = Instance::Producer(id);
     let first = slot.published.load(Ordering::SeqCst) + 1;
     Ok(Life {
-        listener: Listener::new(&link.connection),
+        listener: stage.listen(&plan.name, &link),
         content: Content::new(plan, stage.plan.seed),
         exchange: exchange_name(&stage.space, stage, plan),
         published: stage.tallies.watch(CountEvent::Published, who, None),
         confirmed: stage.tallies.watch(CountEvent::Confirmed, who, None),
         stage: Arc::clone(stage),
         id,
-        link,
+        link: Arc::new(link),
         channel,
         control,
         next: first,
@@ -159,6 +181,7 @@ async fn prepare(stage: &Arc<Stage>, id: ProducerId) -> Result<Life, BrokerError
         returned: 0,
         bodies: vec![Vec::new(); usize::try_from(CHUNK).expect("it is small")],
         torn: false,
+        frozen: false,
     })
 }
 
@@ -223,9 +246,13 @@ impl Life {
             if let Err(ending) = result {
                 return ending;
             }
+            self.tell_unanswered();
             if let Ok(command) = self.control.try_recv()
-                && let Some(ending) = self.obey(command)
+                && let Some(ending) = self.obey(command).await
             {
+                return ending;
+            }
+            if let Some(ending) = self.stand_still().await {
                 return ending;
             }
         }
@@ -283,9 +310,12 @@ impl Life {
         let answers = tokio::select! {
             biased;
             command = self.control.recv() => match command {
-                Some(command) => return self.obey(command).map_or(Ok(()), Err),
+                Some(command) => return self.obey(command).await.map_or(Ok(()), Err),
                 None => return Err(Ending::Finished),
             },
+            // A program learns of the loss of its connection when that is lost, not when it next
+            // has something to say.
+            error = self.listener.error() => return Err(Ending::Failed(error)),
             answers = answers(&mut self.waiting, &mut self.late) => answers,
             came = reply(&mut self.requests) => return self.hear_reply(came).await,
             () = sleep_until(wake) => {
@@ -370,7 +400,7 @@ impl Life {
             tokio::select! {
                 biased;
                 command = self.control.recv() => match command {
-                    Some(command) => if let Some(ending) = self.obey(command) {
+                    Some(command) => if let Some(ending) = self.obey(command).await {
                         return Err(ending);
                     },
                     None => return Err(Ending::Finished),
@@ -383,10 +413,19 @@ impl Life {
         }
     }
 
-    fn obey(&mut self, command: Command) -> Option<Ending> {
+    async fn obey(&mut self, command: Command) -> Option<Ending> {
         match command {
             Command::Kill { how, done } => Some(Ending::Killed { how, done }),
             Command::Finish { .. } => Some(Ending::Finished),
+            Command::Strike { blow, done, .. } => {
+                self.struck(blow, done).await;
+                None
+            }
+            Command::Recover { blow, done } => {
+                self.frozen &= blow != Blow::Freeze;
+                let _ = done.send(());
+                None
+            }
             // Producers have no stop and no queue; whoever asks gets an end of the line.
             Command::Stop { .. }
             | Command::Ask { .. }
@@ -404,9 +443,10 @@ impl Life {
             let heard = tokio::select! {
                 biased;
                 command = self.control.recv() => match command {
-                    Some(command) => self.obey(command).map_or(Ok(()), Err),
+                    Some(command) => self.obey(command).await.map_or(Ok(()), Err),
                     None => Err(Ending::Finished),
                 },
+                error = self.listener.error() => Err(Ending::Failed(error)),
                 answers = answers(&mut self.waiting, &mut self.late) => self.hear(answers).await,
                 came = reply(&mut self.requests) => self.hear_reply(came).await,
             };

@@ -1,6 +1,7 @@
 //! Writing publishes: a chunk at a time, each recorded before it is written.
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -11,15 +12,16 @@ use lapin::{BasicProperties, Error, PublisherConfirm};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 
-use crate::broker::header;
+use crate::broker::{Link, header};
 use crate::ledger::event::{Event, MessageKey};
+use crate::ledger::facts::Effect;
 use crate::plan::model::{Confirms, ExchangeId, ExchangeRef, KillHow};
 use crate::plan::routing::{Envelope, route};
 use crate::run::identity;
 use crate::run::producer::answers::Waiting;
 use crate::run::producer::asking::REPLY_TO;
 use crate::run::producer::{Ending, Life};
-use crate::run::stage::{Command, lock};
+use crate::run::stage::{Blow, Command, Stage, lock};
 use crate::run::tally::{Action, Watch};
 use crate::run::worker::PATIENCE;
 
@@ -76,6 +78,7 @@ impl Life {
     /// Writes a chunk; the first poll of each publish queues its frames, so the order holds.
     async fn write(&mut self, first: u32, count: u32) -> Result<Vec<PublisherConfirm>, Ending> {
         let bodies = std::mem::take(&mut self.bodies);
+        let standing = self.standing(count);
         let mut publishes = Vec::with_capacity(bodies.len());
         for (n, body) in (first..first + count).zip(&bodies) {
             let (exchange, key, options, properties) = self.envelope(n);
@@ -83,10 +86,16 @@ impl Life {
         }
         let written = {
             let mut writing = pin!(join_all(publishes));
+            let mut bystander = Bystander {
+                stage: &self.stage,
+                link: &self.link,
+                standing,
+                frozen: &mut self.frozen,
+            };
             tokio::select! {
                 biased;
                 written = &mut writing => Ok(written),
-                command = next_ending(&mut self.control) => {
+                command = next_ending(&mut self.control, &mut bystander) => {
                     // A goodbye would overtake the publishes that are queued. Only a crash does
                     // not wait for them.
                     let crash = matches!(command, Command::Kill { how: KillHow::Crash, .. });
@@ -108,7 +117,7 @@ impl Life {
                 self.torn = torn;
                 self.next += count;
                 self.remember();
-                Err(self.obey(command).unwrap_or(Ending::Finished))
+                Err(self.obey(command).await.unwrap_or(Ending::Finished))
             }
         }
     }
@@ -192,11 +201,46 @@ impl Life {
     }
 }
 
+/// What can befall a producer in the middle of a write that it lives through. A write may take
+/// long, when the broker takes nothing.
+struct Bystander<'a> {
+    stage: &'a Arc<Stage>,
+    link: &'a Arc<Link>,
+    standing: Effect,
+    frozen: &'a mut bool,
+}
+
+impl Bystander<'_> {
+    /// It stands still when the write is over.
+    fn struck(&mut self, blow: Blow, done: oneshot::Sender<Effect>) {
+        *self.frozen |= blow == Blow::Freeze;
+        if blow == Blow::Disconnect {
+            // The write may end before the broker has answered.
+            let (stage, link) = (Arc::clone(self.stage), Arc::clone(self.link));
+            let standing = self.standing.clone();
+            tokio::spawn(async move {
+                if let Err(error) = stage.space.disconnect(&link).await {
+                    stage.blame(error);
+                }
+                // The fault's task may have been cut off.
+                let _ = done.send(standing);
+            });
+            return;
+        }
+        let _ = done.send(self.standing.clone());
+    }
+}
+
 /// The next command that ends a producer in the middle of a write.
-async fn next_ending(control: &mut mpsc::Receiver<Command>) -> Command {
+async fn next_ending(
+    control: &mut mpsc::Receiver<Command>,
+    bystander: &mut Bystander<'_>,
+) -> Command {
     loop {
         match control.recv().await {
             Some(command @ (Command::Kill { .. } | Command::Finish { .. })) => return command,
+            Some(Command::Strike { blow, done, .. }) => bystander.struck(blow, done),
+            Some(Command::Recover { blow: Blow::Freeze, .. }) => *bystander.frozen = false,
             Some(_) => {}
             None => return Command::Finish { cut: true, left: oneshot::channel().0 },
         }

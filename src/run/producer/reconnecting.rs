@@ -5,31 +5,51 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::ledger::event::Event;
+use crate::ledger::facts::Effect;
 use crate::plan::model::{Confirms, ProducerId, Unconfirmed};
+use crate::run::network::Silence;
 use crate::run::producer::answers::Waiting;
 use crate::run::producer::{Ending, Life, prepare};
-use crate::run::stage::Stage;
+use crate::run::stage::{Command, Stage, lock};
+
+/// Nobody tries more often than this.
+const LEAST: Duration = Duration::from_millis(5);
 
 /// What a producer leaves behind when its connection is lost.
 pub struct Lost {
     /// So long it waits before it connects again.
     pub after: Duration,
+    /// Where it is told what befalls it meanwhile, and how it stood.
+    pub control: mpsc::Receiver<Command>,
+    pub standing: Effect,
     pub unanswered: Vec<u32>,
 }
 
 /// Connects again, as often as it takes. `None` when the run is over before it succeeds.
-pub async fn again(stage: &Arc<Stage>, id: ProducerId, lost: Lost) -> Option<Life> {
+pub async fn again(stage: &Arc<Stage>, id: ProducerId, mut lost: Lost) -> Option<Life> {
     // Until the deadline, the run waits for it.
-    let hold = stage.hold();
+    let mut hold = Some(stage.hold());
+    let network = &stage.producers[id.index()].network;
     loop {
-        if !stage.until(Instant::now() + lost.after).await {
+        if !pause(stage, &mut lost).await {
             break;
         }
+        if stage.nodes.all_gone() || network.silence() == Silence::ToTheEnd {
+            // Nothing more comes of it, and nobody waits for it.
+            stage.producers[id.index()].done.store(true, Ordering::SeqCst);
+            hold = None;
+            continue;
+        }
         let Some(entry) = stage.enter() else { break };
-        let prepared = prepare(stage, id).await;
+        let prepared = tokio::select! {
+            biased;
+            () = stage.closes() => break,
+            prepared = prepare(stage, id) => prepared,
+        };
         drop(entry);
         // Whoever cannot be reached now may be reached later.
         if let Ok(mut life) = prepared {
@@ -41,8 +61,32 @@ pub async fn again(stage: &Arc<Stage>, id: ProducerId, lost: Lost) -> Option<Lif
             return Some(life);
         }
     }
-    stage.producers[id.index()].done.store(true, Ordering::SeqCst);
+    let slot = &stage.producers[id.index()];
+    lock(&slot.control).take();
+    slot.done.store(true, Ordering::SeqCst);
     None
+}
+
+/// Waits, and hears what it is told meanwhile. `false` when it is to end.
+async fn pause(stage: &Stage, lost: &mut Lost) -> bool {
+    let due = Instant::now() + lost.after.max(LEAST);
+    loop {
+        let command = tokio::select! {
+            biased;
+            Some(command) = lost.control.recv() => command,
+            went_on = stage.until(due) => return went_on,
+        };
+        match command {
+            Command::Kill { done, .. } => {
+                // The fault's task may have been cut off.
+                let _ = done.send(lost.standing.clone());
+                return false;
+            }
+            Command::Strike { done, .. } => drop(done.send(Effect::Nothing)),
+            Command::Finish { .. } => return false,
+            _ => {}
+        }
+    }
 }
 
 impl Life {

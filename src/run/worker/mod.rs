@@ -6,7 +6,9 @@
 
 mod answering;
 mod leaving;
+mod losing;
 pub mod refusing;
+mod struck;
 mod working;
 
 use std::collections::VecDeque;
@@ -26,7 +28,7 @@ use crate::plan::content::{Rejections, Replies, WorkTime};
 use crate::plan::model::{AckMode, KillHow, WorkerId};
 use crate::run::departure::Departure;
 use crate::run::identity;
-use crate::run::stage::{Command, Stage, surface};
+use crate::run::stage::{Command, Hold, Numbers, Stage, surface};
 use crate::run::tally::Action;
 use crate::run::trouble::Listener;
 use crate::run::watches::Watches;
@@ -106,6 +108,15 @@ pub struct Life {
     is_single: bool,
     /// Its end has begun.
     left: bool,
+    /// Its connection is lost; what is in hand is the last.
+    lost: Option<Error>,
+    /// It stands still, and for how long it did in the work in hand.
+    frozen: bool,
+    stood_still: Duration,
+    /// Its network is silent.
+    cut_off: bool,
+    /// The run is not over before it has learned that its connection is gone.
+    hold: Option<Hold>,
     /// Its queue goes because this subscription or its connection ends.
     pub departure: Option<Departure>,
 }
@@ -151,6 +162,11 @@ impl Life {
             ended: None,
             stopping: None,
             left: false,
+            lost: None,
+            frozen: false,
+            stood_still: Duration::ZERO,
+            cut_off: false,
+            hold: None,
             departure: None,
         }
     }
@@ -284,6 +300,12 @@ impl Life {
             Command::Kill { how, done } => Some(Ending::Killed { how, done }),
             Command::Finish { cut, left } => Some(Ending::Finished { cut, left }),
             Command::Stop { done } => Some(Ending::Stopped { done }),
+            Command::Strike { fault, blow, done } => self.struck(fault, blow, done).await,
+            Command::Recover { blow, done } => {
+                self.recover(blow).await;
+                let _ = done.send(());
+                None
+            }
             Command::Catch { up } => {
                 self.catch_up().await;
                 let _ = up.send(());
@@ -296,12 +318,20 @@ impl Life {
                 None
             }
             Command::Ask { reply } => {
-                let numbers = acting::own_numbers(&self.stage, &self.link, self.worker).await;
-                // Whoever asked may have been cut off.
-                let _ = reply.send(numbers);
+                self.tell_numbers(reply).await;
                 None
             }
         }
+    }
+
+    /// The numbers of its own queue, if anybody would answer.
+    async fn tell_numbers(&self, reply: oneshot::Sender<Option<Numbers>>) {
+        let numbers = match self.would_be_heard() {
+            true => acting::own_numbers(&self.stage, &self.link, self.worker).await,
+            false => None,
+        };
+        // Whoever asked may have been cut off.
+        let _ = reply.send(numbers);
     }
 
     /// A command in the middle of a work: a stop lets the work end, all else is obeyed at once.
@@ -324,6 +354,7 @@ impl Life {
         // this moment shall have been read, as it has in any work that lasts: only then is what a
         // kill does here the same every time.
         self.catch_up().await;
+        let epoch = self.stage.nodes.epoch();
         let mut acts = tokio::spawn(acting::act_all(&self.stage, actions));
         loop {
             tokio::select! {
@@ -331,10 +362,14 @@ impl Life {
                 command = self.control.recv() => self.heed(command).await?,
                 acted = &mut acts => {
                     surface(acted);
-                    return Ok(());
+                    break;
                 }
             }
         }
+        if self.stage.nodes.epoch() != epoch && self.stage.nodes.some_ended() {
+            self.feel().await;
+        }
+        Ok(())
     }
 }
 

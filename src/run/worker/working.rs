@@ -90,6 +90,12 @@ impl Life {
             self.flush().await;
             self.spend(duration).await?;
         }
+        if self.may_refuse(&item)
+            && let Some(error) = self.lost.take()
+        {
+            // What would be refused now cannot be.
+            return Err(Ending::Failed(error));
+        }
         match self.refusal(&item) {
             Some(refusal) => self.refuse(item.tag, refusal).await?,
             None => self.finish(&item).await?,
@@ -123,6 +129,9 @@ impl Life {
         let mut actions = self.stage.tallies.count(&self.watches.finished, 1, |_| true);
         actions.extend(due(&self.watches.before_ack, finished));
         self.fire(in_order(actions)).await?;
+        if let Some(error) = self.lost.take() {
+            return Err(Ending::Failed(error));
+        }
         if let AckMode::Manual { every } = self.ack
             && self.unacked >= every
         {
@@ -156,15 +165,20 @@ impl Life {
 
     /// Works for a while, reading what arrives meanwhile.
     async fn spend(&mut self, duration: Duration) -> Result<(), Ending> {
-        let until = Instant::now() + duration;
+        let mut until = Instant::now() + duration;
+        self.stood_still = Duration::ZERO;
         loop {
-            let reading = self.ended.is_none() && self.stopping.is_none();
+            let whole = self.lost.is_none();
+            let reading = whole && self.ended.is_none() && self.stopping.is_none();
             tokio::select! {
                 biased;
-                command = self.control.recv() => self.heed(command).await?,
+                command = self.control.recv() => {
+                    self.heed(command).await?;
+                    until += std::mem::take(&mut self.stood_still);
+                }
                 () = sleep_until(until) => return Ok(()),
-                error = self.listener.error(), if self.acks_on.is_some() => {
-                    return Err(Ending::Failed(error));
+                error = self.listener.error(), if whole && self.acks_on.is_some() => {
+                    self.ended = Some(Ending::Failed(error));
                 }
                 next = self.consumer.next(), if reading => {
                     self.take(next);
@@ -172,7 +186,9 @@ impl Life {
                     self.flush().await;
                 }
             }
-            if let Some(ending) = self.broken_off() {
+            if let Some(ending) = self.broken_off()
+                && let Some(ending) = self.work_on(ending).await
+            {
                 return Err(ending);
             }
         }

@@ -1,0 +1,148 @@
+//! Which nodes of the broker can be reached, as far as faults of ours decide that. Whoever meets
+//! an error asks here whether a fault explains it, and whoever waits for the broker waits here.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Mutex, watch};
+use tokio::time::timeout;
+
+use crate::plan::model::NodeId;
+
+/// A run is cut before a node takes longer to come back.
+const RETURN: Duration = Duration::from_secs(600);
+
+/// How a node is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    Up,
+    /// It stands still, and will go on.
+    Paused,
+    /// It has ended, and will come back.
+    Away,
+    /// It has ended for good.
+    Gone,
+}
+
+/// All nodes of a run's broker.
+pub struct Nodes {
+    states: watch::Sender<Vec<State>>,
+    /// How often that changed.
+    epoch: AtomicU64,
+    /// Some fault has acted upon the broker.
+    disturbed: AtomicBool,
+    /// One end at a time: the ledger tells them apart by their order.
+    pub ending: Mutex<()>,
+    /// When the topology was declared: what is younger than a second dies more easily.
+    pub declared: std::sync::OnceLock<Instant>,
+}
+
+impl Nodes {
+    pub fn new(count: usize) -> Self {
+        Self {
+            states: watch::Sender::new(vec![State::Up; count.max(1)]),
+            epoch: AtomicU64::new(0),
+            disturbed: AtomicBool::new(false),
+            ending: Mutex::new(()),
+            declared: std::sync::OnceLock::new(),
+        }
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.states.borrow().len()
+    }
+
+    /// The nodes that a fault means.
+    pub fn meant(&self, node: Option<NodeId>) -> Vec<NodeId> {
+        match node {
+            Some(node) => vec![node],
+            None => (0..self.count()).map(NodeId::from_index).collect(),
+        }
+    }
+
+    /// What befalls them is about to change, or has changed.
+    pub fn set(&self, nodes: &[NodeId], state: State) {
+        self.disturb();
+        self.epoch.fetch_add(1, Ordering::SeqCst);
+        self.states.send_modify(|states| {
+            for node in nodes {
+                if let Some(known) = states.get_mut(node.index()) {
+                    *known = state;
+                }
+            }
+        });
+    }
+
+    /// Whoever was to come back does not any more.
+    pub fn give_up(&self) {
+        self.epoch.fetch_add(1, Ordering::SeqCst);
+        self.states.send_modify(|states| {
+            let lost = states.iter_mut().filter(|state| **state != State::Up);
+            lost.for_each(|state| *state = State::Gone);
+        });
+    }
+
+    /// A fault acts upon the broker: what breaks from now on is explained.
+    pub fn disturb(&self) {
+        self.disturbed.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether a fault has acted upon the broker.
+    pub fn is_disturbed(&self) -> bool {
+        self.disturbed.load(Ordering::SeqCst)
+    }
+
+    /// Changes whenever a node comes or goes.
+    pub fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::SeqCst)
+    }
+
+    /// Whether some node can be reached.
+    pub fn can_be_reached(&self) -> bool {
+        self.states.borrow().contains(&State::Up)
+    }
+
+    /// Whether some node has ended.
+    pub fn some_ended(&self) -> bool {
+        self.states.borrow().iter().any(|state| matches!(state, State::Away | State::Gone))
+    }
+
+    /// Whether every node can be.
+    pub fn all_up(&self) -> bool {
+        self.states.borrow().iter().all(|state| *state == State::Up)
+    }
+
+    /// Whether none will ever be reached again.
+    pub fn all_gone(&self) -> bool {
+        self.states.borrow().iter().all(|state| *state == State::Gone)
+    }
+
+    /// Waits until a node can be reached. `false` when none ever will.
+    pub async fn reachable(&self) -> bool {
+        let mut states = self.states.subscribe();
+        let settled = |states: &Vec<State>| {
+            states.contains(&State::Up) || states.iter().all(|state| *state == State::Gone)
+        };
+        // The sender lives as long as this value. Nobody brings a node back later than that.
+        let _ = timeout(RETURN, states.wait_for(settled)).await;
+        self.can_be_reached()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broker_is_gone_when_its_last_node_is() {
+        let nodes = Nodes::new(2);
+        assert!(nodes.all_up() && !nodes.is_disturbed());
+        nodes.set(&[NodeId(0)], State::Gone);
+        assert!(nodes.can_be_reached() && !nodes.all_up() && !nodes.all_gone());
+        nodes.set(&[NodeId(1)], State::Away);
+        assert!(!nodes.can_be_reached() && !nodes.all_gone());
+        nodes.set(&nodes.meant(None), State::Gone);
+        assert!(nodes.all_gone() && nodes.is_disturbed() && nodes.epoch() == 3);
+    }
+}
