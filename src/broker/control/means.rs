@@ -52,6 +52,12 @@ impl Means {
         hand.ask(node, Act::Resume, AT_ONCE).await.map(drop)
     }
 
+    /// What an Erlang expression comes to on a node; it ends with a full stop.
+    pub async fn evaluate(&self, node: usize, expression: String) -> Result<String, Why> {
+        let Self::Keeper(hand) = self;
+        hand.ask(node, Act::Evaluate(expression), GRACEFUL).await
+    }
+
     /// Waits until a node ends that nobody has told to: the last words of its log.
     pub async fn falls(&self, node: usize) -> Vec<String> {
         let Self::Keeper(hand) = self;

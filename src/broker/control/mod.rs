@@ -3,6 +3,7 @@
 //! Whatever was done is undone by [`Control::mend`]. Nodes count from 0. What is to be done is
 //! written down before it is done, so that what was interrupted half-way is undone as well.
 
+mod erlang;
 mod means;
 
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -46,6 +47,17 @@ struct Place {
 struct Done {
     stopped: bool,
     paused: bool,
+    memory: bool,
+    disk: bool,
+}
+
+impl Done {
+    fn alarm(&mut self, alarm: Alarm) -> &mut bool {
+        match alarm {
+            Alarm::Memory => &mut self.memory,
+            Alarm::Disk => &mut self.disk,
+        }
+    }
 }
 
 /// What tells one life of a node's process from the next: its process id where that is seen,
@@ -123,7 +135,8 @@ impl Control {
                 }
             },
         };
-        self.note(node, |done| done.stopped = false);
+        // A new life: nothing else was done to that.
+        self.note(node, |done| *done = Done::default());
         Ok(is)
     }
 
@@ -152,8 +165,29 @@ impl Control {
     ///
     /// # Errors
     /// When the node does not obey.
-    pub async fn alarm(&self, _node: NodeId, _alarm: Alarm, _on: bool) -> Result<(), BrokerError> {
-        Err(cannot("raising an alarm"))
+    pub async fn alarm(&self, node: NodeId, alarm: Alarm, on: bool) -> Result<(), BrokerError> {
+        if on {
+            self.note(node, |done| *done.alarm(alarm) = true);
+        }
+        let doing = if on { "raising an alarm on" } else { "clearing an alarm on" };
+        self.have(node, doing, erlang::alarm(alarm, on)).await?;
+        self.note(node, |done| *done.alarm(alarm) = on);
+        Ok(())
+    }
+
+    /// Has a node do something whose answer is `ok`.
+    async fn have(&self, node: NodeId, doing: &str, what: String) -> Result<(), BrokerError> {
+        let known = self.done(node);
+        let answer = match () {
+            () if known.stopped => Err("it does not run".to_owned()),
+            () if known.paused => Err("it is paused".to_owned()),
+            () => self.0.means.evaluate(node.index(), what).await,
+        };
+        match answer {
+            Ok(answer) if answer == "ok" => Ok(()),
+            Ok(answer) => Err(self.failed(doing, node, format!("it says {answer}"))),
+            Err(why) => Err(self.failed(doing, node, why)),
+        }
     }
 
     /// This node and the others do not hear each other any more. Returns when another one was
@@ -194,6 +228,12 @@ impl Control {
         let stopped = all(|done| done.stopped);
         for started in join_all(stopped.into_iter().map(|node| self.start(node))).await {
             started?;
+        }
+        for node in all(|done| done.memory) {
+            self.alarm(node, Alarm::Memory, false).await?;
+        }
+        for node in all(|done| done.disk) {
+            self.alarm(node, Alarm::Disk, false).await?;
         }
         Ok(())
     }
