@@ -84,6 +84,9 @@ pub enum Event {
     Struck { fault: FaultId, life: LifeId, at: Micros },
     /// A fault keeps a life from being sent anything; `None`: no more.
     Hindered { life: LifeId, by: Option<Hindrance> },
+    /// The connection is gone on which a life whose subscription was over still held deliveries:
+    /// they return to their queue.
+    LifeDropped { life: LifeId },
     /// The broker, or one node of it, is about to be ended. `young` are the queues that had been
     /// declared for less than a second.
     BrokerFell { how: StopHow, node: Option<NodeId>, young: Vec<QueueId>, at: Micros },

@@ -54,6 +54,7 @@ impl Ledger {
                 }
             }
             Event::Struck { fault, life, at } => self.struck(fault, life, at),
+            Event::LifeDropped { life } => self.dropped(life),
             Event::Hindered { life, by } => self.hindered(life, by),
             Event::BrokerFell { how, node, young, at } => self.broker_fell(how, node, young, at),
             Event::BrokerDown { at } => self.broker_down(at),

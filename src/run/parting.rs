@@ -161,16 +161,35 @@ pub async fn await_noticed(stage: &Arc<Stage>, worker: WorkerId, id: LifeId) {
     }
 }
 
+/// The connection of a life that only held deliveries is gone, with its node or its network: what
+/// it held returns to its queue.
+async fn drop_held(life: &Life) {
+    life.stage.scribe.record(Event::LifeDropped { life: life.id }).await;
+    let queue = life.stage.plan.workers[life.worker.index()].queue;
+    let holding = &life.stage.queues[queue.index()].holding;
+    // An end of the whole broker has set it to none.
+    let _ = holding.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |held| held.checked_sub(1));
+}
+
 /// A subscription ended and its connection stays open, silent, until all workers have left:
 /// what it holds must not come to any of them. A restart does not end it, unless it needs the
 /// queue that this connection owns.
 async fn linger(mut life: Life) {
     let mut curtain = life.stage.curtain.subscribe();
+    let mut dropped = false;
     loop {
         let command = tokio::select! {
             biased;
             _ = curtain.wait_for(|down| *down) => break,
-            Some(command) = life.control.recv() => command,
+            Some(command) = life.control.recv() => Some(command),
+            _ = life.listener.error(), if !dropped => None,
+        };
+        let Some(command) = command else {
+            dropped = !life.link.connection.status().connected();
+            if dropped {
+                drop_held(&life).await;
+            }
+            continue;
         };
         match command {
             Command::Kill { done, .. } | Command::Strike { done, .. } => {

@@ -118,6 +118,7 @@ fn actor(event: &Event) -> Actor {
         | Event::LifeEnded { life, .. }
         | Event::LifeRead { life, .. }
         | Event::LifeNoticed { life, .. }
+        | Event::LifeDropped { life }
         | Event::Struck { life, .. }
         | Event::Hindered { life, .. } => Actor::Life(life.0),
         Event::ChangeBegun { .. }

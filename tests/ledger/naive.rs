@@ -156,7 +156,9 @@ impl Counting<'_> {
                 self.line.changes.get_mut(id).expect("it began").3 = index;
                 self.line.dropped.insert(*id);
             }
-            Event::Struck { .. } | Event::Hindered { .. } => unreachable!("nobody lives on"),
+            Event::Struck { .. } | Event::Hindered { .. } | Event::LifeDropped { .. } => {
+                unreachable!("nobody lives on")
+            }
             Event::BrokerFell { .. } | Event::BrokerDown { .. } | Event::BrokerRose { .. } => {
                 unreachable!("the broker never ends")
             }
