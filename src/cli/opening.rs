@@ -3,14 +3,15 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::broker::{Broker, BrokerError, Choice, Settings, Tls, Warm, warm};
+use crate::broker::{Broker, BrokerError, Choice, Tls, Warm, warm};
 use crate::cli::args::RunArgs;
+use crate::cli::brokers::Wanted;
 
-/// Opens it; a private one with these settings. What takes time, and what is not as it was left,
+/// Opens it; a private one as it is wanted. What takes time, and what is not as it was left,
 /// is said through `note`.
 pub async fn open(
     args: &RunArgs,
-    settings: Settings,
+    wanted: &Wanted,
     keeper: &Path,
     note: &mut impl FnMut(&str),
 ) -> Result<Broker, BrokerError> {
@@ -19,7 +20,7 @@ pub async fn open(
         return Broker::open(Choice::External { url: url.clone(), management, tls }, keeper).await;
     }
     if args.server.is_none()
-        && settings.is_default()
+        && *wanted == Wanted::default()
         && let Some(broker) = open_warm(keeper, note).await
     {
         return Ok(broker);
@@ -27,6 +28,7 @@ pub async fn open(
     // A private node takes seconds to boot; silence would look like a hang.
     note("starting a private RabbitMQ …");
     let server = args.server.as_ref().map(PathBuf::from);
+    let settings = wanted.settings.clone();
     Broker::open(Choice::Private { server, settings }, keeper).await
 }
 

@@ -68,7 +68,7 @@ impl Session<'_, '_> {
         variant: &Variant,
         console: &mut Console,
     ) -> VariantReport {
-        if let Some(reason) = unmet(variant, self.brokers.usual()) {
+        if let Some(reason) = unmet(variant, self.brokers) {
             return VariantReport::unknown(variant, Verdict::Skipped, reason);
         }
         let mut note = |said: &str| console.display.note(said);
@@ -97,15 +97,18 @@ impl Session<'_, '_> {
                 if played.facts.cut == Some(Cut::Interrupted) {
                     outcome.reason = Some("interrupted".to_owned());
                 }
-                let failure = played.failure.map(|error| broker.explain(error));
-                match failure.or_else(|| broker.fallen()) {
+                let failure = match played.failure {
+                    Some(error) => Some(broker.explain(error).await),
+                    None => broker.fallen(),
+                };
+                match failure {
                     Some(error) => broken(outcome, &error),
                     None => outcome,
                 }
             }
             Ok(None) => VariantReport::unknown(variant, Verdict::Inconclusive, NOT_RUN),
             Err(error) => {
-                let error = broker.explain(error);
+                let error = broker.explain(error).await;
                 broken(VariantReport::unknown(variant, Verdict::Error, &error.message), &error)
             }
         };
@@ -120,7 +123,7 @@ impl Session<'_, '_> {
 
     /// Runs a variant in a space of its own, which is removed however that goes.
     async fn play(
-        &self,
+        &mut self,
         variant: &Variant,
         console: &mut Console,
     ) -> Result<Option<Played>, BrokerError> {
@@ -154,20 +157,51 @@ impl Session<'_, '_> {
         while let Ok(notice) = heard.try_recv() {
             console.display.fault(&notice);
         }
-        // Of a broker that is down nothing could be cleaned up.
-        let mended = match broker.control() {
-            Some(control) => control.mend().await,
-            None => Ok(()),
-        };
+        if Brokers::breaks(variant) && !self.mend(variant, console).await? {
+            // It goes as a whole, with all that is on it.
+            return result;
+        }
+        let broker = self.broker(variant);
         let closed = timeout(PATIENCE, space.close()).await;
         let result = result?;
-        mended?;
         if broker.has_fallen() {
             // It took everything along; what is known of the run stands.
             return Ok(result);
         }
         closed.unwrap_or_else(|_| Err(BrokerError::silent("cleaning up")))?;
         Ok(result)
+    }
+
+    /// Brings back what faults did to the broker of a variant; false when that is given up,
+    /// because another one of ours takes its place.
+    async fn mend(
+        &mut self,
+        variant: &Variant,
+        console: &mut Console,
+    ) -> Result<bool, BrokerError> {
+        let broker = self.broker(variant);
+        let Some(control) = broker.control() else { return Ok(true) };
+        let mut interrupted = self.interrupted.clone();
+        let mended = match broker.kind() {
+            "external" => control.mend().await,
+            _ => tokio::select! {
+                biased;
+                // Nobody waits for what goes anyway.
+                Ok(_) = interrupted.wait_for(|stop| *stop) => {
+                    self.brokers.spoil(variant);
+                    return Ok(false);
+                }
+                mended = control.mend() => mended,
+            },
+        };
+        match mended {
+            Err(error) if broker.kind() != "external" => {
+                console.display.note(&format!("it does not come back, and is ended: {error}"));
+                self.brokers.spoil(variant);
+                Ok(false)
+            }
+            mended => mended.map(|()| true),
+        }
     }
 }
 
@@ -208,18 +242,20 @@ fn hopeless(variant: &Variant, broker: &Broker) -> Option<(&'static str, &'stati
 }
 
 /// What the variant requires and the world does not offer.
-fn unmet(variant: &Variant, broker: &Broker) -> Option<String> {
-    let requires = &variant.requires;
+fn unmet(variant: &Variant, brokers: &Brokers) -> Option<String> {
+    let (requires, broker) = (&variant.requires, brokers.usual());
     if let Some(wanted) = &requires.rabbitmq
         && !plan::version_matches(wanted, broker.version())
     {
         return Some(format!("requires RabbitMQ {wanted}, this is {}", broker.version()));
     }
-    if let Some(nodes) = requires.nodes.filter(|nodes| *nodes > 1) {
-        return Some(format!("requires {nodes} nodes, this is one"));
+    let nodes = brokers.nodes(variant);
+    let wanted = requires.nodes.and_then(|wanted| usize::try_from(wanted).ok()).unwrap_or(1);
+    if wanted > nodes {
+        let found = if nodes == 1 { "one".to_owned() } else { nodes.to_string() };
+        return Some(format!("requires {wanted} nodes, this is {found}"));
     }
-    let wishes = &variant.broker;
-    let own = wishes.nodes.is_some() || Brokers::wants_own(variant);
+    let own = variant.broker.nodes.is_some() || Brokers::sets(variant);
     if own && broker.kind() == "external" {
         return Some(
             "its `broker` settings need a private broker, this one is not ours".to_owned(),
