@@ -197,3 +197,57 @@ faults: [{ block: broker, at: 500ms, for: 200ms }]
 ");
     run.exits(4).says("nobody was told to stop publishing");
 }
+
+#[test]
+fn a_broker_that_ends_before_anybody_is_there_did_not_bite() {
+    for fault in ["restart: broker", "stop: broker, how: sigkill"] {
+        let run = run(&format!(
+            "
+scenario: early
+topology: {{ queues: [{{ name: q }}] }}
+producers:
+  - {{ name: p, to: {{ queue: q }}, messages: 5, start: {{ after: {{ published: 1, of: q }} }} }}
+faults: [{{ {fault}, at: 1200ms }}]
+"
+        ));
+        run.exits(4).says("did not bite").says("0 clients connected, 0 copies published by then");
+    }
+}
+
+#[test]
+fn a_quorum_queue_that_dies_young_ends_in_doubt_or_empty_and_never_in_a_hang() {
+    let run = run("
+scenario: young
+topology: { queues: [{ name: q, type: quorum }] }
+producers: [{ name: p, to: { queue: q }, messages: 100 }]
+faults: [{ restart: broker, how: sigkill, after: { confirmed: 100 }, may_miss: true }]
+settle: { deadline: 30s, idle: 300ms }
+");
+    // 4.3 comes back with an empty queue, 3.10 and 4.0 with one that never finds a leader again,
+    // or, on a slow machine, with everything.
+    let sum = ["lost", "in_doubt", "remaining"].map(|name| run.number(0, name));
+    assert_eq!(sum.iter().sum::<u64>(), 100, "{run}");
+    for cause in run.causes(0) {
+        assert!(cause.ends_with("young_queue"), "{cause}{run}");
+    }
+    assert!(matches!(run.code, Some(0 | 4)), "{run}");
+    assert!(run.took.as_secs() < 110, "{run}");
+}
+
+#[test]
+fn what_holds_everybody_up_to_the_end_is_cut_at_the_deadline_and_cleaned_up() {
+    for fault in ["pause: broker", "block: broker"] {
+        let run = run(&format!(
+            "
+scenario: stuck
+topology: {{ queues: [{{ name: q }}] }}
+producers: [{{ name: p, to: {{ queue: q }}, messages: 1000, rate: 100/s }}]
+workers: [{{ name: w, queue: q }}]
+faults: [{{ {fault}, at: 500ms }}]
+settle: {{ deadline: 4s }}
+"
+        ));
+        run.exits(4).says("the run was cut at its deadline").has("lost 0");
+        assert!(run.took.as_secs() < 60, "{run}");
+    }
+}
