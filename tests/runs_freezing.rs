@@ -34,6 +34,26 @@ fn a_frozen_worker_goes_on_where_it_stood() {
     assert!(!run.died("w-1"), "{run}");
 }
 
+/// The run is looked at every 5 ms. Ended by a look that fell upon the moment of the thaw, one of
+/// ten such runs left the worker with work in its hands.
+#[test]
+fn a_run_is_not_over_in_the_moment_of_a_thaw() {
+    let run = run("
+scenario: thaw
+vars: { time: 300ms }
+topology: { queues: [{ name: q }] }
+producers: [{ name: p, to: { queue: q }, messages: 4 }]
+workers: [{ name: w, queue: q, work: 30ms }]
+faults: [{ freeze: w, during: 2, for: $time }]
+matrix:
+  time: [300ms, 301ms, 302ms, 303ms, 304ms, 305ms, 306ms, 307ms, 308ms, 309ms,
+         310ms, 311ms, 312ms, 313ms, 314ms, 315ms, 316ms, 317ms, 318ms, 319ms]
+settle: { idle: 50ms }
+expect: { delivered: 4, redelivered: 0 }
+");
+    run.exits(0);
+}
+
 #[test]
 fn what_a_frozen_worker_holds_is_stuck_with_it() {
     frozen("ack: manual, prefetch: 5", "", "").exits(0).because(&[]).has(

@@ -99,9 +99,10 @@ impl Watcher {
         // Of a broker that is gone for good nothing can be asked, and nothing moves.
         let gone = stage.nodes.all_gone();
         is_idle && (gone || is_quiet(stage, pulse).await) && {
-            // Asking took a moment: did anything happen in it?
+            // Asking took a moment: did anything happen in it? And somebody frozen may have gone
+            // on since the first look, whose work makes no event for a while.
             let now = stage.scribe.pulse().await;
-            now.is_some_and(|now| now.activity == pulse.activity)
+            now.is_some_and(|now| now.activity == pulse.activity && now.progress.in_hand == 0)
                 && stage.coming.load(Ordering::SeqCst) == 0
         }
     }
