@@ -5,6 +5,7 @@
 //! --nocapture`. Without a seed, the test goes on for as many seconds as
 //! `RMQ_SCENARIO_RANDOM_SECONDS` says; `RMQ_SCENARIO_RANDOM_TELL=1` shows what became of each.
 
+mod calls;
 mod demands;
 #[path = "ledger/dice.rs"]
 mod dice;
@@ -12,84 +13,38 @@ mod drawn;
 mod scenes;
 mod support;
 
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use calls::Called;
 use drawn::{Drawn, draw};
-use serde_json::Value;
 
 /// How many files one call of the program gets.
 const TOGETHER: u64 = 8;
-/// What a run may take beyond its deadline: its topology, its end, its drain.
-const BEYOND: u64 = 5_000;
-
-/// What became of one call of the program.
-struct Called {
-    code: Option<i32>,
-    report: Value,
-    output: String,
-}
-
-/// Runs all files with one call, which must end by itself.
+/// Runs all files on the shared node, with one call.
 fn call(files: &[Drawn]) -> Called {
-    let dir = tempfile::Builder::new().prefix("random-").tempdir().unwrap();
-    let mut command = Command::new(support::program());
-    command.arg("run").current_dir(dir.path());
-    for drawn in files {
-        let name = format!("{}.yaml", drawn.seed);
-        std::fs::write(dir.path().join(&name), &drawn.yaml).unwrap();
-        command.arg(name);
-    }
-    let facts = scenes::facts();
-    command.arg("--broker").arg(scenes::broker(&facts.user, &facts.password, "%2F"));
-    command.arg("--management").arg(scenes::management());
-    command.args(["--report", "json=report.json", "-vv"]);
-    // In files, since a pipe that nobody empties would hold the program up.
-    let output = std::fs::File::create(dir.path().join("output")).unwrap();
-    command.stdin(Stdio::null()).stdout(output.try_clone().unwrap()).stderr(output);
-    let mut child = command.spawn().expect("the program starts");
-    let at_most = files.iter().map(|drawn| drawn.deadline + BEYOND).sum();
-    let deadline = Instant::now() + Duration::from_millis(at_most);
-    let mut code = None;
-    while Instant::now() < deadline && code.is_none() {
-        code = child.try_wait().unwrap().map(|status| status.code());
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    if code.is_none() {
-        child.kill().unwrap();
-    }
-    child.wait().unwrap();
-    let read = |name| std::fs::read_to_string(dir.path().join(name)).unwrap_or_default();
-    let report = serde_json::from_str(&read("report.json")).unwrap_or(Value::Null);
-    Called { code: code.flatten(), report, output: read("output") }
+    calls::call(support::program(), files, 0, |command| {
+        let facts = scenes::facts();
+        command.arg("--broker").arg(scenes::broker(&facts.user, &facts.password, "%2F"));
+        command.arg("--management").arg(scenes::management());
+    })
 }
 
 /// Runs the files and says everything that must not be.
 fn examine(files: &[Drawn]) -> Vec<String> {
     let called = call(files);
     let mut found = Vec::new();
-    let scenarios = called.report["scenarios"].as_array().cloned().unwrap_or_default();
-    for (drawn, scenario) in files.iter().zip(&scenarios) {
-        let complaints = demands::complaints(drawn, scenario);
+    for (drawn, scenario, complaints) in called.complaints(files) {
         if !complaints.is_empty() {
             let list = complaints.join("\n  ");
             found.push(format!("seed {}\n  {list}\n{}\n{scenario:#}", drawn.seed, drawn.yaml));
         }
     }
     if variable("TELL").is_some() {
-        scenarios.iter().for_each(|scenario| println!("{}", demands::line(scenario)));
+        called.scenarios().iter().for_each(|scenario| println!("{}", demands::line(scenario)));
     }
-    let any = |word: &str| scenarios.iter().any(|scenario| scenario["verdict"] == word);
-    let expected = match (any("fail"), any("inconclusive")) {
-        (true, _) => 1,
-        (_, true) => 4,
-        _ => 0,
-    };
-    if called.code != Some(expected) || scenarios.len() != files.len() {
+    if let Some(text) = called.contradiction(files.len()) {
         let seeds: Vec<u64> = files.iter().map(|drawn| drawn.seed).collect();
-        let code = called.code;
-        let reports = scenarios.len();
-        found.push(format!("{seeds:?} exit with {code:?} and not {expected}, {reports} reports"));
+        found.push(format!("{seeds:?} {text}"));
         if files.len() == 1 {
             found.push(files[0].yaml.clone());
         }

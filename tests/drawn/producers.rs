@@ -1,7 +1,8 @@
 //! Producers of a drawn file.
 
+use super::sketch::{Producer, Sketch};
 use super::topology::KEYS;
-use super::{Producer, Sketch, faults};
+use super::triggers;
 use crate::dice::Dice;
 
 const REPUBLISHES: &str = ", reconnect: { after: 20ms, unconfirmed: republish }";
@@ -54,6 +55,7 @@ fn producer(dice: &mut Dice, sketch: &mut Sketch, index: usize) {
         line += ", mandatory: true";
     }
     if dice.percent(25) {
+        sketch.producers[index].transient = true;
         line += ", persistent: false";
     }
     line += ", body: \"{n} {producer} {dots}\"";
@@ -69,10 +71,12 @@ fn producer(dice: &mut Dice, sketch: &mut Sketch, index: usize) {
         // Without confirms nobody knows what to publish again.
         let confirms = sketch.producers[index].confirms;
         let last = if confirms { REPUBLISHES } else { "" };
-        line += dice.pick(&[", reconnect: false", ", reconnect: { after: 20ms }", last]);
+        let reconnect = dice.pick(&[", reconnect: false", ", reconnect: { after: 20ms }", last]);
+        sketch.producers[index].reconnect = reconnect;
+        line += reconnect;
     }
     if dice.percent(20) {
-        let trigger = faults::trigger(dice, sketch);
+        let trigger = triggers::draw(dice, sketch);
         sketch.producers[index].starts = trigger.starts_with("at:");
         line += &format!(", start: {{ {trigger} }}");
     }

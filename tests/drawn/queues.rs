@@ -1,6 +1,6 @@
 //! Queues of a drawn file: types, and the settings by which messages leave them.
 
-use super::{Queue, Sketch};
+use super::sketch::{Queue, Sketch};
 use crate::dice::Dice;
 
 /// Draws the queue with this number. The others and the exchanges are known by number alone:
@@ -30,6 +30,7 @@ pub fn draw(dice: &mut Dice, sketch: &mut Sketch, n: usize) {
 fn lasting(dice: &mut Dice, queue: &mut Queue) -> String {
     let mut line = String::new();
     if dice.percent(30) {
+        queue.perishes = true;
         line += ", durable: false";
     }
     if dice.percent(12) {

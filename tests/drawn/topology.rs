@@ -1,6 +1,7 @@
 //! Exchanges and bindings of a drawn file, and how many of what there are.
 
-use super::{Exchange, Sketch, queues};
+use super::queues;
+use super::sketch::{Exchange, Sketch};
 use crate::dice::Dice;
 
 /// Keys to publish with: some fit several bindings, some fit none.

@@ -1,7 +1,8 @@
 //! Workers of a drawn file.
 
+use super::sketch::{Sketch, Worker};
 use super::topology::binding;
-use super::{Sketch, Worker, faults};
+use super::triggers;
 use crate::dice::Dice;
 
 /// Who works where: an exclusive queue has one worker, any other up to two groups.
@@ -84,12 +85,13 @@ fn worker(dice: &mut Dice, sketch: &mut Sketch, index: usize) {
         line += &extras(dice, &mut drawn, stream, letters);
     }
     if dice.percent(20) {
-        line += &format!(", start: {{ {} }}", faults::trigger(dice, sketch));
+        line += &format!(", start: {{ {} }}", triggers::draw(dice, sketch));
         drawn.starts_at_once = false;
     }
     if dice.percent(12) {
-        line += &format!(", stop: {{ {} }}", faults::trigger(dice, sketch));
-        sketch.is_hurt = true;
+        line += &format!(", stop: {{ {} }}", triggers::draw(dice, sketch));
+        sketch.stops = true;
+        drawn.stops = true;
     }
     sketch.workers[index] = drawn;
     sketch.lines.push(format!("  - {{ {line} }}"));
