@@ -22,6 +22,8 @@ use crate::{plan, verdict};
 pub const NOT_RUN: &str = "interrupted, not run";
 /// How long cleaning up after one variant may take.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// What connections ask for unless the file says otherwise: a broker's own default is a minute.
+const HEARTBEAT: Duration = Duration::from_secs(10);
 /// How often the progress display learns something new.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -131,7 +133,7 @@ impl Session<'_, '_> {
             true => broker.shared_space(&id),
             false => broker.space(&id).await?,
         };
-        let space = variant.broker.heartbeat.map_or(space.clone(), |it| space.beating(it));
+        let space = space.beating(variant.broker.heartbeat.unwrap_or(HEARTBEAT));
         let plan = Arc::new(variant.clone());
         let (notices, mut heard) = mpsc::unbounded_channel::<String>();
         let display = &mut console.display;
@@ -155,7 +157,7 @@ impl Session<'_, '_> {
         while let Ok(notice) = heard.try_recv() {
             console.display.fault(&notice);
         }
-        if Brokers::breaks(variant) && !self.mend(variant, console).await? {
+        if variant.befalls_broker() && !self.mend(variant, console).await? {
             // It goes as a whole, with all that is on it.
             return result;
         }
