@@ -23,7 +23,7 @@ impl Wanted {
             true => Settings::from(&variant.broker),
             false => Settings::default(),
         };
-        Self { settings, alone: Brokers::breaks(variant) }
+        Self { settings, alone: variant.befalls_broker() }
     }
 
     /// Where all variants want the same, the usual broker is like that, so that no second one is
@@ -80,14 +80,9 @@ impl<'a> Brokers<'a> {
         nodes || !wishes.config.is_empty() || !wishes.advanced.is_empty()
     }
 
-    /// Whether its faults act on the broker itself.
-    pub fn breaks(variant: &Variant) -> bool {
-        variant.befalls_broker()
-    }
-
     /// Whether a variant is not to be run on a broker that is warm, or that others use.
     pub fn wants_own(variant: &Variant) -> bool {
-        Self::sets(variant) || Self::breaks(variant)
+        Self::sets(variant) || variant.befalls_broker()
     }
 
     /// Somebody else's broker is all there is, whatever a variant wants.

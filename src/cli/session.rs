@@ -157,7 +157,7 @@ impl Session<'_, '_> {
         while let Ok(notice) = heard.try_recv() {
             console.display.fault(&notice);
         }
-        if Brokers::breaks(variant) && !self.mend(variant, console).await? {
+        if variant.befalls_broker() && !self.mend(variant, console).await? {
             // It goes as a whole, with all that is on it.
             return result;
         }
