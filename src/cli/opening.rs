@@ -3,20 +3,25 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::broker::{Broker, BrokerError, Choice, Settings, Tls, Warm, warm};
+use crate::broker::{Broker, BrokerError, Choice, Hands, Settings, Tls, Warm, warm};
 use crate::cli::args::RunArgs;
 
-/// Opens it; a private one with these settings. What takes time, and what is not as it was left,
+/// Opens it; a private one with these settings, somebody else's with these hands on it. What takes time, and what is not as it was left,
 /// is said through `note`.
 pub async fn open(
     args: &RunArgs,
     settings: Settings,
+    hands: Option<Hands>,
     keeper: &Path,
     note: &mut impl FnMut(&str),
 ) -> Result<Broker, BrokerError> {
-    if let Some(url) = &args.broker {
-        let (management, tls) = (args.management.clone(), Tls::from(&args.tls));
-        return Broker::open(Choice::External { url: url.clone(), management, tls }, keeper).await;
+    if let Some(url) = args.broker_url() {
+        let (management, tls) = (args.management_url(), Tls::from(&args.tls));
+        let broker = Broker::open(Choice::External { url, management, tls }, keeper).await?;
+        return match hands {
+            Some(hands) => broker.controlled_by(&hands).await,
+            None => Ok(broker),
+        };
     }
     if args.server.is_none()
         && settings.is_default()

@@ -152,11 +152,21 @@ impl Session<'_, '_> {
         while let Ok(notice) = heard.try_recv() {
             console.display.fault(&notice);
         }
+        // Only a broker that works lets go of a space.
+        let mended = match broker.control() {
+            Some(control) => control.mend().await,
+            None => Ok(()),
+        };
         let closed = timeout(PATIENCE, space.close()).await;
-        let result = result?;
+        let mut result = result?;
         if broker.has_fallen() {
             // It took everything along; what is known of the run stands.
             return Ok(result);
+        }
+        match (mended, &mut result) {
+            // What the run itself met came first.
+            (Err(error), Some(played)) => drop(played.failure.get_or_insert(error)),
+            (mended, _) => mended?,
         }
         closed.unwrap_or_else(|_| Err(BrokerError::silent("cleaning up")))?;
         Ok(result)

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use super::error::{BrokerError, Kind};
 use super::management::Management;
 use super::node::{Facts, Hand, answers};
+use super::outside::{self, Outside};
 use super::route::Route;
 use crate::plan::model::{Alarm, NodeId, StopHow};
 use means::{Means, Why};
@@ -38,7 +39,10 @@ struct Inner {
 #[derive(Debug)]
 struct Place {
     route: Route,
-    management: Management,
+    /// Where it has one that answers.
+    management: Option<Management>,
+    /// What it is called in messages.
+    name: String,
 }
 
 /// What was done to a node and not undone yet.
@@ -46,6 +50,18 @@ struct Place {
 struct Done {
     stopped: bool,
     paused: bool,
+    memory: bool,
+    disk: bool,
+    parted: bool,
+}
+
+impl Done {
+    fn alarm(&mut self, alarm: Alarm) -> &mut bool {
+        match alarm {
+            Alarm::Memory => &mut self.memory,
+            Alarm::Disk => &mut self.disk,
+        }
+    }
 }
 
 /// What tells one life of a node's process from the next: its process id where that is seen,
@@ -60,13 +76,35 @@ fn cannot(doing: &str) -> BrokerError {
 impl Control {
     /// That of nodes of our own.
     pub(super) fn private(hand: Hand, facts: &[Facts]) -> Result<Self, BrokerError> {
-        let place = |facts| {
-            let management = Management::private(facts)?;
-            Ok(Place { route: Route::private(facts), management })
+        let place = |(index, it)| {
+            let name = match facts.len() {
+                1 => "the private RabbitMQ".to_owned(),
+                // As the file counts.
+                _ => format!("node {} of the private RabbitMQ", index + 1),
+            };
+            let management = Some(Management::private(it)?);
+            Ok(Place { route: Route::private(it), management, name })
         };
-        let nodes = facts.iter().map(place).collect::<Result<Vec<_>, BrokerError>>()?;
+        let places = facts.iter().enumerate().map(place).collect::<Result<_, BrokerError>>()?;
+        Ok(Self::new(Means::Keeper(hand), places))
+    }
+
+    /// That of somebody else's nodes, each with its management API if that answers.
+    pub(super) fn external(outside: Outside, nodes: &[(Route, Option<Management>)]) -> Self {
+        let place = |(index, (route, management)): (usize, &(Route, Option<Management>))| {
+            let name = match nodes.len() {
+                1 => format!("the RabbitMQ at {}", route.address),
+                _ => format!("node {} of the cluster, at {},", index + 1, route.address),
+            };
+            Place { route: route.clone(), management: management.clone(), name }
+        };
+        let places = nodes.iter().enumerate().map(place).collect();
+        Self::new(Means::Outside(outside), places)
+    }
+
+    fn new(means: Means, nodes: Vec<Place>) -> Self {
         let done = Mutex::new(vec![Done::default(); nodes.len()]);
-        Ok(Self(Arc::new(Inner { means: Means::Keeper(hand), nodes, done })))
+        Self(Arc::new(Inner { means, nodes, done }))
     }
 
     /// How many nodes there are.
@@ -104,7 +142,7 @@ impl Control {
         let place = &self.0.nodes[node.index()];
         let starting = async {
             means.start(node.index()).await?;
-            answers(&place.route, &place.management).await;
+            answers(&place.route, place.management.as_ref()).await;
             means.who(node.index()).await
         };
         let is = tokio::select! {
@@ -123,7 +161,8 @@ impl Control {
                 }
             },
         };
-        self.note(node, |done| done.stopped = false);
+        // A new life: nothing else was done to that.
+        self.note(node, |done| *done = Done::default());
         Ok(is)
     }
 
@@ -152,8 +191,16 @@ impl Control {
     ///
     /// # Errors
     /// When the node does not obey.
-    pub async fn alarm(&self, _node: NodeId, _alarm: Alarm, _on: bool) -> Result<(), BrokerError> {
-        Err(cannot("raising an alarm"))
+    pub async fn alarm(&self, node: NodeId, alarm: Alarm, on: bool) -> Result<(), BrokerError> {
+        if on {
+            self.note(node, |done| *done.alarm(alarm) = true);
+        }
+        let doing = if on { "raising an alarm on" } else { "clearing an alarm on" };
+        let done = self.0.means.by_tool(node.index(), outside::Act::Alarm(alarm, on)).await;
+        done.ok_or_else(|| cannot("raising an alarm"))?
+            .map_err(|why| self.failed(doing, node, why))?;
+        self.note(node, |done| *done.alarm(alarm) = on);
+        Ok(())
     }
 
     /// This node and the others do not hear each other any more. Returns when another one was
@@ -161,16 +208,24 @@ impl Control {
     ///
     /// # Errors
     /// When the node does not obey.
-    pub async fn part(&self, _node: NodeId) -> Result<bool, BrokerError> {
-        Err(cannot("parting a node from the others"))
+    pub async fn part(&self, node: NodeId) -> Result<bool, BrokerError> {
+        self.note(node, |done| done.parted = true);
+        let done = self.0.means.by_tool(node.index(), outside::Act::Part).await;
+        done.ok_or_else(|| cannot("parting a node from the others"))?
+            .map_err(|why| self.failed("parting", node, why))?;
+        Ok(false)
     }
 
     /// They hear each other again; returns when all report all others running.
     ///
     /// # Errors
     /// When the node does not obey.
-    pub async fn heal(&self, _node: NodeId) -> Result<(), BrokerError> {
-        Err(cannot("healing a partition"))
+    pub async fn heal(&self, node: NodeId) -> Result<(), BrokerError> {
+        let done = self.0.means.by_tool(node.index(), outside::Act::Heal).await;
+        done.ok_or_else(|| cannot("healing a partition"))?
+            .map_err(|why| self.failed("healing", node, why))?;
+        self.note(node, |done| done.parted = false);
+        Ok(())
     }
 
     /// Brings back all that was stopped, paused, alarmed or parted. Does nothing where nothing
@@ -187,15 +242,22 @@ impl Control {
             nodes.filter(|node| is(&self.done(*node))).collect::<Vec<_>>()
         };
         let paused = all(|done| done.paused && !done.stopped);
-        for resumed in join_all(paused.into_iter().map(|node| self.resume(node))).await {
-            resumed?;
-        }
+        let resumed = join_all(paused.into_iter().map(|node| self.resume(node))).await;
         // Together: nodes of a cluster wait for one another.
         let stopped = all(|done| done.stopped);
-        for started in join_all(stopped.into_iter().map(|node| self.start(node))).await {
-            started?;
+        let started = join_all(stopped.into_iter().map(|node| self.start(node))).await;
+        let started = started.into_iter().map(|started| started.map(drop));
+        let mut done: Vec<_> = resumed.into_iter().chain(started).collect();
+        for node in all(|done| done.memory) {
+            done.push(self.alarm(node, Alarm::Memory, false).await);
         }
-        Ok(())
+        for node in all(|done| done.disk) {
+            done.push(self.alarm(node, Alarm::Disk, false).await);
+        }
+        for node in all(|done| done.parted) {
+            done.push(self.heal(node).await);
+        }
+        done.into_iter().collect()
     }
 
     /// That a node has ended without having been told to, as an error.
@@ -221,12 +283,8 @@ impl Control {
         self.0.done.lock().expect("nothing panics while holding it")
     }
 
-    /// As the file counts.
-    fn name(&self, node: NodeId) -> String {
-        match self.nodes() {
-            1 => "the private RabbitMQ".to_owned(),
-            _ => format!("node {} of the private RabbitMQ", node.index() + 1),
-        }
+    fn name(&self, node: NodeId) -> &str {
+        &self.0.nodes[node.index()].name
     }
 
     fn failed(&self, doing: &str, node: NodeId, why: Why) -> BrokerError {
