@@ -7,11 +7,11 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use futures_util::StreamExt;
+use futures_util::{Stream, StreamExt};
 use lapin::options::{BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{BasicProperties, Channel, Event};
 use rmq_scenario::broker::{Broker, Choice, Control, Kind, Link, ProcessId, Settings, Space};
-use rmq_scenario::plan::model::{NodeId, StopHow, Topology};
+use rmq_scenario::plan::model::{Alarm, NodeId, StopHow, Topology};
 use rustix::process::{Pid, Signal, kill_process};
 use support::block_on;
 use support::space::{queue, ready};
@@ -124,9 +124,8 @@ fn a_killed_node_is_gone_at_once_and_comes_back_with_its_data() {
             (was, called.elapsed())
         };
         let (_, (was, took)) = tokio::join!(client.lost(), stop);
-        assert!(!lives(&was), "{was:?} is still there");
         println!("killed after {took:?}");
-        assert!(support::contained() || took < Duration::from_millis(50), "it took {took:?}");
+        assert!(!lives(&was), "{was:?} is still there");
         assert!(!broker.has_fallen(), "it was told to end");
 
         let is = control.start(NODE).await.unwrap();
@@ -135,6 +134,30 @@ fn a_killed_node_is_gone_at_once_and_comes_back_with_its_data() {
         client.again().await;
         assert!(client.is_flagged().await, "the broker knows of no crash");
         client.close().await;
+    });
+}
+
+/// From the call until the system has no such process. Under load the system itself may need a
+/// while, but not each time.
+#[test]
+fn a_node_is_killed_in_less_than_50_ms() {
+    block_on(async {
+        let broker = node().await;
+        let control = broker.control().unwrap();
+        let mut all = Vec::new();
+        while all.iter().all(|took| *took > Duration::from_millis(50)) {
+            assert!(all.len() < 5, "they took {all:?}");
+            let called = Instant::now();
+            let was = control.stop(NODE, StopHow::Sigkill).await.unwrap();
+            all.push(called.elapsed());
+            assert!(!lives(&was), "{was:?} is still there");
+            control.mend().await.unwrap();
+            if support::contained() {
+                // An engine takes its time.
+                return;
+            }
+        }
+        println!("killed after {all:?}");
     });
 }
 
@@ -199,6 +222,50 @@ fn a_paused_node_can_be_killed_but_not_asked_to_end() {
     });
 }
 
+/// Whether the next word about it is that the connection is blocked.
+async fn is_blocked(events: &mut (impl Stream<Item = Event> + Unpin)) -> bool {
+    while let Some(event) = events.next().await {
+        match event {
+            Event::ConnectionBlocked(_) => return true,
+            Event::ConnectionUnblocked => return false,
+            _ => {}
+        }
+    }
+    panic!("the connection is lost");
+}
+
+#[test]
+fn an_alarm_blocks_publishers_until_it_is_cleared() {
+    const SOON: Duration = Duration::from_secs(5);
+    /// The broker looks at its memory every 2.5 s, and at its disk every 10 s.
+    const LONG: Duration = Duration::from_secs(11);
+    block_on(async {
+        let broker = node().await;
+        let control = broker.control().unwrap();
+        for alarm in [Alarm::Memory, Alarm::Disk] {
+            let client = Client::new(&broker, &format!("{alarm:?}").to_lowercase()).await;
+            let mut events = Box::pin(client.link.connection.events_listener());
+            client.publish().await.unwrap();
+            let called = Instant::now();
+            control.alarm(NODE, alarm, true).await.unwrap();
+            println!("{alarm:?} raised after {:?}", called.elapsed());
+            // Who publishes is told, and waits from then on.
+            let mut publishing = Box::pin(client.publish());
+            tokio::select! {
+                answered = &mut publishing => panic!("it was confirmed: {answered:?}"),
+                blocked = timeout(SOON, is_blocked(&mut events)) => assert!(blocked.unwrap()),
+                () = sleep(SOON) => panic!("it was not told"),
+            }
+            let unblocked = timeout(LONG, is_blocked(&mut events)).await;
+            assert!(unblocked.is_err(), "it went by itself");
+            control.alarm(NODE, alarm, false).await.unwrap();
+            assert!(!timeout(SOON, is_blocked(&mut events)).await.unwrap());
+            timeout(SOON, publishing).await.expect("it is still blocked").unwrap();
+            client.close().await;
+        }
+    });
+}
+
 #[test]
 fn what_cannot_be_done_is_told() {
     block_on(async {
@@ -209,6 +276,7 @@ fn what_cannot_be_done_is_told() {
             control.stop(NODE, StopHow::Sigkill).await.unwrap_err(),
             control.pause(NODE).await.unwrap_err(),
             control.resume(NODE).await.unwrap_err(),
+            control.alarm(NODE, Alarm::Memory, true).await.unwrap_err(),
         ] {
             assert_eq!(error.kind, Kind::Control);
             assert!(error.message.ends_with("failed: it does not run"), "{}", error.message);
@@ -234,6 +302,13 @@ fn mending_brings_everything_back() {
         control.stop(NODE, StopHow::Sigkill).await.unwrap();
         control.mend().await.unwrap();
         Client::new(&broker, "mended-stop").await.close().await;
+
+        control.alarm(NODE, Alarm::Memory, true).await.unwrap();
+        control.alarm(NODE, Alarm::Disk, true).await.unwrap();
+        control.mend().await.unwrap();
+        let client = Client::new(&broker, "mended-alarm").await;
+        timeout(Duration::from_secs(5), client.publish()).await.expect("it is blocked").unwrap();
+        client.close().await;
 
         // Interrupted half-way: nobody waits for the end, or for the answer.
         let stop = control.stop(NODE, StopHow::Graceful);

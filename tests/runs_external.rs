@@ -17,7 +17,7 @@ topology: {{ queues: [{{ name: q }}] }}
 producers:
   - name: p
     to: {{ queue: q }}
-    messages: 120
+    messages: 300
     rate: 40/s
     reconnect: {{ after: 100ms, unconfirmed: republish }}
 workers: [{{ name: w, queue: q, reconnect: {{ after: 100ms }} }}]
@@ -32,9 +32,11 @@ expect: {{ lost: 0 }}
 const RESTART: &str = "restart: broker, at: 1500ms, down_for: 300ms";
 const KILL: &str = "restart: broker, at: 1500ms, how: sigkill, down_for: 300ms";
 /// One after another.
-const MILD: &str = "name: still, pause: broker, at: 1s, for: 1s }
+const MILD: &str = "name: shut, block: broker, at: 500ms, for: 500ms }
+  - { name: still, pause: broker, after: { fault: shut }, for: 1s }
   - { name: calm, restart: broker, after: { fault: still }";
-const ALL: &str = "name: still, pause: broker, at: 1s, for: 1s }
+const ALL: &str = "name: shut, block: broker, at: 500ms, for: 500ms }
+  - { name: still, pause: broker, after: { fault: shut }, for: 1s }
   - { name: calm, restart: broker, after: { fault: still } }
   - { name: hard, restart: broker, after: { fault: calm }, how: sigkill";
 
@@ -76,13 +78,13 @@ fn a_mistake_in_it_is_told_before_anything_is_started() {
 #[test]
 fn other_faults_need_no_permission() {
     let run = ward().run(&ends("cut: w, at: 1s, for: 300ms"), &[]);
-    run.exits(0).has("delivered 120, lost 0");
+    run.exits(0).has("delivered 300, lost 0");
 }
 
 /// Every fault was seen to bite, and the broker works again.
 #[track_caller]
 fn all_bit(ward: &Turn, run: &Run, count: usize) {
-    run.exits(0).has("published 120, lost 0");
+    run.exits(0).has("published 300, lost 0");
     for index in 0..count {
         assert_eq!(run.row("faults", index)["bit"], true, "{run}");
     }
@@ -93,9 +95,9 @@ fn all_bit(ward: &Turn, run: &Run, count: usize) {
 fn a_command_stops_kills_and_pauses_it() {
     let ward = ward();
     let run = ward.run_by(&format!("command:{} {{action}}", ward.tool("ward")), &ends(ALL));
-    all_bit(&ward, &run, 3);
+    all_bit(&ward, &run, 4);
     // Which life ended and which began is what the command says.
-    let effect = run.row("faults", 1)["effect"].as_str().unwrap();
+    let effect = run.row("faults", 2)["effect"].as_str().unwrap();
     assert!(effect.matches("life-").count() == 2, "{run}");
 }
 
@@ -103,7 +105,7 @@ fn a_command_stops_kills_and_pauses_it() {
 fn calls_of(control: &str, expected: &[&str]) {
     let ward = ward();
     let run = ward.run_by(control, &ends(ALL));
-    all_bit(&ward, &run, 3);
+    all_bit(&ward, &run, 4);
     let calls = ward.calls();
     let mut left = calls.iter();
     for call in expected {
@@ -115,6 +117,8 @@ fn calls_of(control: &str, expected: &[&str]) {
 #[test]
 fn a_container_is_handled_by_its_engine() {
     let expected = [
+        "docker exec theirs rabbitmqctl eval case",
+        "docker exec theirs rabbitmqctl eval rabbit_alarm:clear",
         "docker pause theirs",
         "docker unpause theirs",
         "docker stop -t 90 theirs",
@@ -137,12 +141,16 @@ fn a_unit_is_handled_by_systemd() {
         "start theirs",
     ];
     let expected = expected.map(|call| format!("systemctl --no-ask-password {call}"));
-    calls_of("systemd:theirs", &expected.each_ref().map(String::as_str));
+    let mut calls = vec!["rabbitmqctl eval case", "rabbitmqctl eval rabbit_alarm:clear"];
+    calls.extend(expected.iter().map(String::as_str));
+    calls_of("systemd:theirs", &calls);
 }
 
 #[test]
 fn a_pod_is_handled_by_kubectl() {
     let expected = [
+        "exec theirs-server-0 --container rabbitmq -- rabbitmqctl eval case",
+        "exec theirs-server-0 --container rabbitmq -- rabbitmqctl eval rabbit_alarm:clear",
         "exec theirs-server-0 --container rabbitmq -- sh -c kill -STOP ",
         "exec theirs-server-0 --container rabbitmq -- sh -c kill -CONT ",
         "exec theirs-server-0 --container rabbitmq -- rabbitmqctl stop_app",
@@ -160,7 +168,7 @@ fn a_pod_is_handled_by_kubectl() {
 fn rabbitmqctl_stops_the_application_and_pauses_the_process() {
     let ward = ward();
     let run = ward.run_by("rabbitmqctl:{name}", &ends(MILD));
-    all_bit(&ward, &run, 2);
+    all_bit(&ward, &run, 3);
     let stop = format!("rabbitmqctl --node {} stop_app", ward.facts().name);
     assert!(ward.calls().contains(&stop), "{:?}", ward.calls());
 }

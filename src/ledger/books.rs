@@ -10,6 +10,7 @@ use crate::ledger::fates::{Cause, Fates, Found, doubled};
 use crate::ledger::history::Step;
 use crate::ledger::lives::Life;
 use crate::ledger::messages::{Copy, Routes, message_flag};
+use crate::ledger::outages::Outage;
 use crate::ledger::paths::{PathId, Reason};
 use crate::ledger::{Ledger, Move, ProducerBook, Violation};
 use crate::plan::count::{COPY_OUTCOMES, Count, PUBLISH_OUTCOMES};
@@ -94,6 +95,9 @@ impl Ledger {
         if self.producers.iter().any(|book| book.up) {
             self.violation(None, "a producer's channel was still open at the end");
         }
+        if self.outages.iter().any(Outage::is_under_way) {
+            self.violation(None, "a broker was ended and never seen to have ended");
+        }
         if self.changing.is_unsettled() {
             self.violation(None, "a change of the topology never ended");
         }
@@ -107,8 +111,7 @@ impl Ledger {
     fn check_suspects(&mut self) {
         for (id, (examples, count)) in std::mem::take(&mut self.suspects) {
             let life = &self.lives[id.index()];
-            // A broker that is killed may forget what it had read.
-            if !life.read_by_broker || self.was_killed_since(life) {
+            if !life.read_by_broker || self.may_be_forgotten_since(life) {
                 continue;
             }
             let name = &self.plan.workers[life.worker.index()].name;

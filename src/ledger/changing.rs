@@ -105,6 +105,12 @@ impl Changing {
         self.forget_routes();
     }
 
+    /// Whether exchanges are about to go.
+    pub fn falls(&self) -> bool {
+        let mut exchanges = self.plan.topology.exchanges.iter();
+        self.falling && exchanges.any(|exchange| !exchange.durable && !exchange.name.is_empty())
+    }
+
     /// It has ended.
     pub fn fallen(&mut self) {
         self.falling = false;

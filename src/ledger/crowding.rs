@@ -1,7 +1,9 @@
 //! Queues with a maximal length: whether one was ever so full that it had to drop something.
 //!
 //! What is ready in a queue is known only from above: what was published there, less what was
-//! read. That is enough: a queue that was never full by this number dropped nothing.
+//! read. That is enough: a queue that was never full by this number dropped nothing. When copies
+//! came back that a broker took from somebody who did not know it yet, nobody can say: then there
+//! may have been as many as ever came.
 
 use crate::ledger::{Ledger, QueueBook};
 use crate::plan::model::{ExchangeRef, ProducerId, QueueId, Topology};
@@ -17,6 +19,9 @@ pub struct Crowd {
     bytes: u64,
     /// What had been published when it was last too full.
     full: Option<Vec<u32>>,
+    /// How many came in all, and what had been published when that was last too many.
+    ever: u64,
+    ever_full: Option<Vec<u32>>,
     /// Dead letters come at moments that nobody sees.
     always: bool,
 }
@@ -37,8 +42,15 @@ impl Crowd {
             ready: 0,
             bytes: 0,
             full: None,
+            ever: 0,
+            ever_full: None,
             always: letters.any(|dead| declared(&dead.exchange)),
         })
+    }
+
+    /// It would be too full if everything that ever came were in it.
+    fn is_ever_full(&self) -> bool {
+        self.is_full() || self.limit.is_some_and(|limit| self.ever > limit)
     }
 
     fn is_full(&self) -> bool {
@@ -49,7 +61,7 @@ impl Crowd {
 
 impl Ledger {
     /// Messages were published.
-    pub(super) fn crowd(&mut self, producer: ProducerId, first: u32, count: u32) {
+    pub(super) fn crowd(&mut self, producer: ProducerId, numbers: &[u32]) {
         if self.queues.iter().all(|queue| queue.crowd.is_none()) {
             return;
         }
@@ -57,8 +69,11 @@ impl Ledger {
             |book: &QueueBook| book.crowd.as_ref().is_some_and(|crowd| crowd.limit_bytes.is_some());
         let by_size = self.queues.iter().any(by_size);
         let mut body = Vec::new();
-        for n in first..first + count {
+        for &n in numbers {
             let book = &self.producers[producer.index()];
+            if n == 0 || n > book.messages.len() {
+                continue;
+            }
             let route = self.routes.get(book.messages.route(n)).clone();
             if by_size {
                 book.content.body(u64::from(n), &mut body);
@@ -66,6 +81,7 @@ impl Ledger {
             for (queue, _) in route {
                 if let Some(crowd) = &mut self.queues[queue.index()].crowd {
                     crowd.ready += 1;
+                    crowd.ever += 1;
                     crowd.bytes += body.len() as u64;
                 }
             }
@@ -89,16 +105,35 @@ impl Ledger {
         }
     }
 
+    /// What was read from the queue may have been in it again for some time.
+    pub(super) fn was_perhaps_full(&mut self, queue: QueueId) {
+        if let Some(crowd) = &mut self.queues[queue.index()].crowd
+            && crowd.ever_full.is_some()
+        {
+            crowd.full = crowd.ever_full.clone();
+        }
+    }
+
+    /// Everything that was ever in a queue may be in it again.
+    pub(super) fn all_came_back(&mut self) {
+        for crowd in self.queues.iter_mut().filter_map(|queue| queue.crowd.as_mut()) {
+            crowd.ready = crowd.ever;
+        }
+        self.note_full();
+    }
+
     fn note_full(&mut self) {
-        let full = |crowd: &Option<Crowd>| crowd.as_ref().is_some_and(Crowd::is_full);
-        if !self.queues.iter().any(|queue| full(&queue.crowd)) {
+        let full = |queue: &QueueBook| queue.crowd.as_ref().is_some_and(Crowd::is_ever_full);
+        if !self.queues.iter().any(full) {
             return;
         }
         let published = self.published_so_far();
-        for queue in &mut self.queues {
-            match &mut queue.crowd {
-                Some(crowd) if crowd.is_full() => crowd.full = Some(published.clone()),
-                _ => {}
+        for crowd in self.queues.iter_mut().filter_map(|queue| queue.crowd.as_mut()) {
+            if crowd.is_full() {
+                crowd.full = Some(published.clone());
+            }
+            if crowd.is_ever_full() {
+                crowd.ever_full = Some(published.clone());
             }
         }
     }

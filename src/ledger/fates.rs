@@ -88,9 +88,9 @@ impl Fates {
                 if !in_order {
                     forgetful[queue].push(life.id);
                 }
-            } else if !life.holds_on() {
-                let earlier = first_return[queue].map_or(end.at, |at| at.min(end.at));
-                first_return[queue] = Some(earlier);
+            } else if !life.holds_on() || life.shaken.is_some() {
+                let at = life.gave_back();
+                first_return[queue] = Some(first_return[queue].map_or(at, |first| first.min(at)));
                 returning[queue] += u64::from(!in_order);
             }
         }
@@ -214,6 +214,7 @@ impl Ledger {
             AckMode::Auto => {
                 found.0.push(Cause::AutoAck);
                 found.1.push(holder.id);
+                self.forgotten(fates, view, holder, found);
             }
             AckMode::Early if view.copy.has(copy_flag::ACKED) => {
                 found.0.push(Cause::EarlyAck);
@@ -222,6 +223,8 @@ impl Ledger {
                 // copy back.
                 if !holder.read_by_broker && !holder.holds_on() {
                     self.requeued(fates, view, holder, found);
+                } else {
+                    self.forgotten(fates, view, holder, found);
                 }
             }
             // It was never acked, so it went back to its queue: what became of it there is
@@ -230,10 +233,29 @@ impl Ledger {
         }
     }
 
+    /// A broker that was killed may have put back what it had taken for acked.
+    fn forgotten(&self, fates: &Fates, view: &CopyView, holder: &Life, found: &mut Found) {
+        if let Some((number, outage)) = self.forgotten_by(holder) {
+            self.came_back_at(fates, view, (outage.at, number + 1), found);
+        }
+    }
+
     fn requeued(&self, fates: &Fates, view: &CopyView, holder: &Life, found: &mut Found) {
-        let ended = holder.end.as_ref().map_or(0, |end| end.at);
-        // What was given back returned some time before that.
-        let returned_at = if view.copy.has(copy_flag::RETURNED) { holder.started } else { ended };
+        // What it gave back itself returned some time before that.
+        let given_back = view.copy.has(copy_flag::RETURNED);
+        let returned_at = if given_back { holder.started } else { holder.gave_back() };
+        self.came_back_at(fates, view, (returned_at, holder.outages_before), found);
+    }
+
+    /// What can have taken it after it came back to its queue, at this moment or later, other than
+    /// the ends of brokers before that number.
+    fn came_back_at(
+        &self,
+        fates: &Fates,
+        view: &CopyView,
+        (returned_at, since): (Micros, usize),
+        found: &mut Found,
+    ) {
         for id in &fates.forgetful[view.queue.index()] {
             if !self.lives[id.index()].is_noticed(returned_at) {
                 found.0.push(Cause::AutoAck);
@@ -242,7 +264,7 @@ impl Ledger {
         }
         found.0.dedup();
         self.queue_gone(view, &mut found.0);
-        self.outages_for(view, holder.outages_before, &mut found.0);
+        self.outages_for(view, since, &mut found.0);
     }
 
     /// Nobody read it.
@@ -290,7 +312,8 @@ impl Ledger {
     fn queue_gone(&self, view: &CopyView, causes: &mut Vec<Cause>) {
         let MessageKey { producer, n } = view.message;
         let gone = self.queues[view.queue.index()].gone.iter();
-        let there = gone.filter(|gone| n <= gone.published[producer.index()]);
+        let sent = self.confirmed_resend(view);
+        let there = gone.filter(|gone| n <= gone.published[producer.index()] && gone.event > sent);
         causes.extend(there.map(|gone| match gone.how {
             ChangeKind::Perishes => Cause::Transient,
             _ => Cause::QueueGone,

@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use crate::ledger::deliveries::may_be_given_up;
 use crate::ledger::event::{Hindrance, LifeEnd, LifeId, LifeTotals, MessageKey, Micros};
 use crate::ledger::paths::PathId;
 use crate::plan::model::{AckMode, ProducerId, QueueId, WorkerId};
@@ -29,6 +30,8 @@ pub struct Held {
     pub place: CopyPlace,
     pub state: HeldState,
     pub acked: bool,
+    /// Which delivery of its copy it is, from 1; 0 where a newer one had been read before.
+    pub turn: u16,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,6 +105,11 @@ pub struct Life {
     pub sent_until: Option<Vec<u32>>,
     /// A fault keeps it from being sent anything.
     pub hindered: Option<Hindrance>,
+    /// When something first befell it, or its broker, by which the broker may have given it up
+    /// before it learned of that.
+    pub shaken: Option<Micros>,
+    /// And whether that may still be so: nobody has heard since that it was not.
+    pub unsure: bool,
     /// How often the broker, or a node of it, had been ended when it began.
     pub outages_before: usize,
     /// The broker that held its channel is gone.
@@ -141,6 +149,8 @@ impl Life {
             noticed: None,
             sent_until: None,
             hindered: None,
+            shaken: None,
+            unsure: false,
             outages_before,
             dropped: false,
             next_tag: 1,
@@ -191,6 +201,30 @@ impl Life {
     /// Whether it is over, and the broker was seen to know that before `at`.
     pub fn is_noticed(&self, at: Micros) -> bool {
         self.noticed.is_some_and(|noticed| at > noticed)
+    }
+
+    /// Something befell it by which the broker may give it up.
+    pub fn shake(&mut self, at: Micros) {
+        self.shaken.get_or_insert(at);
+        self.unsure = true;
+    }
+
+    /// A fault keeps it from being sent anything, or does so no more. A network that carries again
+    /// was asked whether the broker had given the life up; who was frozen asks nothing.
+    pub fn hinder(&mut self, by: Option<Hindrance>) {
+        let before = std::mem::replace(&mut self.hindered, by);
+        match (before, by) {
+            (Some(Hindrance::CutOff), None) => self.unsure = self.dropped,
+            (_, Some(_)) => self.shake(self.started),
+            _ => {}
+        }
+    }
+
+    /// The earliest moment at which the broker may have taken back what it held.
+    pub fn gave_back(&self) -> Micros {
+        let Some(end) = &self.end else { return self.shaken.unwrap_or(Micros::MAX) };
+        let known = !may_be_given_up(end.how);
+        self.shaken.unwrap_or(if known { end.at } else { self.started }).min(end.at)
     }
 
     /// Deliveries read and not finished.
@@ -304,6 +338,11 @@ impl Life {
         self.counts.acks += 1;
         self.drop_done();
         Ok(covered)
+    }
+
+    /// What it has finished and not acked.
+    pub fn finished_unacked(&self) -> impl Iterator<Item = &Held> {
+        self.held.iter().filter(|held| held.state == HeldState::Finished && !held.acked)
     }
 
     /// Forgets what can never be spoken of again.

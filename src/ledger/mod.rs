@@ -9,6 +9,7 @@ mod changing;
 pub mod counts;
 mod crowding;
 pub mod dead_letters;
+mod deliveries;
 pub mod event;
 pub mod facts;
 pub mod fates;
@@ -95,6 +96,8 @@ pub struct Ledger {
     violation_count: u64,
     history: History,
     live: Progress,
+    /// How many events were recorded.
+    events: u64,
 }
 
 /// From whom to whom a redelivered copy went.
@@ -122,6 +125,8 @@ struct ProducerBook {
     again: BTreeSet<u32>,
     /// Sends beyond the first of a message.
     republished: u64,
+    /// When a number was published for the last time, where that was not the first.
+    last_sends: BTreeMap<u32, Resend>,
     /// Answers and returns of the channel in use.
     channel_answered: u32,
     channel_returned: u32,
@@ -149,10 +154,20 @@ struct QueueBook {
     drained_at: Micros,
 }
 
+/// A message was published once more.
+#[derive(Debug, Clone, Copy)]
+struct Resend {
+    at: Micros,
+    /// Which event that was, counted over all.
+    event: u64,
+}
+
 /// A queue lost what was in it.
 struct Gone {
     /// How: purged, it stayed, and only what was ready went.
     how: ChangeKind,
+    /// Which event that was, counted over all.
+    event: u64,
     /// What had been published by then.
     published: Vec<u32>,
 }
@@ -215,6 +230,7 @@ impl Ledger {
             violation_count: 0,
             history: History::default(),
             live,
+            events: 0,
             plan,
         }
     }
@@ -263,6 +279,7 @@ impl ProducerBook {
             channels: Vec::new(),
             again: BTreeSet::new(),
             republished: 0,
+            last_sends: BTreeMap::new(),
             channel_answered: 0,
             channel_returned: 0,
             up: false,

@@ -11,7 +11,7 @@ use crate::ledger::fates::Cause;
 use crate::ledger::lives::Life;
 use crate::ledger::messages::message_flag;
 use crate::ledger::paths::PathId;
-use crate::plan::model::{FaultId, NodeId, QueueId, QueueKind, StopHow};
+use crate::plan::model::{AckMode, FaultId, NodeId, QueueId, QueueKind, StopHow};
 
 /// One end of the broker, or of one of its nodes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,8 +25,23 @@ pub struct Outage {
     pub at: Micros,
     /// What each producer had published when the process was seen to have ended.
     published: Option<Vec<u32>>,
+    /// Which event that was, counted over all.
+    ended: u64,
     /// When it answered again.
     pub up: Option<Micros>,
+}
+
+impl Outage {
+    /// Its process was not yet seen to have ended.
+    pub(super) fn is_under_way(&self) -> bool {
+        self.published.is_none()
+    }
+
+    /// Whether it may have forgotten what it had done last: killed, or one node of several, which
+    /// others may not have heard in time.
+    fn may_forget(&self) -> bool {
+        self.how == StopHow::Sigkill || self.node.is_some()
+    }
 }
 
 /// How a worker stood when a fault acted upon it that it lived through.
@@ -52,7 +67,7 @@ impl Ledger {
         let Some(life) = self.lives.get(id.index()) else {
             return self.violation(None, "a fault acted upon a worker that never was");
         };
-        let acks_due = life.ack != crate::plan::model::AckMode::Auto;
+        let acks_due = life.ack != AckMode::Auto;
         self.strikes.push(Strike {
             fault,
             life: id,
@@ -64,11 +79,12 @@ impl Ledger {
             published,
             arrived: self.queues[life.queue.index()].arrived,
         });
+        self.lives[id.index()].shake(at);
     }
 
     pub(super) fn hindered(&mut self, id: LifeId, by: Option<Hindrance>) {
         match self.lives.get_mut(id.index()) {
-            Some(life) => life.hindered = by,
+            Some(life) => life.hinder(by),
             None => self.violation(None, "a worker was held up that never was"),
         }
     }
@@ -80,24 +96,33 @@ impl Ledger {
         young: Vec<QueueId>,
         at: Micros,
     ) {
-        if self.outages.last().is_some_and(|last| last.published.is_none()) {
+        if self.outages.last().is_some_and(Outage::is_under_way) {
             self.violation(None, "a broker was ended while it was being ended");
         }
         if node.is_none() {
             self.changing.fall();
+            self.lose_exchanges();
         }
-        self.outages.push(Outage { how, node, young, at, published: None, up: None });
+        // Who is connected to which node is not known here.
+        self.lives.iter_mut().for_each(|life| life.shake(at));
+        self.outages.push(Outage { how, node, young, at, published: None, ended: 0, up: None });
     }
 
     /// The process that sent deliveries and took acks is gone: to nobody that was subscribed
     /// anything more is sent, and what they held is back in its queue, if that survives.
     pub(super) fn broker_down(&mut self, at: Micros) {
-        let published = self.published_so_far();
-        let Some(outage) = self.outages.last_mut().filter(|last| last.published.is_none()) else {
+        let (published, event) = (self.published_so_far(), self.events);
+        let Some(outage) = self.outages.last_mut().filter(|last| last.is_under_way()) else {
             return self.violation(None, "a broker ended that nobody had ended");
         };
         outage.published = Some(published.clone());
-        if outage.node.is_some() {
+        outage.ended = event;
+        let (all, killed) = (outage.node.is_none(), outage.may_forget());
+        if killed {
+            // What was acked may be in its queue again.
+            self.all_came_back();
+        }
+        if !all {
             return;
         }
         self.changing.fallen();
@@ -116,21 +141,42 @@ impl Ledger {
         }
     }
 
-    /// Whether the broker, or a node of it, was killed after the life began: then it may forget
-    /// what it had sent, and which acks it had read.
-    pub(super) fn was_killed_since(&self, life: &Life) -> bool {
-        self.outages[life.outages_before..].iter().any(|outage| outage.how == StopHow::Sigkill)
+    /// Whether a broker may, since the life began, have forgotten what it had sent and which acks
+    /// it had read.
+    pub(super) fn may_be_forgotten_since(&self, life: &Life) -> bool {
+        self.forgotten_by(life).is_some()
+    }
+
+    /// The first end of a broker by which that may have come about, and its number.
+    pub(super) fn forgotten_by(&self, life: &Life) -> Option<(usize, &Outage)> {
+        let mut outages = self.outages.iter().enumerate().skip(life.outages_before);
+        outages.find(|(_, outage)| outage.may_forget())
+    }
+
+    /// Whether a queue may, at any time, have given up the same copy twice.
+    pub(super) fn may_repeat_dead_letters(&self) -> bool {
+        self.outages.iter().any(Outage::may_forget)
     }
 
     /// Why a copy may be gone that was in its queue, or on its way there, when a broker ended;
     /// `since` leaves out the ends before that number.
     pub(super) fn outages_for(&self, view: &CopyView, since: usize, causes: &mut Vec<Cause>) {
+        let sent = self.confirmed_resend(view);
         let outages = self.outages[since..].iter();
-        for outage in outages.filter(|it| self.hosts(it, view.queue) && was_there(it, view)) {
+        let there = outages.filter(|it| self.hosts(it, view.queue) && was_there(it, view));
+        for outage in there.filter(|it| it.is_under_way() || it.ended > sent) {
             causes.extend(self.taken_by(outage, view));
         }
         causes.sort_unstable();
         causes.dedup();
+    }
+
+    /// Which event it was that a message was published once more, if that was confirmed: what came
+    /// before it took another one. 0 where it was not.
+    pub(super) fn confirmed_resend(&self, view: &CopyView) -> u64 {
+        let confirmed = is_confirmed(view);
+        let book = &self.producers[view.message.producer.index()];
+        book.last_sends.get(&view.message.n).filter(|_| confirmed).map_or(0, |send| send.event)
     }
 
     /// Whether the queue, or a part of it, was where the broker ended.
@@ -155,9 +201,7 @@ impl Ledger {
         if outage.how == StopHow::Graceful {
             return causes;
         }
-        let flags = view.message_flags & (message_flag::ACKED | message_flag::REPUBLISHED);
-        let confirmed = flags == message_flag::ACKED && view.path == PathId::NONE;
-        if !confirmed && causes.is_empty() {
+        if !is_confirmed(view) && causes.is_empty() {
             causes.push(Cause::Unflushed);
         }
         if outage.young.contains(&view.queue) {
@@ -165,6 +209,11 @@ impl Ledger {
         }
         causes
     }
+}
+
+/// Whether the broker said that it has written the copy.
+fn is_confirmed(view: &CopyView) -> bool {
+    view.message_flags & message_flag::ACKED != 0 && view.path == PathId::NONE
 }
 
 /// Whether the copy can have been in its queue, or on its way there. When a dead letter came is

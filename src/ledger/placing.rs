@@ -6,7 +6,7 @@ use crate::ledger::messages::{Copy, copy_flag, message_flag};
 use crate::ledger::paths::PathId;
 use crate::ledger::recording::{Broken, NOT_ANSWERED, NOT_READ};
 use crate::ledger::{Gone, Ledger, Window};
-use crate::plan::model::{ProducerId, QueueId};
+use crate::plan::model::{ExchangeRef, ProducerId, QueueId, Unconfirmed};
 
 impl Ledger {
     pub(super) fn change_begun(&mut self, change: ChangeId, queue: QueueId, kind: ChangeKind) {
@@ -38,9 +38,36 @@ impl Ledger {
             Some((_, ChangeKind::Comes)) => {}
             Some((queue, how)) => {
                 let published = self.published_so_far();
-                self.queues[queue.index()].gone.push(Gone { how, published });
+                let event = self.events;
+                self.queues[queue.index()].gone.push(Gone { how, event, published });
             }
             None => self.violation(None, "a change of the topology ended that never began"),
+        }
+    }
+
+    /// Exchanges that are not durable are about to go. What was published to one that stays, and
+    /// that one of them passes on, comes to no queue if it has not come there yet and is published
+    /// again when the broker is back.
+    pub(super) fn lose_exchanges(&mut self) {
+        for index in 0..self.producers.len() {
+            let producer = ProducerId::from_index(index);
+            let plan = &self.plan.producers[index];
+            let stays = match plan.to.exchange {
+                ExchangeRef::Declared(id) => self.plan.topology.exchanges[id.index()].durable,
+                ExchangeRef::Missing(_) => false,
+            };
+            if !stays || !self.changing.falls() || plan.unconfirmed != Unconfirmed::Republish {
+                continue;
+            }
+            for n in self.on_their_way(producer).into_iter().flat_map(|(first, last)| first..=last)
+            {
+                let book = &mut self.producers[index];
+                let route = self.changing.route(producer, &book.content, n, &mut self.routes);
+                book.messages.add_flags(n, message_flag::UNCERTAIN);
+                let lost = self.routes.get(route).iter().filter(|(_, optional)| *optional);
+                let lost: Vec<QueueId> = lost.map(|(queue, _)| *queue).collect();
+                lost.into_iter().for_each(|queue| self.make_optional(producer, queue, &[(n, n)]));
+            }
         }
     }
 

@@ -1,26 +1,29 @@
 //! Taking events in: each changes the state of messages, copies and lives, and is checked
 //! against what can be.
 
-use crate::ledger::Ledger;
+use crate::ledger::deliveries::may_be_given_up;
 use crate::ledger::event::{
-    Answer, Event, Hindrance, LifeEnd, LifeId, LifeTotals, MessageKey, Micros, ProducerEnd,
-    Stamped, WorkEvent,
+    Answer, Event, LifeEnd, LifeId, LifeTotals, MessageKey, Micros, ProducerEnd, Stamped, WorkEvent,
 };
 use crate::ledger::history::StepKind;
 use crate::ledger::lives::{CopyPlace, Life};
 use crate::ledger::messages::{copy_flag, message_flag};
 use crate::ledger::seeing::Delivery;
+use crate::ledger::{Ledger, Resend};
 use crate::plan::model::{AckMode, KillHow, ProducerId, QueueKind, WorkerId};
 
 impl Ledger {
     /// Takes one event in.
     pub fn record(&mut self, event: Event) {
+        self.events += 1;
         match event {
             Event::ProducerStarted { producer, at } => self.producer_started(producer, at),
             Event::Published { producer, first, count, at } => {
                 self.published(producer, first, count, at);
             }
-            Event::Republished { producer, numbers, .. } => self.republished(producer, &numbers),
+            Event::Republished { producer, numbers, at } => {
+                self.republished(producer, &numbers, at);
+            }
             Event::Answered { producer, answers, at } => {
                 for answer in answers {
                     self.answered(producer, answer, at);
@@ -98,7 +101,7 @@ impl Ledger {
             self.history.add(MessageKey { producer, n }, at, StepKind::Published);
         }
         self.live.published += u64::from(count);
-        self.crowd(producer, due, count);
+        self.crowd(producer, &(due..due + count).collect::<Vec<_>>());
         if !possible {
             let message = Some(MessageKey { producer, n: first });
             self.violation(message, format!("message {first} was published where {due} was due"));
@@ -106,7 +109,8 @@ impl Ledger {
     }
 
     /// Only what was never answered is published again.
-    fn republished(&mut self, producer: ProducerId, numbers: &[u32]) {
+    fn republished(&mut self, producer: ProducerId, numbers: &[u32], at: Micros) {
+        let event = self.events;
         let book = &mut self.producers[producer.index()];
         let mut wrong = None;
         for &n in numbers {
@@ -121,7 +125,9 @@ impl Ledger {
             }
             book.messages.add_flags(n, message_flag::REPUBLISHED);
             book.republished += 1;
+            book.last_sends.insert(n, Resend { at, event });
         }
+        self.crowd(producer, numbers);
         if let Some(n) = wrong {
             let what = format!("message {n} was published again, which cannot be");
             self.violation(Some(MessageKey { producer, n }), what);
@@ -232,9 +238,11 @@ impl Ledger {
 
     fn life_ended(&mut self, id: LifeId, how: LifeEnd, totals: LifeTotals, at: Micros) {
         let published = self.published_so_far();
-        let Some(life) = self.lives.get_mut(id.index()).filter(|life| life.is_live()) else {
+        if !self.lives.get(id.index()).is_some_and(Life::is_live) {
             return self.violation(None, "a worker ended that was not subscribed");
-        };
+        }
+        self.never_acked(id);
+        let life = &mut self.lives[id.index()];
         let arrived = self.queues[life.queue.index()].arrived;
         let ended = life.finish_life(how, totals, at, published, arrived);
         // Of the acks on a connection that died the broker may have read none.
@@ -246,13 +254,16 @@ impl Ledger {
             self.violation(None, what);
         }
         self.came_back(queue, back);
+        if may_be_given_up(how) || self.lives[id.index()].shaken.is_some() {
+            self.was_perhaps_full(queue);
+        }
         self.check_early(id, how);
     }
 
     /// From here on the broker sends nothing more to a life that is over, or cut off.
     fn life_noticed(&mut self, id: LifeId, at: Micros, read: bool) {
         let published = self.published_so_far();
-        let lost = |life: &&mut Life| !life.is_live() || life.hindered == Some(Hindrance::CutOff);
+        let lost = |life: &&mut Life| !life.is_live() || life.unsure;
         let Some(life) = self.lives.get_mut(id.index()).filter(lost) else {
             return self.violation(None, "the broker gave up a life that was not over");
         };
@@ -291,7 +302,7 @@ impl Ledger {
         let held = life.begin(tag, at).map_err(|what| (None, what))?;
         if let Some(message) = held.message {
             self.history.add(message, at, StepKind::Begun(id));
-            self.mark(message, queue, held.place, copy_flag::BEGUN);
+            self.mark_current(id, message, queue, &held, copy_flag::BEGUN);
         }
         Ok(())
     }
@@ -302,7 +313,9 @@ impl Ledger {
         let held = life.finish(tag, at).map_err(|what| (None, what))?;
         let Some(message) = held.message else { return Ok(()) };
         self.history.add(message, at, StepKind::Finished(id));
-        self.mark(message, queue, held.place, copy_flag::FINISHED);
+        if !self.mark_current(id, message, queue, &held, copy_flag::FINISHED) {
+            self.finished_late(id, message, &held);
+        }
         self.producers[message.producer.index()].schedule.finished(message.n, at);
         if held.place == CopyPlace::Unexpected || !self.counts_finish(worker, message, held.path) {
             return Ok(());
@@ -321,7 +334,10 @@ impl Ledger {
         let Some(message) = held.message else { return Ok(()) };
         self.history.add(message, at, StepKind::Rejected { life: id, requeue });
         let flag = if requeue { copy_flag::RETURNED } else { copy_flag::REJECTED };
-        self.mark(message, queue, held.place, flag | copy_flag::REFUSED);
+        if !self.mark_current(id, message, queue, &held, flag | copy_flag::REFUSED) {
+            // The broker hears nothing of it.
+            return Ok(());
+        }
         match requeue {
             true => self.came_back(queue, 1),
             false => self.await_successor(message, queue, held.place),
@@ -335,7 +351,9 @@ impl Ledger {
         for held in life.ack(tag, multiple).map_err(|what| (None, what))? {
             if let Some(message) = held.message {
                 self.history.add(message, at, StepKind::Acked(id));
-                self.mark(message, queue, held.place, copy_flag::ACKED);
+                if !self.mark_current(id, message, queue, &held, copy_flag::ACKED) {
+                    self.acked_late(id, message, &held);
+                }
             }
         }
         Ok(())

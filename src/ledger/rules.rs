@@ -2,9 +2,9 @@
 
 use crate::ledger::Ledger;
 use crate::ledger::books::CopyView;
-use crate::ledger::event::Micros;
+use crate::ledger::event::{MessageKey, Micros};
 use crate::ledger::fates::{Cause, Fates};
-use crate::ledger::messages::copy_flag;
+use crate::ledger::messages::{copy_flag, message_flag};
 use crate::ledger::paths::PathId;
 use crate::plan::model::{AckMode, Confirms, Overflow, Queue, QueueKind};
 
@@ -73,7 +73,8 @@ impl Ledger {
     fn was_taken_for_good(&self, view: &CopyView) -> bool {
         let Some(holder) = self.lives.get(usize::from(view.copy.holder)) else { return false };
         let heard = holder.is_live() || holder.holds_on() || holder.read_by_broker;
-        holder.ack == AckMode::Auto || (view.copy.has(copy_flag::ACKED) && heard)
+        let taken = holder.ack == AckMode::Auto || (view.copy.has(copy_flag::ACKED) && heard);
+        taken && !self.may_be_forgotten_since(holder)
     }
 
     /// Each consumer that ended without reading all that was sent to it may have been sent the
@@ -91,8 +92,12 @@ impl Ledger {
 
     fn may_have_expired(&self, view: &CopyView, queue: &Queue) -> bool {
         let Some(ttl) = self.ttl_of(view, queue) else { return false };
-        let came =
-            self.producers[view.message.producer.index()].schedule.published_at(view.message.n);
+        let MessageKey { producer, n } = view.message;
+        let book = &self.producers[producer.index()];
+        // Where it was published again and that was answered, it came then at the latest.
+        let acked = view.message_flags & message_flag::ACKED != 0;
+        let again = book.last_sends.get(&n).filter(|_| acked && view.path == PathId::NONE);
+        let came = again.map_or_else(|| book.schedule.published_at(n), |send| send.at);
         // The drain brings everything to the head of its queue, where messages expire.
         came + ttl <= self.queues[view.queue.index()].drained_at
     }

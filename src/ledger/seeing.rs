@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use crate::ledger::deliveries::{LATE, may_be_given_up};
 use crate::ledger::event::{LifeEnd, LifeId, MessageKey, Micros, Sighting};
 use crate::ledger::history::StepKind;
-use crate::ledger::lives::{CopyPlace, Held, HeldState, Life};
-use crate::ledger::messages::{Copy, NOBODY, again, copy_flag, message_flag};
+use crate::ledger::lives::{CopyPlace, Held, HeldState};
+use crate::ledger::messages::{Copy, NOBODY, copy_flag, message_flag};
 use crate::ledger::paths::PathId;
 use crate::ledger::recording::Broken;
 use crate::ledger::{Ledger, Move};
@@ -41,8 +42,12 @@ impl Ledger {
         };
         let message = seen.map(|seen| seen.message);
         let path = seen.map_or(PathId::NONE, |seen| seen.path);
+        let turn = match message.filter(|_| place != CopyPlace::Unexpected) {
+            Some(message) => self.turn(id, self.copy(message, queue, place), delivery),
+            None => LATE,
+        };
         let life = &mut self.lives[id.index()];
-        let held = Held { message, path, place, state: HeldState::Read, acked: false };
+        let held = Held { message, path, place, state: HeldState::Read, acked: false, turn };
         life.read(tag, held).map_err(|what| (message, what))?;
         life.counts.redelivered += u64::from(redelivered);
         self.went_out(queue);
@@ -60,33 +65,34 @@ impl Ledger {
         let before = self.copy(seen.message, queue, place);
         if self.kind(queue) == QueueKind::Stream {
             self.read_of_stream(id, seen);
+        } else if turn == LATE {
+            self.lives[id.index()].counts.repeats += 1;
+            return Ok(());
         } else {
             self.note_move(id, seen, redelivered, before);
             if before.has(copy_flag::SEEN) {
                 self.lives[id.index()].counts.repeats += 1;
-                self.check_repeat(before, seen.message, redelivered, Some(id))?;
+                self.check_repeat(before, seen, redelivered, Some(id))?;
             }
             self.came_again(seen.message, queue, place, before);
         }
-        let mut bits = self.why_again(before);
-        if bits != 0 && self.is_republished(seen.message) {
-            // What was acked, or is still held, does not come again: this is the other of two.
-            let live = self.lives.get(usize::from(before.holder)).is_some_and(Life::is_live);
-            let other = live || before.has(copy_flag::ACKED);
-            bits = if other { again::REPUBLISHED } else { bits | again::REPUBLISHED };
-        }
+        let bits = self.why_again(seen.message, before);
         let copy = self.copy_mut(seen.message, queue, place);
         copy.add_again(bits);
         copy.holder = id.0;
-        copy.deliveries = copy.deliveries.saturating_add(1);
+        copy.deliveries = turn;
         copy.flags &= !copy_flag::OF_A_DELIVERY;
         copy.flags |= copy_flag::SEEN;
         Ok(())
     }
 
-    fn is_republished(&self, message: MessageKey) -> bool {
-        let messages = &self.producers[message.producer.index()].messages;
-        messages.flags(message.n) & message_flag::REPUBLISHED != 0
+    /// Which delivery of its copy it is.
+    fn turn(&self, id: LifeId, before: Copy, delivery: Delivery) -> u16 {
+        let stream = self.kind(self.lives[id.index()].queue) == QueueKind::Stream;
+        match !stream && self.comes_late(id, before, delivery) {
+            true => LATE,
+            false => before.deliveries.saturating_add(1),
+        }
     }
 
     fn note_seen(&mut self, message: MessageKey) {
@@ -113,33 +119,19 @@ impl Ledger {
         }
     }
 
-    /// What a finished copy that is read again says about its earlier finish.
-    fn why_again(&self, before: Copy) -> u8 {
-        if !before.has(copy_flag::FINISHED) || before.holder == NOBODY {
-            return 0;
-        }
-        let life = &self.lives[usize::from(before.holder)];
-        if self.kind(life.queue) == QueueKind::Stream {
-            return again::REREAD;
-        }
-        match life.ack {
-            AckMode::Never => again::FORGOTTEN,
-            _ if before.has(copy_flag::ACKED) => again::ACK_LOST,
-            _ => again::REQUEUED,
-        }
-    }
-
     /// A copy that was read before may come again, but not in every way. `reader` is a life, or
     /// the drain.
     fn check_repeat(
         &mut self,
         before: Copy,
-        message: MessageKey,
+        seen: Sighting,
         redelivered: bool,
         reader: Option<LifeId>,
     ) -> Result<(), Broken> {
-        if self.is_republished(message) {
-            // It may be the other of two.
+        let message = seen.message;
+        let unsure = |id: LifeId| self.lives[id.index()].unsure;
+        // It may be the other of two, or have been sent before others gave it back.
+        if self.may_be_two(seen) || reader.is_some_and(unsure) {
             return Ok(());
         }
         let holder = &self.lives[usize::from(before.holder)];
@@ -147,17 +139,19 @@ impl Ledger {
         if !redelivered {
             return Err((Some(message), "it came again without the redelivered flag".to_owned()));
         }
-        // A broker that is killed may forget what it had sent.
-        if auto && !self.was_killed_since(&self.lives[id.index()]) {
+        if auto && !self.may_be_forgotten_since(&self.lives[id.index()]) {
             let what = "it came again though it had been sent under automatic acknowledgement";
             return Err((Some(message), what.to_owned()));
         }
-        let returned = before.has(copy_flag::RETURNED);
+        let holder = &self.lives[id.index()];
         let other = reader.is_some_and(|reader| reader != id);
-        if !returned && holder.is_live() && other {
-            keep_example(&mut self.early, id, message);
-        } else if !returned && (holder.is_live() || (holder.holds_on() && reader.is_some())) {
-            return Err((Some(message), STILL_HELD.to_owned()));
+        let live = holder.is_live();
+        if !before.has(copy_flag::RETURNED) && holder.shaken.is_none() {
+            if live && other {
+                keep_example(&mut self.early, id, message);
+            } else if live || (holder.holds_on() && reader.is_some()) {
+                return Err((Some(message), STILL_HELD.to_owned()));
+            }
         }
         if before.has(copy_flag::ACKED | copy_flag::REJECTED) {
             keep_example(&mut self.suspects, id, message);
@@ -169,7 +163,7 @@ impl Ledger {
     /// orders what the two read. Whoever ended in any other way held it to that moment.
     pub(super) fn check_early(&mut self, id: LifeId, how: LifeEnd) {
         let Some((examples, count)) = self.early.remove(&id) else { return };
-        if matches!(how, LifeEnd::Failed | LifeEnd::Lost) {
+        if may_be_given_up(how) {
             return;
         }
         self.violation_count += count - examples.len() as u64;
@@ -225,12 +219,12 @@ impl Ledger {
             return Ok(());
         }
         let before = self.copy(message, queue, place);
-        if before.has(copy_flag::DRAINED) && !self.is_republished(message) {
+        if before.has(copy_flag::DRAINED) && !self.may_be_two(seen) {
             return Err((Some(message), "it was found twice in its queue".to_owned()));
         }
         if self.kind(queue) != QueueKind::Stream {
             if before.has(copy_flag::SEEN) {
-                self.check_repeat(before, message, true, None)?;
+                self.check_repeat(before, seen, true, None)?;
             }
             self.came_again(message, queue, place, before);
         }

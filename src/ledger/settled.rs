@@ -19,7 +19,9 @@ impl Ledger {
     /// until nothing happens any more), never the other way round. Takes time in proportion
     /// to the copies, unless a worker is still at work.
     pub fn is_final(&self) -> bool {
-        let busy = self.lives.iter().any(|life| life.is_live() && life.in_hand() > 0);
+        // Whoever may have been given up may not have been heard, and what it held may come again.
+        let busy =
+            self.lives.iter().any(|life| life.is_live() && (life.in_hand() > 0 || life.unsure));
         // Nobody can say what a broker that was ended may still bring back.
         if busy || self.changing.is_unsettled() || !self.outages.is_empty() {
             return false;
@@ -134,7 +136,9 @@ impl Ledger {
             }
             for (n, _, copy) in book.messages.each(&self.routes) {
                 let ttl = book.content.ttl(u64::from(n)).unwrap_or_default();
-                let until = book.schedule.published_at(n) + ttl.as_micros() as Micros;
+                let again = book.last_sends.get(&n).map(|send| send.at);
+                let sent = again.unwrap_or_else(|| book.schedule.published_at(n));
+                let until = sent + ttl.as_micros() as Micros;
                 if copy.finished() == 0 && !copy.has(copy_flag::LEFT) {
                     last = last.max(until);
                 }
@@ -240,6 +244,5 @@ type Untaken = HashMap<LifeId, Vec<u32>>;
 
 /// Whether what comes back from `life` may have been sent to `other`.
 fn may_take(other: &Life, life: &Life) -> bool {
-    let ended = life.end.as_ref().map_or(0, |end| end.at);
-    other.id != life.id && other.queue == life.queue && !other.is_noticed(ended)
+    other.id != life.id && other.queue == life.queue && !other.is_noticed(life.gave_back())
 }

@@ -78,11 +78,15 @@ impl Asker {
     /// when that is back.
     pub async fn ask(&self, queue: &str) -> Result<Answer, BrokerError> {
         let mut slot = self.channel.lock().await;
+        let mut asked = 0;
         loop {
             let epoch = self.nodes.epoch();
             let answer = self.ask_once(&mut slot, queue).await;
+            asked += 1;
             let lost = epoch != self.nodes.epoch() || !self.nodes.can_be_reached();
-            if answer.is_ok() || !lost || self.nodes.all_gone() {
+            // What was lost with a node that went just before is asked of another.
+            let again = lost || (self.nodes.is_disturbed() && asked < TIMES);
+            if answer.is_ok() || !again || self.nodes.all_gone() {
                 return answer;
             }
         }
@@ -104,12 +108,20 @@ impl Asker {
         Ok(answer)
     }
 
-    /// Waits until the queue is gone. `false` when it is still there after `at_most`.
-    pub async fn await_gone(&self, queue: &str, at_most: Duration) -> Result<bool, BrokerError> {
-        let deadline = Instant::now() + at_most;
+    /// Waits until the queue is gone. `false` when it is still there after `at_most`; time in
+    /// which something holds it up does not count.
+    pub async fn await_gone(
+        &self,
+        queue: &str,
+        at_most: Duration,
+        is_held_up: impl Fn() -> bool,
+    ) -> Result<bool, BrokerError> {
+        let mut deadline = Instant::now() + at_most;
         let mut step = STEP;
         while self.ask(queue).await? != Answer::Missing {
-            if Instant::now() > deadline {
+            if is_held_up() {
+                deadline = Instant::now() + at_most;
+            } else if Instant::now() > deadline {
                 return Ok(false);
             }
             sleep(step).await;

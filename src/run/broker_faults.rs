@@ -28,6 +28,8 @@ pub async fn befall(stage: &Arc<Stage>, id: FaultId, act: BrokerAct, node: Optio
         stage.fail(BrokerError::uncontrolled(&stage.plan.faults[id.index()].label));
         return acting::acted(stage, id, at, Effect::Nothing);
     };
+    // The only node is the whole broker.
+    let node = node.filter(|_| stage.nodes.count() > 1);
     let fault = Fault { stage: Arc::clone(stage), id, control, node, at };
     let done = match act {
         BrokerAct::Restart { how, down_for } => fault.restart(how, down_for).await,
@@ -38,6 +40,7 @@ pub async fn befall(stage: &Arc<Stage>, id: FaultId, act: BrokerAct, node: Optio
     };
     if let Err(error) = done {
         acting::acted(stage, id, at, Effect::Nothing);
+        stage.nodes.give_up();
         stage.fail(error);
     }
 }
@@ -81,6 +84,10 @@ impl Fault {
         lasts: Option<Duration>,
         then: impl FnOnce(Self) -> F + Send + 'static,
     ) {
+        if lasts.is_none() {
+            // To the end: others wait for no more than that it has acted.
+            acting::over(&self.stage, self.id);
+        }
         let hold: Option<Hold> = lasts.map(|_| self.stage.hold());
         let (fault, due) = (self.clone(), lasts.map(|lasts| Instant::now() + lasts));
         let errand = async move {
@@ -90,6 +97,7 @@ impl Fault {
             }
             let stage = Arc::clone(&fault.stage);
             if let Err(error) = then(fault).await {
+                stage.nodes.give_up();
                 stage.fail(error);
             }
             drop(hold);
@@ -146,17 +154,20 @@ impl Fault {
         Ok(())
     }
 
-    /// Queues that go with what ends: for certain, or perhaps.
+    /// Queues that go with what ends. Of those that perhaps go because nobody uses them any more
+    /// nobody can say before it is back.
     async fn take_along(&self) -> Vec<(QueueId, ChangeId)> {
         let mut changes = Vec::new();
         for (index, queue) in self.stage.plan.topology.queues.iter().enumerate() {
             let id = QueueId::from_index(index);
             let here = self.node.is_none_or(|node| queue.node.unwrap_or(NodeId(0)) == node);
             let perishes = !queue.durable && queue.owner.is_none() && here;
-            // What a worker owns goes with its connection; of one node, the worker sees to that.
-            let owned = queue.owner.is_some() && self.node.is_none();
+            // What a worker owns goes with its connection.
+            let owned = queue.owner.is_some_and(|owner| {
+                self.node.is_none_or(|node| self.stage.workers[owner.index()].is_at(node))
+            });
             let used = self.stage.queues[index].consumers.load(Ordering::SeqCst) > 0;
-            let unused = queue.auto_delete && used && self.node.is_none();
+            let unused = queue.auto_delete && queue.owner.is_none() && used && here;
             if !(perishes || owned || unused) || self.stage.real_name(id).is_none() {
                 continue;
             }
@@ -165,13 +176,16 @@ impl Fault {
             let at = self.stage.clock.now();
             let begun = Event::ChangeBegun { change, queue: id, kind, at };
             self.stage.scribe.record(begun).await;
-            changes.push((id, change));
+            if perishes || owned {
+                changes.push((id, change));
+            } else {
+                lock(&self.stage.queues[index].uncertain).push(change);
+            }
         }
         changes
     }
 
-    /// With their broker gone, queues that do not outlive it are gone. Whether one that is only
-    /// unused is, nobody can say before it is back.
+    /// With their broker gone, queues that do not outlive it are gone.
     async fn taken(&self, changes: Vec<(QueueId, ChangeId)>) {
         let stage = &self.stage;
         if self.node.is_none() {
@@ -181,12 +195,7 @@ impl Fault {
             lock(&stage.standing).lose_exchanges(&stage.plan.topology);
         }
         for (queue, change) in changes {
-            let plan = &stage.plan.topology.queues[queue.index()];
-            if plan.durable && plan.owner.is_none() {
-                lock(&stage.queues[queue.index()].uncertain).push(change);
-            } else {
-                self.gone(queue, change).await;
-            }
+            self.gone(queue, change).await;
         }
     }
 
@@ -260,7 +269,6 @@ impl Fault {
 
     async fn block(self, alarm: Alarm, lasts: Option<Duration>) -> Done {
         let clients = self.stage.clients(self.node);
-        self.stage.nodes.disturb();
         lock(&self.stage.blocked).clear();
         for node in self.nodes() {
             self.control.alarm(node, alarm, true).await?;

@@ -6,11 +6,13 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use lapin::Channel;
+use tokio::time::timeout;
 
 use crate::broker::BrokerError;
 use crate::ledger::event::{ChangeId, ChangeKind, Event};
 use crate::plan::model::{QueueId, WorkerId};
 use crate::run::stage::{Hold, Stage, lock};
+use crate::run::worker::PATIENCE;
 
 /// A broker that works removes a queue in milliseconds.
 const AT_MOST: Duration = Duration::from_secs(20);
@@ -29,8 +31,10 @@ impl Departure {
         let last = stage.uncount(worker);
         let plan = &stage.plan.topology.queues[queue.index()];
         let goes = (hangs_up && plan.owner == Some(worker)) || (last && plan.auto_delete);
-        // It may have gone already, with the broker.
-        if !goes || stage.real_name(queue).is_none() {
+        // It may have gone already, with the broker; and whether it went with that, or stays, is
+        // looked at when the broker is back.
+        let uncertain = !lock(&stage.queues[queue.index()].uncertain).is_empty();
+        if !goes || uncertain || stage.real_name(queue).is_none() {
             return None;
         }
         Some(Self::of(stage, queue).await)
@@ -71,7 +75,8 @@ impl Departure {
         slot.gone.store(true, Ordering::SeqCst);
         let name = lock(&slot.real).take();
         if let Some(name) = name {
-            match stage.asker.await_gone(&name, AT_MOST).await {
+            let is_held_up = || stage.is_held_up(self.queue);
+            match stage.asker.await_gone(&name, AT_MOST, is_held_up).await {
                 Ok(true) => gone = true,
                 // With the broker all that was on it is gone.
                 _ if stage.nodes.all_gone() => gone = true,
@@ -101,7 +106,9 @@ pub async fn arrive(
     let at = stage.clock.now();
     stage.scribe.record(Event::ChangeBegun { change, queue, kind, at }).await;
     let topology = &stage.plan.topology;
-    let declared = match stage.space.declare_owned(channel, topology, queue).await {
+    let declaring = stage.space.declare_owned(channel, topology, queue);
+    let silent = |_| Err(BrokerError::silent("declaring a worker's own queue"));
+    let declared = match timeout(PATIENCE, declaring).await.unwrap_or_else(silent) {
         Ok(name) => {
             stage.name_queue(queue, name.clone());
             stage.queues[queue.index()].gone.store(false, Ordering::SeqCst);

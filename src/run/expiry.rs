@@ -34,7 +34,8 @@ async fn watch(stage: Arc<Stage>, queue: QueueId, expires: Duration) {
     let mut unused_since = Instant::now();
     loop {
         let used = slot.consumers.load(Ordering::SeqCst) > 0 || lock(&slot.real).is_none();
-        if used {
+        // What a broker is away for does not count.
+        if used || !stage.nodes.all_up() {
             unused_since = Instant::now();
         } else if Instant::now() + EARLY >= unused_since + expires {
             depart(&stage, queue).await;
@@ -58,6 +59,8 @@ async fn depart(stage: &Arc<Stage>, queue: QueueId) {
         match stage.space.has_queue(&real).await {
             Ok(true) => {}
             Ok(false) => break true,
+            // It is looked at again when the broker is back.
+            Err(_) if !stage.nodes.all_up() => break false,
             Err(error) => {
                 stage.fail(error);
                 break false;

@@ -21,6 +21,7 @@ mod probing;
 mod producer;
 mod queue_faults;
 mod rejoining;
+mod roster;
 mod scribe;
 mod settle;
 mod staff;
@@ -230,6 +231,7 @@ async fn close(stage: &Arc<Stage>, over: Over) {
     // Whoever brings back a broker that was stopped takes as long as a boot does.
     let errands = std::mem::take(&mut *lock(&stage.errands));
     wait_for(stage, errands, "a restart", BOOT).await;
+    stage.nodes.give_up();
     for index in 0..stage.producers.len() {
         if let Some(control) = stage.producer_control(ProducerId::from_index(index)) {
             // One that ended meanwhile needs no telling.
@@ -247,6 +249,8 @@ async fn close(stage: &Arc<Stage>, over: Over) {
     send_home(stage, shared, cut).await;
     let mut kept = keep(stage, cut, |queue| queue.auto_delete).await;
     send_home(stage, keepers, cut).await;
+    // What those said who are dead, behind a network that is silent, must reach the broker now.
+    stage.workers.iter().for_each(|slot| slot.network.mend());
     // What is unused goes: until everybody's connection is closed may be too long.
     kept.extend(keep(stage, cut, |queue| queue.expires.is_some() && !queue.auto_delete).await);
     stage.retired.send_replace(true);
@@ -402,7 +406,7 @@ async fn conclude(stage: Arc<Stage>, over: Over, ledger: JoinHandle<Written>) ->
     // A publish to an exchange that went with a queue can be refused before the queue is seen
     // gone; only now is it known what a fault took along.
     let taken = stage.queues.iter().any(|slot| slot.taken.load(Ordering::SeqCst));
-    let missing = taken && lock(&stage.standing).lost_exchange();
+    let missing = (taken || stage.nodes.is_disturbed()) && lock(&stage.standing).lost_exchange();
     for error in facts.errors.iter_mut().filter(|error| error.code == 404) {
         error.explained |= missing;
     }

@@ -68,6 +68,21 @@ impl Network {
         self.silence.send_replace(silence);
     }
 
+    /// Whatever silenced it is over.
+    pub fn mend(&self) {
+        if let Some(wire) = &self.wire {
+            wire.mend();
+        }
+        self.set_silence(Silence::None);
+    }
+
+    /// Waits until it is silent no more, or for good.
+    pub async fn settles(&self) {
+        let mut silence = self.silence.subscribe();
+        // The sender lives as long as this value.
+        let _ = silence.wait_for(|silence| *silence != Silence::ForNow).await;
+    }
+
     /// Whether anything is heard of it now.
     pub fn is_silent(&self) -> bool {
         self.silence() != Silence::None

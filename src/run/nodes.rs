@@ -2,11 +2,15 @@
 //! an error asks here whether a fault explains it, and whoever waits for the broker waits here.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Mutex, watch};
+use tokio::time::timeout;
 
 use crate::plan::model::NodeId;
+
+/// A run is cut before a node takes longer to come back.
+const RETURN: Duration = Duration::from_secs(600);
 
 /// How a node is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +74,15 @@ impl Nodes {
         });
     }
 
+    /// Whoever was to come back does not any more.
+    pub fn give_up(&self) {
+        self.epoch.fetch_add(1, Ordering::SeqCst);
+        self.states.send_modify(|states| {
+            let lost = states.iter_mut().filter(|state| **state != State::Up);
+            lost.for_each(|state| *state = State::Gone);
+        });
+    }
+
     /// A fault acts upon the broker: what breaks from now on is explained.
     pub fn disturb(&self) {
         self.disturbed.store(true, Ordering::SeqCst);
@@ -111,8 +124,8 @@ impl Nodes {
         let settled = |states: &Vec<State>| {
             states.contains(&State::Up) || states.iter().all(|state| *state == State::Gone)
         };
-        // The sender lives as long as this value.
-        let _ = states.wait_for(settled).await;
+        // The sender lives as long as this value. Nobody brings a node back later than that.
+        let _ = timeout(RETURN, states.wait_for(settled)).await;
         self.can_be_reached()
     }
 }

@@ -54,6 +54,7 @@ pub async fn run(mut life: Life) {
 
 /// From here on nothing that the worker does counts.
 pub async fn end(life: &mut Life, how: LifeEnd) {
+    life.stage.workers[life.worker.index()].frozen.store(false, Ordering::SeqCst);
     life.flush().await;
     let at = life.stage.clock.now();
     let ended = Event::LifeEnded { life: life.id, how, totals: life.totals, at };
@@ -140,8 +141,11 @@ pub async fn await_noticed(stage: &Arc<Stage>, worker: WorkerId, id: LifeId) {
     if !stage.shows_waiting(queue) {
         return;
     }
-    let deadline = Instant::now() + NOTICE;
+    let mut deadline = Instant::now() + NOTICE;
     while Instant::now() < deadline {
+        if stage.is_held_up(queue) {
+            deadline = Instant::now() + NOTICE;
+        }
         let Some(real) = stage.real_name(queue) else { break };
         let shown = stage.consumers_shown(queue);
         match stage.asker.ask(&real).await {
@@ -272,11 +276,17 @@ async fn abandoned(mut life: Life) {
     let how = if life.is_frozen() { LifeEnd::Frozen } else { LifeEnd::Lost };
     end(&mut life, how).await;
     unreachable_from_now(&life);
-    life.link.cut();
-    if let Some(wire) = &life.stage.workers[life.worker.index()].network.wire {
-        // What the dead socket says must reach the broker.
-        wire.mend();
+    let slot = &life.stage.workers[life.worker.index()];
+    if !slot.network.is_silent() {
+        // The connection of one that is frozen lives, and its queue can be looked into.
+        close_channel(&life.channel).await;
+        if owns(&life) {
+            drain_own(&life).await;
+        }
     }
+    life.link.cut();
+    // What the dead socket says must reach the broker.
+    slot.network.mend();
     if let Some(departure) = life.departure.take() {
         departure.complete(&life.stage).await;
     }

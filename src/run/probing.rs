@@ -49,7 +49,7 @@ async fn ask(stage: &Arc<Stage>, index: usize) -> Said {
         Ok(link) => link,
         Err(error) => return unconnected(error),
     };
-    let mut listener = Listener::new(&link.connection);
+    let mut listener = Listener::new(&link.connection, || {});
     let said = match timeout(PATIENCE, operate(stage, index, &link)).await {
         Ok(Ok(said)) => said,
         Ok(Err(error)) => {

@@ -35,7 +35,7 @@ async fn befall(stage: &Arc<Stage>, label: &str, queue: QueueId, kind: ChangeKin
         Ok(Some(hands)) => hands,
         Ok(None) => return Effect::Nothing,
         Err(error) => {
-            stage.fail(error);
+            stage.blame(error);
             return Effect::Nothing;
         }
     };
@@ -89,7 +89,7 @@ impl Hands {
         }
         let link = stage.space.connect("rmq-scenario fault", None).await?;
         let channel = link.open_channel("opening a channel").await?;
-        let listener = Listener::new(&link.connection);
+        let listener = Listener::new(&link.connection, || {});
         Ok(Some(Self { channel, own: Some((link, listener)) }))
     }
 

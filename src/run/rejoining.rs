@@ -58,15 +58,20 @@ pub async fn lost(mut life: Life, fact: ErrorFact) {
     } else {
         lock(&stage.errands).push(tokio::spawn(parting));
     }
+    if let Some(stopped) = life.stopping.take() {
+        parting::unreachable_from_now(&life);
+        // Whoever stopped it may not wait.
+        let _ = stopped.send(());
+        return;
+    }
     if let Some(after) = after {
         again(&stage, (worker, Some(id)), life.control, after).await;
     }
 }
 
-/// Whether a fault keeps the broker from answering this worker for now.
-pub fn may_answer_later(stage: &Stage, worker: WorkerId) -> bool {
-    let silence = stage.workers[worker.index()].network.silence();
-    silence == Silence::ForNow || (stage.nodes.is_disturbed() && !stage.nodes.all_gone())
+/// Whether a fault keeps the broker from answering this worker, for now or for good.
+pub fn is_excused(stage: &Stage, worker: WorkerId) -> bool {
+    stage.nodes.is_disturbed() || stage.workers[worker.index()].network.is_silent()
 }
 
 /// Goes on trying to begin, in a task of its own.
@@ -99,20 +104,36 @@ async fn again(
             continue;
         }
         let Some(entry) = stage.enter() else { break true };
-        let joined = tokio::select! {
+        // Nothing depends on a connection that is not there yet; from then on every step counts.
+        let connected = tokio::select! {
             biased;
             () = stage.closes() => break true,
-            joined = staff::join(stage, worker) => joined,
+            connected = staff::connect(stage, worker) => connected,
+        };
+        let joined = match connected {
+            Ok(ready) => staff::begin_life(stage, ready).await,
+            Err(error) => Err(error),
         };
         drop(entry);
         // Whoever cannot be reached now may be reached later.
         if let Ok(consuming) = joined {
+            if consuming {
+                forward(stage, worker, &mut control).await;
+            }
             break !consuming;
         }
     };
     drop(hold);
     if over {
         lock(&stage.workers[worker.index()].control).take();
+    }
+}
+
+/// What it was told while it began holds for the life that has begun.
+async fn forward(stage: &Stage, worker: WorkerId, control: &mut mpsc::Receiver<Command>) {
+    while let (Ok(command), Some(next)) = (control.try_recv(), stage.worker_control(worker)) {
+        // One that has ended again needs no telling.
+        let _ = next.send(command).await;
     }
 }
 

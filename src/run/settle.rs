@@ -16,7 +16,7 @@ use crate::plan::model::{Instance, ProducerId, QueueId, QueueKind, Trigger, Work
 use crate::run::acting;
 use crate::run::network::Network;
 use crate::run::scribe::Pulse;
-use crate::run::stage::{Command, Planned, Stage, lock};
+use crate::run::stage::{Command, Numbers, Planned, Stage, lock};
 use crate::run::tally::Action;
 
 /// How often the run is looked at.
@@ -185,7 +185,14 @@ async fn is_quiet(stage: &Arc<Stage>, pulse: &Pulse) -> bool {
         let expires = expiring || plan.message_ttl.is_some();
         let moving = numbers.ready > 0 && (pulse.able[index] || expires);
         let shown = stage.consumers_shown(QueueId::from_index(index));
-        if moving || numbers.consumers != shown {
+        // Whom the broker gave up while it stood still still counts here, and may count there.
+        let frozen = stage.frozen_on(QueueId::from_index(index));
+        let known = shown.saturating_sub(frozen)..=shown;
+        // A queue that has lost its majority for good says nothing of anything.
+        let mute = stage.nodes.some_ended()
+            && plan.kind == QueueKind::Quorum
+            && numbers == (Numbers { ready: 0, consumers: 0 });
+        if moving || !(known.contains(&numbers.consumers) || mute) {
             return false;
         }
     }

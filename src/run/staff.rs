@@ -14,7 +14,7 @@ use crate::broker::{BrokerError, Link};
 use crate::ledger::event::Event;
 use crate::ledger::facts::ErrorFact;
 use crate::plan::model::{AckMode, CountEvent, Instance, Offset, Worker, WorkerId};
-use crate::run::departure::arrive;
+use crate::run::departure::{Departure, arrive};
 use crate::run::stage::{Command, Stage, lock};
 use crate::run::trouble::{self, Listener};
 use crate::run::worker::{Life, PATIENCE, Parts};
@@ -50,8 +50,7 @@ pub async fn connect(stage: &Arc<Stage>, worker: WorkerId) -> Result<Ready, Brok
         let set = timeout(PATIENCE, qos).await.map_err(|_| BrokerError::silent(&doing))?;
         set.map_err(|error| BrokerError::amqp(&doing, &error))?;
     }
-    stage.listen_for_blocks(&plan.name, &link);
-    let listener = Listener::new(&link.connection);
+    let listener = stage.listen(&plan.name, &link);
     Ok(Ready { worker, link, channel, acks_on, listener, sender, control })
 }
 
@@ -69,7 +68,11 @@ pub async fn subscribe(stage: &Arc<Stage>, mut ready: Ready) -> Result<bool, Bro
         match arrive(stage, &ready.channel, plan.queue).await {
             Ok(real) => real,
             Err((error, departure)) => {
-                let Some((code, text)) = error.said.clone() else { return Err(error) };
+                let Some((code, text)) = error.said.clone() else {
+                    ready.link.cut();
+                    departure.complete(stage).await;
+                    return Err(error);
+                };
                 let who = plan.name.clone();
                 let fact = ErrorFact { who, scope: "channel", code, text, explained: false };
                 refuse(stage, ready, fact).await;
@@ -80,12 +83,18 @@ pub async fn subscribe(stage: &Arc<Stage>, mut ready: Ready) -> Result<bool, Bro
     } else {
         stage.space.queue_name(queue)
     };
-    match consume(stage, &ready, &real).await? {
-        Ok(consumer) => begin(stage, ready, consumer).await,
+    let doing = format!("subscribing {}", plan.name);
+    match consume(stage, &ready, &real).await {
+        Ok(Ok(consumer)) => begin(stage, ready, consumer).await,
         Err(error) => {
+            gave_up(stage, ready).await;
+            return Err(error);
+        }
+        Ok(Err(error)) => {
             let error = ready.listener.reason(&error).await;
             if trouble::is_loss(&error) && !ready.link.connection.status().connected() {
-                return Err(BrokerError::amqp(&format!("subscribing {}", plan.name), &error));
+                gave_up(stage, ready).await;
+                return Err(BrokerError::amqp(&doing, &error));
             }
             refuse(stage, ready, trouble::fact(&plan.name, &error)).await;
             return Ok(false);
@@ -96,6 +105,15 @@ pub async fn subscribe(stage: &Arc<Stage>, mut ready: Ready) -> Result<bool, Bro
     let due = stage.tallies.count(&watch, 1, |_| true);
     acting::act_all(stage, due).await;
     Ok(true)
+}
+
+/// Its connection was lost before it was consuming: what it had declared goes with that.
+async fn gave_up(stage: &Arc<Stage>, ready: Ready) {
+    let departure = Departure::vacate(stage, ready.worker).await;
+    ready.link.cut();
+    if let Some(departure) = departure {
+        departure.complete(stage).await;
+    }
 }
 
 async fn consume(
@@ -137,6 +155,7 @@ async fn begin(stage: &Arc<Stage>, ready: Ready, consumer: Consumer) {
     let Ready { worker, link, channel, acks_on, listener, sender, control } = ready;
     let id = stage.next_life();
     stage.count_in(worker);
+    stage.workers[worker.index()].node.store(link.node.index() + 1, Ordering::SeqCst);
     let at = stage.clock.now();
     stage.scribe.record(Event::LifeStarted { life: id, worker, at }).await;
     let parts = Parts {
@@ -174,21 +193,25 @@ async fn refuse(stage: &Arc<Stage>, ready: Ready, fact: ErrorFact) {
     let _ = timeout(PATIENCE, ready.link.close()).await;
 }
 
-/// Connects and subscribes one worker. Whether it is consuming then. The future is boxed because
-/// what begins here may, having lost its connection, begin again.
-pub fn join(
+/// The same as [`subscribe`]. The future is boxed because what begins here may, having lost its
+/// connection, begin again.
+pub fn begin_life(
     stage: &Arc<Stage>,
-    worker: WorkerId,
+    ready: Ready,
 ) -> Pin<Box<dyn Future<Output = Result<bool, BrokerError>> + Send + '_>> {
-    Box::pin(async move { subscribe(stage, connect(stage, worker).await?).await })
+    Box::pin(subscribe(stage, ready))
 }
 
 /// A late start or a restart. Whether it is consuming then. One that meets a broker, or a network,
 /// that a fault keeps from answering tries on.
 pub async fn start(stage: &Arc<Stage>, worker: WorkerId) -> bool {
-    match join(stage, worker).await {
+    let begun = match connect(stage, worker).await {
+        Ok(ready) => begin_life(stage, ready).await,
+        Err(error) => Err(error),
+    };
+    match begun {
         Ok(consuming) => consuming,
-        Err(_) if rejoining::may_answer_later(stage, worker) => {
+        Err(_) if rejoining::is_excused(stage, worker) => {
             rejoining::try_on(stage, worker);
             false
         }

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering}
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use lapin::Channel;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -17,8 +16,7 @@ use crate::ledger::event::{ChangeId, LifeId};
 use crate::ledger::facts::{Declared, Effect, ErrorFact, FaultFact, ObservationFact, ProbeFact};
 use crate::ledger::paths::Paths;
 use crate::plan::model::{
-    BrokerAct, FaultAction, FaultId, Instance, KillHow, ProducerId, QueueId, QueueKind, Trigger,
-    Variant, WorkerId,
+    FaultId, Instance, KillHow, NodeId, ProducerId, QueueId, Trigger, Variant, WorkerId,
 };
 use crate::plan::routing::Standing;
 use crate::run::asking::Asker;
@@ -27,6 +25,7 @@ use crate::run::network::Network;
 use crate::run::nodes::Nodes;
 use crate::run::scribe::Scribe;
 use crate::run::tally::{Action, Tallies, actions};
+use crate::run::trouble::Listener;
 use crate::run::worker::refusing::Refusals;
 
 /// CONNECTION_FORCED: the broker's goodbye to everybody, or to one whom an administrator sends
@@ -41,7 +40,7 @@ pub enum Command {
     Strike { fault: FaultId, blow: Blow, done: oneshot::Sender<Effect> },
     /// What that did is over: a frozen one goes on, a cut network carries again. `done` is told
     /// when the ledger knows.
-    Recover { done: oneshot::Sender<()> },
+    Recover { blow: Blow, done: oneshot::Sender<()> },
     /// Its `stop`.
     Stop { done: oneshot::Sender<()> },
     /// To one that only holds its connection: it gives up the queue that it owns.
@@ -160,11 +159,22 @@ pub struct WorkerSlot {
     pub stop_due: AtomicBool,
     pub task: Mutex<Vec<JoinHandle<()>>>,
     pub network: Network,
+    /// The node that its connection leads to, counted from 1; 0 is none.
+    pub node: AtomicUsize,
+    /// It stands still.
+    pub frozen: AtomicBool,
     /// Its subscription counts among those of its queue.
     pub counted: AtomicBool,
     /// Works begun and finished over all lives.
     pub begun: AtomicU64,
     pub finished: AtomicU64,
+}
+
+impl WorkerSlot {
+    /// Whether its connection leads to this node.
+    pub fn is_at(&self, node: NodeId) -> bool {
+        self.node.load(Ordering::SeqCst) == node.index() + 1
+    }
 }
 
 /// One producer instance.
@@ -294,25 +304,14 @@ impl Stage {
         }
     }
 
-    /// Where some fault raises an alarm: notes who is told that the broker takes nothing more.
-    pub fn listen_for_blocks(self: &Arc<Self>, name: &str, link: &Link) {
-        let raises = |fault: &crate::plan::model::Fault| {
-            matches!(fault.action, FaultAction::Broker { act: BrokerAct::Block { .. }, .. })
-        };
-        if self.plan.faults.iter().any(raises) {
-            let (stage, name) = (Arc::downgrade(self), name.to_owned());
-            let mut events = Box::pin(link.connection.events_listener());
-            // It ends with the connection.
-            tokio::spawn(async move {
-                while let Some(event) = events.next().await {
-                    if let (lapin::Event::ConnectionBlocked(_), Some(stage)) =
-                        (event, stage.upgrade())
-                    {
-                        lock(&stage.blocked).push(name.clone());
-                    }
-                }
-            });
-        }
+    /// Listens to the connection of `name`, and notes if the broker takes nothing more from it.
+    pub fn listen(self: &Arc<Self>, name: &str, link: &Link) -> Listener {
+        let (stage, name) = (Arc::downgrade(self), name.to_owned());
+        Listener::new(&link.connection, move || {
+            if let Some(stage) = stage.upgrade() {
+                lock(&stage.blocked).push(name.clone());
+            }
+        })
     }
 
     /// Somebody met an error.
@@ -336,54 +335,6 @@ impl Stage {
     pub fn name_queue(&self, queue: QueueId, real: String) {
         lock(&self.names).insert(real.clone(), queue);
         *lock(&self.queues[queue.index()].real) = Some(real);
-    }
-
-    /// How many consumers the broker shows of a queue when it has given up all that are dead. Of
-    /// a quorum queue with a single active consumer it shows that one, and none that wait; and
-    /// of every quorum queue also who was cancelled and still holds something. (Measured on
-    /// 3.10.8, 4.0.5 and 4.3.6; a classic queue forgets who is cancelled.)
-    pub fn consumers_shown(&self, queue: QueueId) -> u64 {
-        let slot = &self.queues[queue.index()];
-        let live = slot.consumers.load(Ordering::SeqCst);
-        let live = if self.shows_waiting(queue) { live } else { live.min(1) };
-        match self.plan.topology.queues[queue.index()].kind {
-            QueueKind::Quorum => live + slot.holding.load(Ordering::SeqCst),
-            QueueKind::Classic | QueueKind::Stream => live,
-        }
-    }
-
-    /// Whether the broker counts every consumer of a queue.
-    pub fn shows_waiting(&self, queue: QueueId) -> bool {
-        let plan = &self.plan.topology.queues[queue.index()];
-        !(plan.single_active_consumer && plan.kind == QueueKind::Quorum)
-    }
-
-    /// A subscription of the worker counts among those of its queue from now on.
-    pub fn count_in(&self, worker: WorkerId) {
-        let queue = self.plan.workers[worker.index()].queue;
-        if !self.workers[worker.index()].counted.swap(true, Ordering::SeqCst) {
-            self.queues[queue.index()].consumers.fetch_add(1, Ordering::SeqCst);
-        }
-    }
-
-    /// And no longer. Whether it was the last.
-    pub fn uncount(&self, worker: WorkerId) -> bool {
-        let consumers = &self.queues[self.plan.workers[worker.index()].queue.index()].consumers;
-        match self.workers[worker.index()].counted.swap(false, Ordering::SeqCst) {
-            true => consumers.fetch_sub(1, Ordering::SeqCst) == 1,
-            false => consumers.load(Ordering::SeqCst) == 0,
-        }
-    }
-
-    /// Whether a fault of the file accounts for what somebody met with this network, consuming
-    /// from this queue: it took the queue, or the connection, or the broker.
-    pub fn explains(&self, network: &Network, queue: Option<QueueId>, met: &ErrorFact) -> bool {
-        let taken =
-            queue.is_some_and(|queue| self.queues[queue.index()].taken.load(Ordering::SeqCst));
-        let lost = met.scope == "connection" && matches!(met.code, 0 | FORCED);
-        // A queue whose node is away is not found, does not answer, or sends its consumers away.
-        let away = matches!(met.code, 0 | FORCED | 404 | 541);
-        taken || (network.is_struck() && lost) || (self.nodes.is_disturbed() && away)
     }
 
     /// The queue that has, or had, this name on the broker.

@@ -28,10 +28,13 @@ pub async fn strike(
     blow: Blow,
     lasts: Option<Duration>,
 ) {
+    let network = network(stage, target);
+    if blow != Blow::Slow {
+        network.strike();
+    }
     let at = stage.clock.now();
     let effect =
         acting::tell(stage, target, |done| Command::Strike { fault: id, blow, done }).await;
-    let network = network(stage, target);
     if blow == Blow::Cut {
         network.set_silence(lasts.map_or(Silence::ToTheEnd, |_| Silence::ForNow));
     }
@@ -52,7 +55,8 @@ pub async fn strike(
     match lasts {
         Some(Duration::ZERO) => acting::over(stage, id),
         Some(lasts) => recover_after(stage, id, target, blow, lasts),
-        None => {}
+        // To the end: others wait for no more than that it has acted.
+        None => acting::over(stage, id),
     }
 }
 
@@ -102,7 +106,7 @@ async fn recover(stage: &Stage, target: Instance, blow: Blow) {
     if let Some(control) = control {
         let (done, recovered) = oneshot::channel();
         // One that ended meanwhile has nothing to recover.
-        if control.send(Command::Recover { done }).await.is_ok() {
+        if control.send(Command::Recover { blow, done }).await.is_ok() {
             let _ = timeout(PATIENCE, recovered).await;
         }
     }
@@ -118,12 +122,14 @@ async fn watch_noticing(stage: Arc<Stage>, worker: WorkerId, life: LifeId) {
     }
     while network.is_silent() && !stage.is_closing() && !stage.nodes.all_gone() {
         let Some(real) = stage.real_name(queue) else { return };
+        let shown = stage.consumers_shown(queue);
         let given_up = match stage.asker.ask(&real).await {
-            Ok(Answer::There(numbers)) => numbers.consumers <= stage.consumers_shown(queue),
+            Ok(Answer::There(numbers)) => numbers.consumers <= shown,
             Ok(Answer::Missing) => true,
             Ok(Answer::Locked) | Err(_) => false,
         };
-        if given_up {
+        // It may carry again since, and then nobody was given up.
+        if given_up && network.is_silent() {
             let at = stage.clock.now();
             stage.scribe.record(Event::LifeNoticed { life, at }).await;
             return;

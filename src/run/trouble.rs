@@ -1,12 +1,12 @@
 //! AMQP errors that producers and workers meet: what the broker said, and on which level.
 
-use std::pin::Pin;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use futures_util::{Stream, StreamExt};
+use futures_util::StreamExt;
 use lapin::protocol::AMQPErrorKind;
 use lapin::{Connection, Error, ErrorKind, Event};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::ledger::facts::ErrorFact;
@@ -19,24 +19,43 @@ const LAST_WORDS: Duration = Duration::from_millis(50);
 /// Listens for the errors of one connection and its channels. lapin reports a close to
 /// whoever uses the channel next only as a wrong state; the reason comes here.
 ///
-/// The mutex is never locked: it only makes the stream shareable between threads.
-pub struct Listener(Mutex<Pin<Box<dyn Stream<Item = Event> + Send>>>);
+/// There is one for each connection: two would share its events between them.
+pub struct Listener {
+    errors: mpsc::UnboundedReceiver<Error>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
 
 impl Listener {
-    pub fn new(connection: &Connection) -> Self {
-        Self(Mutex::new(Box::pin(connection.events_listener())))
+    /// `blocked` is called when the broker says that it takes nothing more.
+    pub fn new(connection: &Connection, blocked: impl Fn() + Send + 'static) -> Self {
+        let mut events = Box::pin(connection.events_listener());
+        let (sender, errors) = mpsc::unbounded_channel();
+        let task = tokio::spawn(async move {
+            while let Some(event) = events.next().await {
+                match event {
+                    // Nobody may be listening any more.
+                    Event::Error(error) => drop(sender.send(error)),
+                    Event::ConnectionBlocked(_) => blocked(),
+                    _ => {}
+                }
+            }
+        });
+        Self { errors, task }
     }
 
     /// The next error of the connection or of any of its channels.
     pub async fn error(&mut self) -> Error {
-        let events = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
-        while let Some(event) = events.next().await {
-            if let Event::Error(error) = event {
-                return error;
-            }
+        match self.errors.recv().await {
+            Some(error) => error,
+            // The connection is gone, and whoever uses it learns that from it.
+            None => std::future::pending().await,
         }
-        // The connection is gone, and whoever uses it learns that from it.
-        std::future::pending().await
     }
 
     /// What the broker said, given what an operation failed with.

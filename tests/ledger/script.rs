@@ -6,12 +6,14 @@ use std::sync::Arc;
 use rmq_scenario::ledger::Ledger;
 use rmq_scenario::ledger::books::Books;
 use rmq_scenario::ledger::event::{
-    Answer, ChangeId, ChangeKind, Event, LifeEnd, LifeId, LifeTotals, MessageKey, Micros,
-    ProducerEnd, Sighting, Stamped, WorkEvent,
+    Answer, ChangeId, ChangeKind, Event, Hindrance, LifeEnd, LifeId, LifeTotals, MessageKey,
+    Micros, ProducerEnd, Sighting, Stamped, WorkEvent,
 };
 use rmq_scenario::ledger::facts::Facts;
 use rmq_scenario::ledger::paths::{Death, Paths};
-use rmq_scenario::plan::model::{AckMode, KillHow, ProducerId, QueueId, Variant, WorkerId};
+use rmq_scenario::plan::model::{
+    AckMode, FaultId, KillHow, NodeId, ProducerId, QueueId, StopHow, Variant, WorkerId,
+};
 use rmq_scenario::verdict::causes::each;
 use rmq_scenario::verdict::judge;
 use rmq_scenario::verdict::model::VariantReport;
@@ -157,6 +159,10 @@ impl Script {
     /// Begins work on the next one and refuses it.
     pub fn reject(&mut self, life: LifeId, requeue: bool) {
         self.begin(life);
+        self.reject_begun(life, requeue);
+    }
+
+    pub fn reject_begun(&mut self, life: LifeId, requeue: bool) {
         let (_, totals, settled) = &mut self.lives[life.index()];
         totals.rejected += 1;
         *settled += 1;
@@ -197,6 +203,54 @@ impl Script {
 
     pub fn life_noticed(&mut self, life: LifeId) {
         self.events.push(Event::LifeNoticed { life, at: self.at });
+    }
+
+    /// The broker is told to end; these queues are young.
+    pub fn fall(&mut self, how: StopHow, young: &[QueueId]) {
+        let (node, young) = (None, young.to_vec());
+        self.events.push(Event::BrokerFell { how, node, young, at: self.at });
+    }
+
+    /// It ends, and answers again.
+    pub fn restart(&mut self, how: StopHow) {
+        self.fall(how, &[]);
+        self.down();
+        self.rise();
+    }
+
+    /// One node of it does.
+    pub fn restart_node(&mut self, how: StopHow, node: NodeId) {
+        let node = Some(node);
+        self.events.push(Event::BrokerFell { how, node, young: Vec::new(), at: self.at });
+        self.events.push(Event::BrokerDown { at: self.at });
+        self.events.push(Event::BrokerRose { node, at: self.at });
+    }
+
+    pub fn down(&mut self) {
+        self.events.push(Event::BrokerDown { at: self.at });
+    }
+
+    pub fn rise(&mut self) {
+        self.events.push(Event::BrokerRose { node: None, at: self.at });
+    }
+
+    pub fn hinder(&mut self, life: LifeId, by: Option<Hindrance>) {
+        self.events.push(Event::Hindered { life, by });
+    }
+
+    pub fn strike(&mut self, life: LifeId) {
+        self.events.push(Event::Struck { fault: FaultId(0), life, at: self.at });
+    }
+
+    pub fn republish(&mut self, producer: ProducerId, numbers: &[u32]) {
+        let numbers = numbers.to_vec();
+        self.events.push(Event::Republished { producer, numbers, at: self.at });
+    }
+
+    /// The connection is lost, and there is another one.
+    pub fn reconnect(&mut self, producer: ProducerId) {
+        self.end(producer, false);
+        self.start(producer);
     }
 
     pub fn begin_change(&mut self, queue: QueueId, kind: ChangeKind) -> ChangeId {

@@ -12,7 +12,7 @@ use std::process::Command;
 use std::sync::{LazyLock, Mutex, MutexGuard};
 
 use rmq_scenario::broker::{Broker, Choice, Control, Facts, Settings, locate};
-use rmq_scenario::plan::model::{NodeId, StopHow};
+use rmq_scenario::plan::model::{Alarm, NodeId, StopHow};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 
@@ -35,7 +35,7 @@ static WARD: LazyLock<Ward> = LazyLock::new(|| block_on(Ward::new()));
 pub fn ward() -> Turn {
     let turn = WARD.turn.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     // A test that failed may have left anything.
-    for action in ["resume", "start"] {
+    for action in ["resume", "start", "memory-alarm-off"] {
         let _ = Command::new(WARD.tools.join("ward")).arg(action).output().expect("a shell");
     }
     let _ = fs::remove_file(WARD.tools.join("calls"));
@@ -158,6 +158,8 @@ async fn act(action: &str, control: &Control, life: &mut Life) -> Result<String,
         "start" => control.start(NODE).await.map(drop),
         "pause" => control.pause(NODE).await,
         "resume" => control.resume(NODE).await,
+        "memory-alarm-on" => control.alarm(NODE, Alarm::Memory, true).await,
+        "memory-alarm-off" => control.alarm(NODE, Alarm::Memory, false).await,
         "id" if life.down => return Err("it does not run".to_owned()),
         "id" => Ok(()),
         other => return Err(format!("what is {other}?")),

@@ -4,10 +4,10 @@
 use std::future::pending;
 use std::time::Duration;
 
-use super::ProcessId;
+use super::{ProcessId, erlang};
 use crate::broker::node::{Act, Hand};
 use crate::broker::outside::{self, Outside};
-use crate::plan::model::StopHow;
+use crate::plan::model::{Alarm, StopHow};
 
 /// How long a signal may take to be sent.
 const AT_ONCE: Duration = Duration::from_secs(30);
@@ -60,6 +60,22 @@ impl Means {
         match self {
             Self::Keeper(hand) => hand.ask(node, ours, AT_ONCE).await.map(ProcessId),
             Self::Outside(outside) => outside.act(node, theirs).await,
+        }
+    }
+
+    /// Raises or clears an alarm.
+    pub async fn alarm(&self, node: usize, alarm: Alarm, on: bool) -> Result<(), Why> {
+        match self {
+            Self::Keeper(hand) => {
+                let act = Act::Evaluate(erlang::alarm(alarm, on));
+                match hand.ask(node, act, GRACEFUL).await? {
+                    said if said == "ok" => Ok(()),
+                    said => Err(format!("it says {said}")),
+                }
+            }
+            Self::Outside(outside) => {
+                outside.act(node, outside::Act::Alarm(alarm, on)).await.map(drop)
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 //! Whatever was done is undone by [`Control::mend`]. Nodes count from 0. What is to be done is
 //! written down before it is done, so that what was interrupted half-way is undone as well.
 
+pub(super) mod erlang;
 mod means;
 
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -196,9 +197,13 @@ impl Control {
             self.note(node, |done| *done.alarm(alarm) = true);
         }
         let doing = if on { "raising an alarm on" } else { "clearing an alarm on" };
-        let done = self.0.means.by_tool(node.index(), outside::Act::Alarm(alarm, on)).await;
-        done.ok_or_else(|| cannot("raising an alarm"))?
-            .map_err(|why| self.failed(doing, node, why))?;
+        let known = self.done(node);
+        let done = match () {
+            () if known.stopped => Err("it does not run".to_owned()),
+            () if known.paused => Err("it is paused".to_owned()),
+            () => self.0.means.alarm(node.index(), alarm, on).await,
+        };
+        done.map_err(|why| self.failed(doing, node, why))?;
         self.note(node, |done| *done.alarm(alarm) = on);
         Ok(())
     }

@@ -6,7 +6,7 @@
 
 use std::io;
 use std::net::Ipv4Addr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -15,13 +15,14 @@ use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
+use super::erlang;
 use super::files;
 
 const STEP: Duration = Duration::from_millis(5);
 
 /// Starts it in the foreground; `None` where its program is not found, and the node starts it.
 pub(crate) fn start(home: &Path, port: u16) -> io::Result<Option<Child>> {
-    let Some(program) = find() else { return Ok(None) };
+    let Some(program) = erlang::find("epmd") else { return Ok(None) };
     let child = Command::new(program)
         .args(["-port", &port.to_string(), "-address", "127.0.0.1"])
         .env_clear()
@@ -34,16 +35,6 @@ pub(crate) fn start(home: &Path, port: u16) -> io::Result<Option<Child>> {
         .kill_on_drop(true)
         .spawn()?;
     Ok(Some(child))
-}
-
-/// In the search path, or beside the program `erl` that a link in the path leads to.
-fn find() -> Option<PathBuf> {
-    let path = files::search_path();
-    let dirs: Vec<PathBuf> = std::env::split_paths(&path).collect();
-    let in_path = dirs.iter().map(|dir| dir.join("epmd"));
-    let real = dirs.iter().filter_map(|dir| dir.join("erl").canonicalize().ok());
-    let beside = real.map(|erl| erl.with_file_name("epmd"));
-    in_path.chain(beside).find(|program| program.is_file())
 }
 
 /// Waits until it answers; false when it ended instead, its port being taken.

@@ -4,6 +4,7 @@
 mod container;
 mod end;
 mod epmd;
+mod erlang;
 mod files;
 mod hand;
 mod keeper;

@@ -1,6 +1,7 @@
 //! What a node is asked or told in its own language. All of it was tried on 3.10.8, 4.0.5 and
 //! 4.3.6.
 
+use crate::broker::control;
 use crate::plan::model::Alarm;
 
 /// The life of a node: its process, when that began, and RabbitMQ's own supervisor in it, which
@@ -17,26 +18,24 @@ pub const PLACE: &str = "{ok, Boot} = file:read_file(\"/proc/sys/kernel/random/b
      {ok, Space} = file:read_link(\"/proc/self/ns/pid\"), \
      os:getpid() ++ \" \" ++ string:trim(binary_to_list(Boot)) ++ \" \" ++ Space.";
 
-/// What an alarm that was on already answers.
+/// What an alarm that was on already answers: the broker is really short of something.
 pub const ALREADY: &str = "already";
 
-/// Raises or clears a resource alarm as the node's own monitor does, which goes on thinking what
-/// it thought before: nothing needs to be known about the limits that it has.
+/// Raises or clears a resource alarm, which is not ours to touch if the node has raised it itself.
 pub fn alarm(alarm: Alarm, on: bool) -> String {
+    let act = control::erlang::alarm(alarm, on);
+    if !on {
+        return act;
+    }
     let source = match alarm {
         Alarm::Memory => "memory",
         Alarm::Disk => "disk",
     };
-    let limit = format!("{{resource_limit, {source}, node()}}");
-    if on {
-        format!(
-            "case lists:keymember({limit}, 1, rabbit_alarm:get_alarms()) of \
-             true -> {ALREADY}; \
-             false -> rabbit_alarm:set_alarm({{{limit}, []}}) end."
-        )
-    } else {
-        format!("rabbit_alarm:clear_alarm({limit}).")
-    }
+    format!(
+        "case lists:keymember({{resource_limit, {source}, node()}}, 1, rabbit_alarm:get_alarms()) \
+         of true -> {ALREADY}; false -> {} end.",
+        act.trim_end_matches('.')
+    )
 }
 
 /// It speaks another cookie to each peer that it is connected to, so neither lets the other in.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use lapin::options::BasicQosOptions;
+use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use crate::ledger::event::{Event, ProducerEnd};
@@ -24,7 +25,7 @@ impl Life {
         let standing = self.standing(0);
         let mut lost = None;
         let (closed, done) = match ending {
-            Ending::Done | Ending::Finished if self.is_silent() => {
+            Ending::Done | Ending::Finished if self.is_silent_for_good().await => {
                 // Nobody would hear a goodbye.
                 self.link.cut();
                 (false, None)
@@ -59,8 +60,11 @@ impl Life {
         let (producer, at) = (self.id, self.stage.clock.now());
         self.stage.scribe.record(Event::ProducerEnded { producer, end, at }).await;
         let slot = &self.stage.producers[self.id.index()];
-        lock(&slot.control).take();
+        if lost.is_none() {
+            lock(&slot.control).take();
+        }
         slot.asks.store(false, Ordering::SeqCst);
+        slot.unanswered.store(0, Ordering::SeqCst);
         // Before anybody hears of it: a restart says that there is more to come.
         slot.done.store(lost.is_none(), Ordering::SeqCst);
         if let Some(done) = done {
@@ -71,6 +75,17 @@ impl Life {
             let _ = self.close_connection().await;
         }
         lost
+    }
+
+    /// Whether its network stays silent. What will carry again is waited for, as long as there is
+    /// time.
+    async fn is_silent_for_good(&self) -> bool {
+        let network = &self.stage.producers[self.id.index()].network;
+        tokio::select! {
+            () = network.settles() => {}
+            () = self.stage.closes() => {}
+        }
+        network.is_silent()
     }
 
     fn is_silent(&self) -> bool {
@@ -85,13 +100,15 @@ impl Life {
     }
 
     /// What is unanswered when its connection is lost.
-    fn lost(&self, after: Duration) -> Lost {
+    fn lost(&mut self, after: Duration) -> Lost {
         let waiting = self.waiting.iter().chain(&self.late).map(|waiting| waiting.n);
         // What was still to go again has no answer, either.
         let others = self.orphans.iter().chain(&self.again).copied();
         let mut unanswered: Vec<u32> = waiting.chain(others).collect();
         unanswered.sort_unstable();
-        Lost { after, unanswered }
+        // Until it is back, whoever has something to tell it still reaches it.
+        let control = std::mem::replace(&mut self.control, mpsc::channel(1).1);
+        Lost { after, control, standing: self.standing(0), unanswered }
     }
 
     /// What the broker had answered before it closed the channel was read before the close was.

@@ -33,7 +33,7 @@ use crate::plan::model::{
 use crate::run::producer::answers::{Answers, Waiting, answers};
 use crate::run::producer::asking::{Requests, reply};
 use crate::run::producer::reconnecting::Lost;
-use crate::run::stage::{Command, Stage, lock, surface};
+use crate::run::stage::{Blow, Command, Stage, lock, surface};
 use crate::run::tally::{Action, Watch};
 use crate::run::trouble::Listener;
 use crate::run::worker::PATIENCE;
@@ -60,7 +60,7 @@ enum Ending {
 struct Life {
     stage: Arc<Stage>,
     id: ProducerId,
-    link: Link,
+    link: Arc<Link>,
     channel: Channel,
     listener: Listener,
     control: mpsc::Receiver<Command>,
@@ -99,8 +99,11 @@ pub async fn start(stage: &Arc<Stage>, id: ProducerId) {
         Err(_) if stage.nodes.is_disturbed() || stage.producers[id.index()].network.is_silent() => {
             let stage = Arc::clone(stage);
             let trying = Arc::clone(&stage);
+            let (sender, control) = mpsc::channel(COMMANDS);
+            *lock(&stage.producers[id.index()].control) = Some(sender);
             let task = tokio::spawn(async move {
-                let nothing = Lost { after: AGAIN, unanswered: Vec::new() };
+                let standing = Effect::Nothing;
+                let nothing = Lost { after: AGAIN, control, standing, unanswered: Vec::new() };
                 if let Some(life) = reconnecting::again(&trying, id, nothing).await {
                     run(life).await;
                 }
@@ -137,11 +140,9 @@ async fn prepare(stage: &Arc<Stage>, id: ProducerId) -> Result<Life, BrokerError
     let slot = &stage.producers[id.index()];
     slot.done.store(false, Ordering::SeqCst);
     let (sender, control) = mpsc::channel(COMMANDS);
-    *lock(&slot.control) = Some(sender);
     let plan = &stage.plan.producers[id.index()];
     let way = slot.network.way(plan.node, id.index(), stage);
     let link = stage.space.connect_by(&way, &plan.name, frame_max(plan)).await?;
-    stage.listen_for_blocks(&plan.name, &link);
     let channel = link.open_channel(&format!("opening a channel for {}", plan.name)).await?;
     if plan.confirms != Confirms::Off {
         let doing = format!("asking for confirms for {}", plan.name);
@@ -153,17 +154,18 @@ async fn prepare(stage: &Arc<Stage>, id: ProducerId) -> Result<Life, BrokerError
         Some(patience) => Some(Requests::open(&channel, &plan.name, patience).await?),
         None => None,
     };
+    *lock(&slot.control) = Some(sender);
     let who = Instance::Producer(id);
     let first = slot.published.load(Ordering::SeqCst) + 1;
     Ok(Life {
-        listener: Listener::new(&link.connection),
+        listener: stage.listen(&plan.name, &link),
         content: Content::new(plan, stage.plan.seed),
         exchange: exchange_name(&stage.space, stage, plan),
         published: stage.tallies.watch(CountEvent::Published, who, None),
         confirmed: stage.tallies.watch(CountEvent::Confirmed, who, None),
         stage: Arc::clone(stage),
         id,
-        link,
+        link: Arc::new(link),
         channel,
         control,
         next: first,
@@ -419,12 +421,16 @@ impl Life {
                 self.struck(blow, done).await;
                 None
             }
+            Command::Recover { blow, done } => {
+                self.frozen &= blow != Blow::Freeze;
+                let _ = done.send(());
+                None
+            }
             // Producers have no stop and no queue; whoever asks gets an end of the line.
             Command::Stop { .. }
             | Command::Ask { .. }
             | Command::Lend { .. }
             | Command::Catch { .. }
-            | Command::Recover { .. }
             | Command::Vacate { .. } => None,
         }
     }

@@ -1,6 +1,7 @@
 //! Writing publishes: a chunk at a time, each recorded before it is written.
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -203,22 +204,29 @@ impl Life {
 /// What can befall a producer in the middle of a write that it lives through. A write may take
 /// long, when the broker takes nothing.
 struct Bystander<'a> {
-    stage: &'a Stage,
-    link: &'a Link,
+    stage: &'a Arc<Stage>,
+    link: &'a Arc<Link>,
     standing: Effect,
     frozen: &'a mut bool,
 }
 
 impl Bystander<'_> {
     /// It stands still when the write is over.
-    async fn struck(&mut self, blow: Blow, done: oneshot::Sender<Effect>) {
+    fn struck(&mut self, blow: Blow, done: oneshot::Sender<Effect>) {
         *self.frozen |= blow == Blow::Freeze;
-        if blow == Blow::Disconnect
-            && let Err(error) = self.stage.space.disconnect(self.link).await
-        {
-            self.stage.blame(error);
+        if blow == Blow::Disconnect {
+            // The write may end before the broker has answered.
+            let (stage, link) = (Arc::clone(self.stage), Arc::clone(self.link));
+            let standing = self.standing.clone();
+            tokio::spawn(async move {
+                if let Err(error) = stage.space.disconnect(&link).await {
+                    stage.blame(error);
+                }
+                // The fault's task may have been cut off.
+                let _ = done.send(standing);
+            });
+            return;
         }
-        // The fault's task may have been cut off.
         let _ = done.send(self.standing.clone());
     }
 }
@@ -231,8 +239,8 @@ async fn next_ending(
     loop {
         match control.recv().await {
             Some(command @ (Command::Kill { .. } | Command::Finish { .. })) => return command,
-            Some(Command::Strike { blow, done, .. }) => bystander.struck(blow, done).await,
-            Some(Command::Recover { .. }) => *bystander.frozen = false,
+            Some(Command::Strike { blow, done, .. }) => bystander.struck(blow, done),
+            Some(Command::Recover { blow: Blow::Freeze, .. }) => *bystander.frozen = false,
             Some(_) => {}
             None => return Command::Finish { cut: true, left: oneshot::channel().0 },
         }

@@ -5,14 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::ledger::event::Event;
+use crate::ledger::facts::Effect;
 use crate::plan::model::{Confirms, ProducerId, Unconfirmed};
 use crate::run::network::Silence;
 use crate::run::producer::answers::Waiting;
 use crate::run::producer::{Ending, Life, prepare};
-use crate::run::stage::Stage;
+use crate::run::stage::{Command, Stage, lock};
 
 /// Nobody tries more often than this.
 const LEAST: Duration = Duration::from_millis(5);
@@ -21,16 +23,19 @@ const LEAST: Duration = Duration::from_millis(5);
 pub struct Lost {
     /// So long it waits before it connects again.
     pub after: Duration,
+    /// Where it is told what befalls it meanwhile, and how it stood.
+    pub control: mpsc::Receiver<Command>,
+    pub standing: Effect,
     pub unanswered: Vec<u32>,
 }
 
 /// Connects again, as often as it takes. `None` when the run is over before it succeeds.
-pub async fn again(stage: &Arc<Stage>, id: ProducerId, lost: Lost) -> Option<Life> {
+pub async fn again(stage: &Arc<Stage>, id: ProducerId, mut lost: Lost) -> Option<Life> {
     // Until the deadline, the run waits for it.
     let mut hold = Some(stage.hold());
     let network = &stage.producers[id.index()].network;
     loop {
-        if !stage.until(Instant::now() + lost.after.max(LEAST)).await {
+        if !pause(stage, &mut lost).await {
             break;
         }
         if stage.nodes.all_gone() || network.silence() == Silence::ToTheEnd {
@@ -56,8 +61,32 @@ pub async fn again(stage: &Arc<Stage>, id: ProducerId, lost: Lost) -> Option<Lif
             return Some(life);
         }
     }
-    stage.producers[id.index()].done.store(true, Ordering::SeqCst);
+    let slot = &stage.producers[id.index()];
+    lock(&slot.control).take();
+    slot.done.store(true, Ordering::SeqCst);
     None
+}
+
+/// Waits, and hears what it is told meanwhile. `false` when it is to end.
+async fn pause(stage: &Stage, lost: &mut Lost) -> bool {
+    let due = Instant::now() + lost.after.max(LEAST);
+    loop {
+        let command = tokio::select! {
+            biased;
+            Some(command) = lost.control.recv() => command,
+            went_on = stage.until(due) => return went_on,
+        };
+        match command {
+            Command::Kill { done, .. } => {
+                // The fault's task may have been cut off.
+                let _ = done.send(lost.standing.clone());
+                return false;
+            }
+            Command::Strike { done, .. } => drop(done.send(Effect::Nothing)),
+            Command::Finish { .. } => return false,
+            _ => {}
+        }
+    }
 }
 
 impl Life {

@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use crate::ledger::facts::Effect;
 use crate::plan::model::Confirms;
 use crate::run::producer::{Ending, Life};
-use crate::run::stage::{Blow, Command};
+use crate::run::stage::Blow;
 
 impl Life {
     /// How it stands, with so many under its pen.
@@ -35,7 +35,6 @@ impl Life {
 
     /// Tells how it stands, and lets the fault act.
     pub(super) async fn struck(&mut self, blow: Blow, done: oneshot::Sender<Effect>) {
-        self.stage.producers[self.id.index()].network.strike();
         let standing = self.standing(0);
         self.frozen |= blow == Blow::Freeze;
         if blow == Blow::Disconnect
@@ -51,7 +50,6 @@ impl Life {
     pub(super) async fn stand_still(&mut self) -> Option<Ending> {
         while self.frozen {
             match self.control.recv().await {
-                Some(Command::Recover { .. }) => self.frozen = false,
                 Some(command) => {
                     if let Some(ending) = Box::pin(self.obey(command)).await {
                         return Some(ending);

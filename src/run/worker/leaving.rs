@@ -35,6 +35,9 @@ impl Life {
 
     /// Ends the subscription; what had arrived by then was read.
     pub async fn cancel(&mut self) {
+        if !self.would_be_heard() {
+            return;
+        }
         let tag = self.consumer.tag();
         let cancelled = self.channel.basic_cancel(tag, BasicCancelOptions::default());
         // A channel that is broken has no subscription any more.
@@ -102,8 +105,10 @@ impl Life {
     /// The answer to a question on this channel comes behind every delivery that was sent before
     /// it.
     pub(super) async fn catch_up(&mut self) {
-        // A channel that is broken tells so by itself.
-        let _ = self.question(&self.channel).await;
+        if self.would_be_heard() {
+            // A channel that is broken tells so by itself.
+            let _ = self.question(&self.channel).await;
+        }
         self.read_ready();
         self.flush().await;
     }

@@ -5,10 +5,10 @@ use crate::run::worker::{Ending, Life};
 
 impl Life {
     /// In the middle of a work: a lost connection lets it end, every other ending does not.
-    pub(super) fn work_on(&mut self, ending: Ending) -> Option<Ending> {
+    pub(super) async fn work_on(&mut self, ending: Ending) -> Option<Ending> {
         match ending {
             Ending::Failed(error) if self.has_lost(&error) => {
-                self.lost = Some(error);
+                self.loses(error).await;
                 None
             }
             other => Some(other),
@@ -27,7 +27,13 @@ impl Life {
         if let Err(error) = self.question(&self.channel).await
             && self.has_lost(&error)
         {
-            self.lost = Some(error);
+            self.loses(error).await;
         }
+    }
+
+    /// From now on the broker may take its queue away.
+    async fn loses(&mut self, error: lapin::Error) {
+        self.leave(true).await;
+        self.lost = Some(error);
     }
 }

@@ -28,7 +28,7 @@ use crate::plan::content::{Rejections, Replies, WorkTime};
 use crate::plan::model::{AckMode, KillHow, WorkerId};
 use crate::run::departure::Departure;
 use crate::run::identity;
-use crate::run::stage::{Command, Stage, surface};
+use crate::run::stage::{Command, Hold, Numbers, Stage, surface};
 use crate::run::tally::Action;
 use crate::run::trouble::Listener;
 use crate::run::watches::Watches;
@@ -113,6 +113,10 @@ pub struct Life {
     /// It stands still, and for how long it did in the work in hand.
     frozen: bool,
     stood_still: Duration,
+    /// Its network is silent.
+    cut_off: bool,
+    /// The run is not over before it has learned that its connection is gone.
+    hold: Option<Hold>,
     /// Its queue goes because this subscription or its connection ends.
     pub departure: Option<Departure>,
 }
@@ -161,6 +165,8 @@ impl Life {
             lost: None,
             frozen: false,
             stood_still: Duration::ZERO,
+            cut_off: false,
+            hold: None,
             departure: None,
         }
     }
@@ -295,8 +301,8 @@ impl Life {
             Command::Finish { cut, left } => Some(Ending::Finished { cut, left }),
             Command::Stop { done } => Some(Ending::Stopped { done }),
             Command::Strike { fault, blow, done } => self.struck(fault, blow, done).await,
-            Command::Recover { done } => {
-                self.recover().await;
+            Command::Recover { blow, done } => {
+                self.recover(blow).await;
                 let _ = done.send(());
                 None
             }
@@ -312,12 +318,20 @@ impl Life {
                 None
             }
             Command::Ask { reply } => {
-                let numbers = acting::own_numbers(&self.stage, &self.link, self.worker).await;
-                // Whoever asked may have been cut off.
-                let _ = reply.send(numbers);
+                self.tell_numbers(reply).await;
                 None
             }
         }
+    }
+
+    /// The numbers of its own queue, if anybody would answer.
+    async fn tell_numbers(&self, reply: oneshot::Sender<Option<Numbers>>) {
+        let numbers = match self.would_be_heard() {
+            true => acting::own_numbers(&self.stage, &self.link, self.worker).await,
+            false => None,
+        };
+        // Whoever asked may have been cut off.
+        let _ = reply.send(numbers);
     }
 
     /// A command in the middle of a work: a stop lets the work end, all else is obeyed at once.

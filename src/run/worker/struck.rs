@@ -1,5 +1,7 @@
 //! Faults that a worker lives through.
 
+use std::sync::atomic::Ordering;
+
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -9,7 +11,6 @@ use crate::plan::model::FaultId;
 use crate::run::departure::Departure;
 use crate::run::stage::{Blow, Command};
 use crate::run::worker::{Ending, Life};
-use crate::run::{acting, staff};
 
 impl Life {
     /// Whether it is frozen.
@@ -22,6 +23,12 @@ impl Life {
         self.frozen || self.stage.workers[self.worker.index()].network.is_silent()
     }
 
+    /// Whether somebody would answer what it says.
+    pub(super) fn would_be_heard(&self) -> bool {
+        let network = &self.stage.workers[self.worker.index()].network;
+        !network.is_silent() && self.stage.nodes.can_be_reached()
+    }
+
     /// Tells the ledger how it stands, and lets the fault act. What ends the worker meanwhile.
     pub(super) async fn struck(
         &mut self,
@@ -32,64 +39,87 @@ impl Life {
         self.flush().await;
         let (life, at) = (self.id, self.stage.clock.now());
         self.stage.scribe.record(Event::Struck { fault, life, at }).await;
-        self.stage.workers[self.worker.index()].network.strike();
         match blow {
             Blow::Slow => {}
-            Blow::Cut => self.cut_off().await,
-            Blow::Disconnect => {
-                if let Err(error) = self.stage.space.disconnect(&self.link).await {
-                    self.stage.blame(error);
-                }
-                self.feel().await;
+            Blow::Cut => {
+                self.cut_off = true;
+                self.hinder().await;
+                // The broker may give it up at any moment, and its queue with it.
+                self.leave(true).await;
             }
+            Blow::Disconnect => self.sent_away().await,
             Blow::Freeze => {
-                self.hinder(Some(Hindrance::Frozen)).await;
+                self.set_frozen(true).await;
                 // The fault's task may have been cut off.
                 let _ = done.send(Effect::Struck(self.id));
-                return self.stand_still().await;
+                return Box::pin(self.stand_still()).await;
             }
         }
         let _ = done.send(Effect::Struck(self.id));
         None
     }
 
-    /// Its network is about to fall silent: the broker may give it up at any moment, and its queue
-    /// with it.
-    async fn cut_off(&mut self) {
-        self.hinder(Some(Hindrance::CutOff)).await;
+    /// The broker closes its connection.
+    async fn sent_away(&mut self) {
         self.leave(true).await;
+        match self.stage.space.disconnect(&self.link).await {
+            Ok(()) => {
+                self.hold = Some(self.stage.hold());
+                self.feel().await;
+            }
+            Err(error) => {
+                self.come_back().await;
+                self.stage.blame(error);
+            }
+        }
     }
 
-    /// Its network carries again. If the broker had given it up, it learns that now.
-    pub(super) async fn recover(&mut self) {
-        if self.lost.is_some() {
+    /// A fault is over. If the broker had given it up meanwhile, it learns that now.
+    pub(super) async fn recover(&mut self, blow: Blow) {
+        if blow != Blow::Cut || !std::mem::take(&mut self.cut_off) || self.lost.is_some() {
             return;
         }
         if self.question(&self.channel).await.is_ok() {
-            self.hinder(None).await;
-            self.left = false;
-            let departure = self.departure.take();
-            Departure::revoke(&self.stage, self.worker, departure).await;
+            self.hinder().await;
+            self.come_back().await;
         } else {
             // The stream of deliveries, or the next ack, tells why.
             self.read_ready();
         }
     }
 
-    async fn hinder(&self, by: Option<Hindrance>) {
-        let life = self.id;
-        self.stage.scribe.record(Event::Hindered { life, by }).await;
+    /// It did not leave after all.
+    async fn come_back(&mut self) {
+        self.left = false;
+        let departure = self.departure.take();
+        Departure::revoke(&self.stage, self.worker, departure).await;
+    }
+
+    /// Tells the ledger what keeps it from being sent anything.
+    async fn hinder(&self) {
+        let by = match (self.frozen, self.cut_off) {
+            (true, _) => Some(Hindrance::Frozen),
+            (false, true) => Some(Hindrance::CutOff),
+            (false, false) => None,
+        };
+        self.stage.scribe.record(Event::Hindered { life: self.id, by }).await;
+    }
+
+    async fn set_frozen(&mut self, frozen: bool) {
+        self.frozen = frozen;
+        let slot = &self.stage.workers[self.worker.index()];
+        slot.frozen.store(frozen, Ordering::SeqCst);
+        self.hinder().await;
     }
 
     /// It does nothing at all until it is told to go on. What ends it meanwhile.
     async fn stand_still(&mut self) -> Option<Ending> {
-        self.frozen = true;
         let began = Instant::now();
         let (mut stop, mut recovered) = (None, None);
         let ending = loop {
             let Some(command) = self.control.recv().await else { break Some(Ending::forsaken()) };
             match command {
-                Command::Recover { done } => {
+                Command::Recover { blow: Blow::Freeze, done } => {
                     recovered = Some(done);
                     break None;
                 }
@@ -98,24 +128,19 @@ impl Life {
                 // It hears of it when it goes on.
                 Command::Stop { done } => stop = Some(done),
                 Command::Catch { up } => drop(up.send(())),
-                Command::Strike { blow, done, .. } => {
-                    if blow == Blow::Cut {
-                        self.leave(true).await;
-                    }
-                    // What it holds was told when it froze.
-                    let _ = done.send(Effect::Nothing);
+                // It is frozen already.
+                Command::Strike { blow: Blow::Freeze, done, .. } => {
+                    let _ = done.send(Effect::Struck(self.id));
                 }
-                Command::Vacate { .. } => {}
-                Command::Lend { reply } => staff::lend(&self.link, reply).await,
-                Command::Ask { reply } => {
-                    let numbers = acting::own_numbers(&self.stage, &self.link, self.worker).await;
-                    let _ = reply.send(numbers);
+                other => {
+                    if let Some(ending) = Box::pin(self.obey(other)).await {
+                        break Some(ending);
+                    }
                 }
             }
         };
-        self.frozen = false;
         self.stood_still += began.elapsed();
-        self.hinder(None).await;
+        self.set_frozen(false).await;
         // Whoever waits for it may not any more.
         let _ = recovered.map(|done| done.send(()));
         match (ending, stop) {

@@ -187,7 +187,7 @@ impl Life {
                 }
             }
             if let Some(ending) = self.broken_off()
-                && let Some(ending) = self.work_on(ending)
+                && let Some(ending) = self.work_on(ending).await
             {
                 return Err(ending);
             }

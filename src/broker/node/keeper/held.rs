@@ -16,8 +16,9 @@ use tokio::process::{Child, Command};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::timeout;
 
-use super::{Act, Exit, Said, say};
+use super::{Act, Exit, Said, say, stillness};
 use crate::broker::node::end;
+use crate::broker::node::erlang;
 use crate::broker::node::files::{self, Facts};
 use crate::broker::node::locate::Server;
 use crate::broker::settings::Settings;
@@ -126,18 +127,17 @@ impl Held {
             Act::Stop { kill } => self.stop(kill).await,
             Act::Start => self.start_again(),
             Act::Who => self.machine().map(word),
-            Act::Pause => self.signal(Signal::STOP),
-            Act::Resume => self.signal(Signal::CONT),
+            Act::Pause => self.pause().await,
+            Act::Resume => self.signal(Signal::CONT).map(word),
+            Act::Evaluate(expression) => self.evaluate(&expression).await,
         }
     }
 
     async fn stop(&mut self, kill: bool) -> Answer {
-        let machine = self.machine()?;
         let (signal, patience) =
             if kill { (Signal::KILL, AT_ONCE) } else { (Signal::TERM, GRACEFUL) };
-        // Before the signal: the end may be seen at once.
+        let machine = self.signal(signal)?;
         self.ending = true;
-        kill_process(machine, signal).map_err(|error| error.to_string())?;
         let seconds = patience.as_secs();
         let late = |_| format!("its process {} has not ended after {seconds} s", word(machine));
         timeout(patience, gone(&mut self.child)).await.map_err(late)?;
@@ -163,10 +163,27 @@ impl Held {
         Ok(String::new())
     }
 
-    fn signal(&self, signal: Signal) -> Answer {
+    async fn pause(&self) -> Answer {
+        let machine = self.signal(Signal::STOP)?;
+        match stillness::reached(machine).await {
+            true => Ok(word(machine)),
+            false => Err(format!("its process {} goes on", word(machine))),
+        }
+    }
+
+    /// The Erlang machine, which was sent it.
+    fn signal(&self, signal: Signal) -> Result<Pid, String> {
         let machine = self.machine()?;
         kill_process(machine, signal).map_err(|error| error.to_string())?;
-        Ok(word(machine))
+        Ok(machine)
+    }
+
+    async fn evaluate(&self, expression: &str) -> Answer {
+        let Server::Script(script) = &self.server else {
+            return Err("it is in a container".into());
+        };
+        let environment = files::environment(&self.home, &self.facts);
+        erlang::evaluate(&self.facts.name, environment, script, expression).await
     }
 
     /// The Erlang machine.

@@ -9,6 +9,7 @@
 
 mod held;
 mod house;
+mod stillness;
 mod words;
 
 use std::fs;

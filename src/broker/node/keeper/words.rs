@@ -35,6 +35,8 @@ pub(crate) enum Act {
     Who,
     Pause,
     Resume,
+    /// Evaluates an Erlang expression; answered with what it comes to.
+    Evaluate(String),
 }
 
 /// What the keeper says.
