@@ -167,9 +167,12 @@ impl Broker {
         self.fallen().is_some()
     }
 
-    /// What an operation on it met, with the reason where that is known here.
+    /// What an operation on it met, with the reason where that can be found out.
     #[must_use]
-    pub fn explain(&self, error: BrokerError) -> BrokerError {
+    pub async fn explain(&self, error: BrokerError) -> BrokerError {
+        if let Some(control) = self.control.as_ref().filter(|_| self.nodes.is_some()) {
+            control.look().await;
+        }
         match self.fallen() {
             Some(fallen) => fallen.note(error.message),
             None => error,

@@ -16,13 +16,21 @@ use crate::plan::pattern::Scalar;
 
 /// What a node is told beside what every private node is told. Nodes with equal settings are
 /// alike.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
+    /// How many nodes form the broker, at least one.
+    pub nodes: u64,
     /// Proposed by the node and asked for by us; in whole seconds, rounded up, 0 being none.
     pub heartbeat: Option<Duration>,
     /// Keys of `rabbitmq.conf` and their values, as they are written there.
     pub config: Vec<(String, String)>,
     pub advanced: Advanced,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { nodes: 1, heartbeat: None, config: Vec::new(), advanced: Advanced::default() }
+    }
 }
 
 /// `advanced.config`: for each application its parameters.
@@ -91,6 +99,7 @@ impl From<&Wishes> for Settings {
     fn from(wishes: &Wishes) -> Self {
         let config = wishes.config.iter();
         Self {
+            nodes: wishes.nodes.unwrap_or(1),
             heartbeat: wishes.heartbeat,
             config: config.filter_map(|(key, value)| Some((key.clone(), line(value)?))).collect(),
             advanced: Advanced(terms(&wishes.advanced)),

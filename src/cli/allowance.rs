@@ -36,7 +36,7 @@ pub fn hands(args: &RunArgs, scenarios: &[Scenario]) -> Result<Option<Hands>, Ve
 
 /// Others are skipped on a broker that is not private.
 fn runs_there(variant: &&Variant) -> bool {
-    variant.broker.nodes.is_none() && !Brokers::wants_own(variant)
+    variant.broker.nodes.is_none() && !Brokers::sets(variant)
 }
 
 fn faults(variant: &Variant) -> impl Iterator<Item = (&Fault, &BrokerAct, Option<usize>)> {

@@ -3,14 +3,15 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::broker::{Broker, BrokerError, Choice, Hands, Settings, Tls, Warm, warm};
+use crate::broker::{Broker, BrokerError, Choice, Hands, Tls, Warm, warm};
 use crate::cli::args::RunArgs;
+use crate::cli::brokers::Wanted;
 
-/// Opens it; a private one with these settings, somebody else's with these hands on it. What takes time, and what is not as it was left,
-/// is said through `note`.
+/// Opens it; a private one as it is wanted, somebody else's with these hands on it. What takes
+/// time, and what is not as it was left, is said through `note`.
 pub async fn open(
     args: &RunArgs,
-    settings: Settings,
+    wanted: &Wanted,
     hands: Option<Hands>,
     keeper: &Path,
     note: &mut impl FnMut(&str),
@@ -24,7 +25,7 @@ pub async fn open(
         };
     }
     if args.server.is_none()
-        && settings.is_default()
+        && *wanted == Wanted::default()
         && let Some(broker) = open_warm(keeper, note).await
     {
         return Ok(broker);
@@ -32,6 +33,7 @@ pub async fn open(
     // A private node takes seconds to boot; silence would look like a hang.
     note("starting a private RabbitMQ …");
     let server = args.server.as_ref().map(PathBuf::from);
+    let settings = wanted.settings.clone();
     Broker::open(Choice::Private { server, settings }, keeper).await
 }
 

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use crate::broker::{Broker, Hands};
 use crate::cli::args::RunArgs;
-use crate::cli::brokers::Brokers;
+use crate::cli::brokers::{Brokers, Wanted};
 use crate::cli::session::{NOT_RUN, Session, add};
 use crate::cli::{allowance, opening};
 use crate::diagnostic::Diagnostic;
@@ -92,9 +92,9 @@ async fn whole(
     let mut report = blank(args, scenarios);
     console.warn(args);
     let mut note = |said: &str| console.display.note(said);
-    let settings = Brokers::usual_settings(scenarios);
+    let wanted = Wanted::by_all(scenarios);
     let opened = tokio::select! {
-        opened = opening::open(args, settings.clone(), hands, &keeper, &mut note) => opened,
+        opened = opening::open(args, &wanted, hands, &keeper, &mut note) => opened,
         Ok(_) = interrupted.wait_for(|stop| *stop) => {
             console.display.note("interrupted; nothing was run");
             let ended = (Verdict::Inconclusive, NOT_RUN);
@@ -113,7 +113,7 @@ async fn whole(
     };
     console.greet(&broker);
     report.broker = BrokerInfo { version: broker.version().to_owned(), kind: broker.kind() };
-    let mut brokers = Brokers::new(broker, settings, args, &keeper);
+    let mut brokers = Brokers::new(broker, wanted, args, &keeper);
     let session = Session { brokers: &mut brokers, interrupted: interrupted.clone() };
     let run = session.run_all(scenarios, &mut report, &mut sinks, console);
     // A panic is a bug of ours; what stands on the broker goes all the same.

@@ -22,6 +22,8 @@ use crate::{plan, verdict};
 pub const NOT_RUN: &str = "interrupted, not run";
 /// How long cleaning up after one variant may take.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// What connections ask for unless the file says otherwise: a broker's own default is a minute.
+const HEARTBEAT: Duration = Duration::from_secs(10);
 /// How often the progress display learns something new.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -66,7 +68,7 @@ impl Session<'_, '_> {
         variant: &Variant,
         console: &mut Console,
     ) -> VariantReport {
-        if let Some(reason) = unmet(variant, self.brokers.usual()) {
+        if let Some(reason) = unmet(variant, self.brokers) {
             return VariantReport::unknown(variant, Verdict::Skipped, reason);
         }
         let mut note = |said: &str| console.display.note(said);
@@ -95,15 +97,18 @@ impl Session<'_, '_> {
                 if played.facts.cut == Some(Cut::Interrupted) {
                     outcome.reason = Some("interrupted".to_owned());
                 }
-                let failure = played.failure.map(|error| broker.explain(error));
-                match failure.or_else(|| broker.fallen()) {
+                let failure = match played.failure {
+                    Some(error) => Some(broker.explain(error).await),
+                    None => broker.fallen(),
+                };
+                match failure {
                     Some(error) => broken(outcome, &error),
                     None => outcome,
                 }
             }
             Ok(None) => VariantReport::unknown(variant, Verdict::Inconclusive, NOT_RUN),
             Err(error) => {
-                let error = broker.explain(error);
+                let error = broker.explain(error).await;
                 broken(VariantReport::unknown(variant, Verdict::Error, &error.message), &error)
             }
         };
@@ -118,7 +123,7 @@ impl Session<'_, '_> {
 
     /// Runs a variant in a space of its own, which is removed however that goes.
     async fn play(
-        &self,
+        &mut self,
         variant: &Variant,
         console: &mut Console,
     ) -> Result<Option<Played>, BrokerError> {
@@ -128,7 +133,7 @@ impl Session<'_, '_> {
             true => broker.shared_space(&id),
             false => broker.space(&id).await?,
         };
-        let space = variant.broker.heartbeat.map_or(space.clone(), |it| space.beating(it));
+        let space = space.beating(variant.broker.heartbeat.unwrap_or(HEARTBEAT));
         let plan = Arc::new(variant.clone());
         let (notices, mut heard) = mpsc::unbounded_channel::<String>();
         let display = &mut console.display;
@@ -152,11 +157,15 @@ impl Session<'_, '_> {
         while let Ok(notice) = heard.try_recv() {
             console.display.fault(&notice);
         }
-        // Only a broker that works lets go of a space.
-        let mended = match broker.control() {
-            Some(control) => control.mend().await,
-            None => Ok(()),
-        };
+        let mut mended = Ok(());
+        if variant.befalls_broker() {
+            match self.mend(variant, console).await {
+                // It goes as a whole, with all that is on it.
+                Ok(false) => return result,
+                done => mended = done.map(drop),
+            }
+        }
+        let broker = self.broker(variant);
         let closed = timeout(PATIENCE, space.close()).await;
         let mut result = result?;
         if broker.has_fallen() {
@@ -170,6 +179,38 @@ impl Session<'_, '_> {
         }
         closed.unwrap_or_else(|_| Err(BrokerError::silent("cleaning up")))?;
         Ok(result)
+    }
+
+    /// Brings back what faults did to the broker of a variant; false when that is given up,
+    /// because another one of ours takes its place.
+    async fn mend(
+        &mut self,
+        variant: &Variant,
+        console: &mut Console,
+    ) -> Result<bool, BrokerError> {
+        let broker = self.broker(variant);
+        let Some(control) = broker.control() else { return Ok(true) };
+        let mut interrupted = self.interrupted.clone();
+        let mended = match broker.kind() {
+            "external" => control.mend().await,
+            _ => tokio::select! {
+                biased;
+                // Nobody waits for what goes anyway.
+                Ok(_) = interrupted.wait_for(|stop| *stop) => {
+                    self.brokers.spoil(variant);
+                    return Ok(false);
+                }
+                mended = control.mend() => mended,
+            },
+        };
+        match mended {
+            Err(error) if broker.kind() != "external" => {
+                console.display.note(&format!("it does not come back, and is ended: {error}"));
+                self.brokers.spoil(variant);
+                Ok(false)
+            }
+            mended => mended.map(|()| true),
+        }
     }
 }
 
@@ -210,18 +251,20 @@ fn hopeless(variant: &Variant, broker: &Broker) -> Option<(&'static str, &'stati
 }
 
 /// What the variant requires and the world does not offer.
-fn unmet(variant: &Variant, broker: &Broker) -> Option<String> {
-    let requires = &variant.requires;
+fn unmet(variant: &Variant, brokers: &Brokers) -> Option<String> {
+    let (requires, broker) = (&variant.requires, brokers.usual());
     if let Some(wanted) = &requires.rabbitmq
         && !plan::version_matches(wanted, broker.version())
     {
         return Some(format!("requires RabbitMQ {wanted}, this is {}", broker.version()));
     }
-    if let Some(nodes) = requires.nodes.filter(|nodes| *nodes > 1) {
-        return Some(format!("requires {nodes} nodes, this is one"));
+    let nodes = brokers.nodes(variant);
+    let wanted = requires.nodes.and_then(|wanted| usize::try_from(wanted).ok()).unwrap_or(1);
+    if wanted > nodes {
+        let found = if nodes == 1 { "one".to_owned() } else { nodes.to_string() };
+        return Some(format!("requires {wanted} nodes, this is {found}"));
     }
-    let wishes = &variant.broker;
-    let own = wishes.nodes.is_some() || Brokers::wants_own(variant);
+    let own = variant.broker.nodes.is_some() || Brokers::sets(variant);
     if own && broker.kind() == "external" {
         return Some(
             "its `broker` settings need a private broker, this one is not ours".to_owned(),

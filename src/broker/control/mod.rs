@@ -10,7 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use tokio::time::timeout;
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
 
 use super::error::{BrokerError, Kind};
 use super::management::Management;
@@ -23,6 +24,8 @@ use means::{Means, Why};
 /// How long a node may take to come up again. One that had much to write, or that waits for the
 /// others of its cluster, takes longer than a new one.
 const BOOT_DEADLINE: Duration = Duration::from_secs(90);
+
+const STEP: Duration = Duration::from_millis(5);
 
 /// A handle to the nodes of one broker; clones reach the same.
 #[derive(Debug, Clone)]
@@ -274,6 +277,25 @@ impl Control {
         let mut error = BrokerError::new(Kind::Unreachable, message).help(help);
         error.notes = log;
         Some(error)
+    }
+
+    /// After something failed: looks whether all nodes that should listen do. Of one that does not
+    /// it will be heard in a moment that it has ended.
+    pub(super) async fn look(&self) {
+        const PATIENCE: Duration = Duration::from_secs(5);
+        for (index, place) in self.0.nodes.iter().enumerate() {
+            let known = self.done(NodeId::from_index(index));
+            let address = (&*place.route.address.host, place.route.address.port);
+            if !known.stopped && TcpStream::connect(address).await.is_err() {
+                let heard = async {
+                    while self.fallen().is_none() {
+                        sleep(STEP).await;
+                    }
+                };
+                // Without a word of it, nobody knows more than before.
+                let _ = timeout(PATIENCE, heard).await;
+            }
+        }
     }
 
     fn done(&self, node: NodeId) -> Done {

@@ -84,6 +84,13 @@ pub struct Variant {
     pub expectations: Vec<Expectation>,
 }
 
+impl Variant {
+    /// Whether some fault befalls the broker itself.
+    pub fn befalls_broker(&self) -> bool {
+        self.faults.iter().any(|fault| matches!(fault.action, FaultAction::Broker { .. }))
+    }
+}
+
 /// A named entry of the file and the instances that its `count` makes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group<Id> {
