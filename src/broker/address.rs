@@ -23,10 +23,37 @@ pub(crate) struct Address {
 }
 
 impl Address {
+    /// Reads the addresses of one cluster's nodes, with commas between them. What the first says
+    /// of the user, the password and the vhost holds for the others too, which may leave it out.
+    pub fn parse_all(text: &str) -> Result<Vec<Self>, BrokerError> {
+        let mut all: Vec<Self> = Vec::new();
+        for text in split(text) {
+            let next = Self::parse_after(text, all.first())?;
+            if let Some(first) = all.first().filter(|first| first.account() != next.account()) {
+                let why = format!("{next} has another user, password or vhost than {first}");
+                return Err(list(&why).help(
+                    "they are the nodes of one cluster: the first address names these, and the \
+                     others leave them out",
+                ));
+            }
+            if all.iter().any(|other| other.authority() == next.authority()) {
+                return Err(list(&format!("{next} is named twice"))
+                    .help("each address is that of another node of the cluster"));
+            }
+            all.push(next);
+        }
+        Ok(all)
+    }
+
     /// Reads `amqp://user:password@host:port/vhost`, or `amqps://` for TLS. What is left out is
     /// `guest`, `guest`, 5672 (5671 with TLS) and `/`; a lone slash at the end means the vhost
     /// `/`, too.
+    #[cfg(test)]
     pub fn parse(text: &str) -> Result<Self, BrokerError> {
+        Self::parse_after(text, None)
+    }
+
+    fn parse_after(text: &str, first: Option<&Self>) -> Result<Self, BrokerError> {
         if !text.contains("://") {
             return Err(malformed("it does not begin with amqp:// or amqps://"));
         }
@@ -38,17 +65,29 @@ impl Address {
         };
         let host = url.host_str().filter(|host| !host.is_empty());
         let host = host.ok_or_else(|| malformed("it names no host"))?;
+        if host.contains(',') {
+            return Err(malformed("in a list, each address begins with amqp:// or amqps://"));
+        }
         if url.query().is_some() || url.fragment().is_some() {
             return Err(malformed("parameters after the vhost are not supported"));
         }
+        let (user, vhost) =
+            first.map_or(("guest", "/"), |first| (first.user.as_str(), first.vhost.as_str()));
+        let user = decoded(url.username(), user)?;
+        let same = first.filter(|first| first.user == user);
+        let password = same.map_or("guest", |first| first.password.as_str());
         Ok(Self {
             secure,
             host: host.trim_start_matches('[').trim_end_matches(']').to_owned(),
             port: url.port().unwrap_or(if secure { 5671 } else { 5672 }),
-            user: decoded(url.username(), "guest")?,
-            password: decoded(url.password().unwrap_or_default(), "guest")?,
-            vhost: decoded(url.path().strip_prefix('/').unwrap_or_default(), "/")?,
+            user,
+            password: decoded(url.password().unwrap_or_default(), password)?,
+            vhost: decoded(url.path().strip_prefix('/').unwrap_or_default(), vhost)?,
         })
+    }
+
+    fn account(&self) -> [&str; 3] {
+        [&self.user, &self.password, &self.vhost]
     }
 
     /// The same broker and user, another vhost.
@@ -84,6 +123,23 @@ impl fmt::Debug for Address {
 
 fn bracketed(host: &str) -> String {
     if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
+}
+
+/// At the commas before a scheme: elsewhere one may be part of a password.
+fn split(text: &str) -> Vec<&str> {
+    let commas = text.match_indices(',').map(|(at, _)| at);
+    let mut ends: Vec<usize> = commas.filter(|&at| begins(&text[at + 1..])).collect();
+    ends.push(text.len());
+    let begins = std::iter::once(0).chain(ends.iter().map(|end| end + 1));
+    begins.zip(&ends).map(|(begin, &end)| text[begin..end].trim()).collect()
+}
+
+fn begins(text: &str) -> bool {
+    ["amqp://", "amqps://"].iter().any(|scheme| text.trim_start().starts_with(scheme))
+}
+
+fn list(why: &str) -> BrokerError {
+    BrokerError::new(Kind::Usage, format!("the broker's addresses do not fit together: {why}"))
 }
 
 fn malformed(why: &str) -> BrokerError {
@@ -176,6 +232,43 @@ mod tests {
         assert!(address.secure && !Address::parse("amqp://h").unwrap().secure);
         assert_eq!(address.usual_management(), "https://h:15671");
         assert_eq!(format!("{address:?}"), "amqps://u:***@h:1/v");
+    }
+
+    fn all(text: &str) -> Vec<String> {
+        let all = Address::parse_all(text).expect(text);
+        all.iter().map(|it| format!("{it:?} {}", it.password)).collect()
+    }
+
+    #[test]
+    fn what_the_first_of_several_says_holds_for_all() {
+        assert_eq!(all("amqp://a,b:c,@h"), ["amqp://a,b:***@h:5672// c,"]);
+        let expected =
+            ["amqp://u:***@h1:1/v p", "amqp://u:***@h2:5672/v p", "amqps://u:***@[::1]:5671/v p"];
+        for text in [
+            "amqp://u:p@h1:1/v,amqp://h2,amqps://[::1]",
+            "amqp://u:p@h1:1/v, amqp://u@h2/ , amqps://u:p@[::1]/v",
+        ] {
+            assert_eq!(all(text), expected);
+        }
+        assert_eq!(all("amqp://h:1,amqp://h:2")[1], "amqp://guest:***@h:2// guest");
+    }
+
+    #[test]
+    fn addresses_that_do_not_fit_together_are_refused() {
+        for (text, says) in [
+            ("amqp://u:secret@h1,amqp://w@h2", "h2:5672 has another user"),
+            ("amqp://u:secret@h1,amqp://u:s3cret@h2", "h2:5672 has another user"),
+            ("amqp://u:secret@h1/a,amqp://h2/b", "h2:5672 has another user"),
+            ("amqp://u:secret@h1,amqp://h2,amqp://h1:5672", "h1:5672 is named twice"),
+            ("amqp://u:secret@h1,h2", "each address begins with"),
+            ("amqp://u:secret@h1,amqp://", "names no host"),
+        ] {
+            let error = Address::parse_all(text).expect_err(text);
+            assert!(error.is_usage() && error.message.contains(says), "{text}: {error}");
+            assert!(!format!("{error:?}").contains("s3cret"), "{error:?}");
+            assert!(!format!("{error:?}").contains("secret"), "{error:?}");
+            assert!(error.help.is_some(), "{text}");
+        }
     }
 
     #[test]

@@ -5,14 +5,16 @@
 //! behind. Knows a plan's topology, and nothing of producers, workers, ledgers or verdicts.
 
 mod address;
+mod connections;
 mod control;
-mod disconnect;
 mod error;
+mod external;
 mod greeting;
 mod inspect;
 mod link;
 mod management;
 mod node;
+mod outside;
 mod probe;
 mod remains;
 mod route;
@@ -27,22 +29,22 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use address::Address;
 use greeting::{Greeting, greet};
 use management::Management;
 use node::{Nodes, Server};
 use route::Route;
 use space::Home;
-use tls::Trust;
 
 pub use control::{Control, ProcessId};
 pub use error::{BrokerError, Kind};
+pub use external::external_nodes;
 pub use inspect::Inspection;
 pub use link::{Link, Way};
 pub use management::{Contents, Unacked};
 pub use node::{
     Facts, KEEPER_WORD, SERVER_VARIABLE, install_command, keep_node, locate, raise_open_files,
 };
+pub use outside::Hands;
 pub use settings::{Advanced, Settings, Term};
 pub use space::Space;
 pub use tls::Tls;
@@ -58,8 +60,9 @@ pub enum Choice {
     Private { server: Option<PathBuf>, settings: Settings },
     /// One of our own that was left standing, see [`warm`].
     Warm(Standing),
-    /// One that runs already, at an AMQP address; the management API is on the same host at
-    /// 15672 (15671 with TLS) unless its address is given.
+    /// One that runs already, at an AMQP address, or at those of a cluster's nodes with commas
+    /// between them; the management API is on the same hosts at 15672 (15671 with TLS) unless
+    /// its address is given: one for all, or with commas one for each.
     External { url: String, management: Option<String>, tls: Tls },
 }
 
@@ -77,6 +80,8 @@ pub struct Broker {
     standing: Option<Standing>,
     /// All that were opened: none may stay behind.
     spaces: Mutex<Vec<Space>>,
+    /// What the cluster calls the nodes of somebody else's broker, where that is known.
+    names: Vec<Option<String>>,
 }
 
 impl Broker {
@@ -97,7 +102,7 @@ impl Broker {
             }
             Choice::Warm(standing) => Self::warm(standing).await,
             Choice::External { url, management, tls } => {
-                Self::external(Address::parse(&url)?, management.as_deref(), &tls).await
+                Self::external(&url, management.as_deref(), &tls).await
             }
         }
     }
@@ -109,8 +114,18 @@ impl Broker {
         let management = Some(Management::private(facts)?);
         let control = Some(Control::private(nodes.hand().clone(), &nodes.facts)?);
         let (nodes, standing, spaces) = (Some(nodes), None, Mutex::default());
-        let may_make_vhosts = true;
-        Ok(Self { route, version, management, may_make_vhosts, nodes, control, standing, spaces })
+        let (may_make_vhosts, names) = (true, Vec::new());
+        Ok(Self {
+            route,
+            version,
+            management,
+            may_make_vhosts,
+            nodes,
+            control,
+            standing,
+            spaces,
+            names,
+        })
     }
 
     async fn warm(standing: Standing) -> Result<Self, BrokerError> {
@@ -118,35 +133,18 @@ impl Broker {
         let version = ask(&route).await?.version;
         let management = Some(Management::private(&standing.facts)?);
         let (nodes, control, standing) = (None, None, Some(standing));
-        let (may_make_vhosts, spaces) = (true, Mutex::default());
-        Ok(Self { route, version, management, may_make_vhosts, nodes, control, standing, spaces })
-    }
-
-    async fn external(
-        address: Address,
-        given: Option<&str>,
-        tls: &Tls,
-    ) -> Result<Self, BrokerError> {
-        let management = Management::external(&address, given, tls)?;
-        let trust = if address.secure { Some(Trust::new(tls)?) } else { None };
-        if trust.is_none() && !management.is_secure() && *tls != Tls::default() {
-            return Err(BrokerError::new(Kind::Usage, "there is no TLS to configure")
-                .help("`--tls-…` goes with an address that begins with amqps:// or https://"));
-        }
-        let route = Route { address, trust, heartbeat: None };
-        let greeting = ask(&route).await?;
-        // A wrong password, or a missing virtual host, is told before anything is done.
-        let link = link::connect(&route, None, "rmq-scenario", None).await?;
-        // The answer to the question is known; how the goodbye goes is of no importance.
-        let _ = link.close().await;
-        let (management, may_make_vhosts) = match management.identify(&greeting.cluster).await {
-            Ok(me) => (Some(management), me.administrator),
-            Err(error) if given.is_some() => return Err(error),
-            Err(_) => (None, false),
-        };
-        let version = greeting.version;
-        let (nodes, control, standing, spaces) = (None, None, None, Mutex::default());
-        Ok(Self { route, version, management, may_make_vhosts, nodes, control, standing, spaces })
+        let (may_make_vhosts, spaces, names) = (true, Mutex::default(), Vec::new());
+        Ok(Self {
+            route,
+            version,
+            management,
+            may_make_vhosts,
+            nodes,
+            control,
+            standing,
+            spaces,
+            names,
+        })
     }
 
     /// As the broker says it: `4.3.6`.
@@ -268,8 +266,13 @@ impl Broker {
             // It took everything along.
             return Ok(());
         }
+        // What was done to somebody else's nodes first: only a broker that works lets go of spaces.
+        let mended = match &self.control {
+            Some(control) => control.mend().await,
+            None => Ok(()),
+        };
         let spaces = self.spaces.into_inner().expect("nothing panics while holding it");
-        let mut first = Ok(());
+        let mut first = mended;
         for space in spaces {
             first = first.and(space.close().await);
         }

@@ -1,5 +1,6 @@
 //! The command line: arguments in, exit code out.
 
+mod allowance;
 pub mod args;
 mod broker;
 mod brokers;

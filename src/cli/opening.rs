@@ -3,21 +3,26 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::broker::{Broker, BrokerError, Choice, Tls, Warm, warm};
+use crate::broker::{Broker, BrokerError, Choice, Hands, Tls, Warm, warm};
 use crate::cli::args::RunArgs;
 use crate::cli::brokers::Wanted;
 
-/// Opens it; a private one as it is wanted. What takes time, and what is not as it was left,
-/// is said through `note`.
+/// Opens it; a private one as it is wanted, somebody else's with these hands on it. What takes
+/// time, and what is not as it was left, is said through `note`.
 pub async fn open(
     args: &RunArgs,
     wanted: &Wanted,
+    hands: Option<Hands>,
     keeper: &Path,
     note: &mut impl FnMut(&str),
 ) -> Result<Broker, BrokerError> {
-    if let Some(url) = &args.broker {
-        let (management, tls) = (args.management.clone(), Tls::from(&args.tls));
-        return Broker::open(Choice::External { url: url.clone(), management, tls }, keeper).await;
+    if let Some(url) = args.broker_url() {
+        let (management, tls) = (args.management_url(), Tls::from(&args.tls));
+        let broker = Broker::open(Choice::External { url, management, tls }, keeper).await?;
+        return match hands {
+            Some(hands) => broker.controlled_by(&hands).await,
+            None => Ok(broker),
+        };
     }
     if args.server.is_none()
         && *wanted == Wanted::default()

@@ -10,11 +10,11 @@ use futures_util::FutureExt;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::broker::Broker;
+use crate::broker::{Broker, Hands};
 use crate::cli::args::RunArgs;
 use crate::cli::brokers::{Brokers, Wanted};
-use crate::cli::opening;
 use crate::cli::session::{NOT_RUN, Session, add};
+use crate::cli::{allowance, opening};
 use crate::diagnostic::Diagnostic;
 use crate::plan;
 use crate::plan::model::Scenario;
@@ -40,6 +40,10 @@ pub fn main(args: &RunArgs) -> ExitCode {
         Ok(scenarios) => scenarios,
         Err(mistakes) => return console.mistakes(&mistakes, args.files.len()),
     };
+    let hands = match allowance::hands(args, &scenarios) {
+        Ok(hands) => hands,
+        Err(refused) => return console.mistakes(&refused, args.files.len()),
+    };
     let sinks = match Sinks::open(&args.reports) {
         Ok(sinks) => sinks,
         Err(error) => return console.stop(&error, WORLD),
@@ -53,7 +57,7 @@ pub fn main(args: &RunArgs) -> ExitCode {
             return console.stop(&error, WORLD);
         }
     };
-    let code = runtime.block_on(whole(args, &scenarios, sinks, &mut console, started));
+    let code = runtime.block_on(whole(args, (&scenarios, hands), sinks, &mut console, started));
     // Nothing is left to wait for: what may still run belongs to connections that are closed.
     runtime.shutdown_background();
     code
@@ -78,7 +82,7 @@ fn load(args: &RunArgs) -> Result<Vec<Scenario>, Vec<Diagnostic>> {
 /// From the broker's start to its end.
 async fn whole(
     args: &RunArgs,
-    scenarios: &[Scenario],
+    (scenarios, hands): (&[Scenario], Option<Hands>),
     mut sinks: Sinks,
     console: &mut Console,
     started: Instant,
@@ -90,7 +94,7 @@ async fn whole(
     let mut note = |said: &str| console.display.note(said);
     let wanted = Wanted::by_all(scenarios);
     let opened = tokio::select! {
-        opened = opening::open(args, &wanted, &keeper, &mut note) => opened,
+        opened = opening::open(args, &wanted, hands, &keeper, &mut note) => opened,
         Ok(_) = interrupted.wait_for(|stop| *stop) => {
             console.display.note("interrupted; nothing was run");
             let ended = (Verdict::Inconclusive, NOT_RUN);
@@ -210,7 +214,7 @@ fn blank(args: &RunArgs, scenarios: &[Scenario]) -> Report {
         verdict: Verdict::Skipped,
         broker: BrokerInfo {
             version: String::new(),
-            kind: if args.broker.is_some() { "external" } else { "private" },
+            kind: if args.broker_url().is_some() { "external" } else { "private" },
         },
         seed: scenarios.first().map_or(1, |scenario| scenario.seed),
         scenarios: Vec::new(),

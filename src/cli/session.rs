@@ -157,16 +157,25 @@ impl Session<'_, '_> {
         while let Ok(notice) = heard.try_recv() {
             console.display.fault(&notice);
         }
-        if variant.befalls_broker() && !self.mend(variant, console).await? {
-            // It goes as a whole, with all that is on it.
-            return result;
+        let mut mended = Ok(());
+        if variant.befalls_broker() {
+            match self.mend(variant, console).await {
+                // It goes as a whole, with all that is on it.
+                Ok(false) => return result,
+                done => mended = done.map(drop),
+            }
         }
         let broker = self.broker(variant);
         let closed = timeout(PATIENCE, space.close()).await;
-        let result = result?;
+        let mut result = result?;
         if broker.has_fallen() {
             // It took everything along; what is known of the run stands.
             return Ok(result);
+        }
+        match (mended, &mut result) {
+            // What the run itself met came first.
+            (Err(error), Some(played)) => drop(played.failure.get_or_insert(error)),
+            (mended, _) => mended?,
         }
         closed.unwrap_or_else(|_| Err(BrokerError::silent("cleaning up")))?;
         Ok(result)

@@ -6,7 +6,7 @@ use crate::plan::model::Alarm;
 /// Raises or clears an alarm as the node's own watch over memory and disk does. That one acts
 /// when its limit is crossed, which it is not: it clears nothing that it has not raised. Asking
 /// for the alarms afterwards, which comes to `ok`, waits until all connections were told.
-pub(super) fn alarm(alarm: Alarm, on: bool) -> String {
+pub(in crate::broker) fn alarm(alarm: Alarm, on: bool) -> String {
     let source = match alarm {
         Alarm::Memory => "memory",
         Alarm::Disk => "disk",

@@ -3,7 +3,7 @@
 //! Whatever was done is undone by [`Control::mend`]. Nodes count from 0. What is to be done is
 //! written down before it is done, so that what was interrupted half-way is undone as well.
 
-mod erlang;
+pub(super) mod erlang;
 mod means;
 
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -16,6 +16,7 @@ use tokio::time::{sleep, timeout};
 use super::error::{BrokerError, Kind};
 use super::management::Management;
 use super::node::{Facts, Hand, answers};
+use super::outside::{self, Outside};
 use super::route::Route;
 use crate::plan::model::{Alarm, NodeId, StopHow};
 use means::{Means, Why};
@@ -42,7 +43,10 @@ struct Inner {
 #[derive(Debug)]
 struct Place {
     route: Route,
-    management: Management,
+    /// Where it has one that answers.
+    management: Option<Management>,
+    /// What it is called in messages.
+    name: String,
 }
 
 /// What was done to a node and not undone yet.
@@ -52,6 +56,7 @@ struct Done {
     paused: bool,
     memory: bool,
     disk: bool,
+    parted: bool,
 }
 
 impl Done {
@@ -75,13 +80,35 @@ fn cannot(doing: &str) -> BrokerError {
 impl Control {
     /// That of nodes of our own.
     pub(super) fn private(hand: Hand, facts: &[Facts]) -> Result<Self, BrokerError> {
-        let place = |facts| {
-            let management = Management::private(facts)?;
-            Ok(Place { route: Route::private(facts), management })
+        let place = |(index, it)| {
+            let name = match facts.len() {
+                1 => "the private RabbitMQ".to_owned(),
+                // As the file counts.
+                _ => format!("node {} of the private RabbitMQ", index + 1),
+            };
+            let management = Some(Management::private(it)?);
+            Ok(Place { route: Route::private(it), management, name })
         };
-        let nodes = facts.iter().map(place).collect::<Result<Vec<_>, BrokerError>>()?;
+        let places = facts.iter().enumerate().map(place).collect::<Result<_, BrokerError>>()?;
+        Ok(Self::new(Means::Keeper(hand), places))
+    }
+
+    /// That of somebody else's nodes, each with its management API if that answers.
+    pub(super) fn external(outside: Outside, nodes: &[(Route, Option<Management>)]) -> Self {
+        let place = |(index, (route, management)): (usize, &(Route, Option<Management>))| {
+            let name = match nodes.len() {
+                1 => format!("the RabbitMQ at {}", route.address),
+                _ => format!("node {} of the cluster, at {},", index + 1, route.address),
+            };
+            Place { route: route.clone(), management: management.clone(), name }
+        };
+        let places = nodes.iter().enumerate().map(place).collect();
+        Self::new(Means::Outside(outside), places)
+    }
+
+    fn new(means: Means, nodes: Vec<Place>) -> Self {
         let done = Mutex::new(vec![Done::default(); nodes.len()]);
-        Ok(Self(Arc::new(Inner { means: Means::Keeper(hand), nodes, done })))
+        Self(Arc::new(Inner { means, nodes, done }))
     }
 
     /// How many nodes there are.
@@ -119,7 +146,7 @@ impl Control {
         let place = &self.0.nodes[node.index()];
         let starting = async {
             means.start(node.index()).await?;
-            answers(&place.route, &place.management).await;
+            answers(&place.route, place.management.as_ref()).await;
             means.who(node.index()).await
         };
         let is = tokio::select! {
@@ -173,24 +200,15 @@ impl Control {
             self.note(node, |done| *done.alarm(alarm) = true);
         }
         let doing = if on { "raising an alarm on" } else { "clearing an alarm on" };
-        self.have(node, doing, erlang::alarm(alarm, on)).await?;
-        self.note(node, |done| *done.alarm(alarm) = on);
-        Ok(())
-    }
-
-    /// Has a node do something whose answer is `ok`.
-    async fn have(&self, node: NodeId, doing: &str, what: String) -> Result<(), BrokerError> {
         let known = self.done(node);
-        let answer = match () {
+        let done = match () {
             () if known.stopped => Err("it does not run".to_owned()),
             () if known.paused => Err("it is paused".to_owned()),
-            () => self.0.means.evaluate(node.index(), what).await,
+            () => self.0.means.alarm(node.index(), alarm, on).await,
         };
-        match answer {
-            Ok(answer) if answer == "ok" => Ok(()),
-            Ok(answer) => Err(self.failed(doing, node, format!("it says {answer}"))),
-            Err(why) => Err(self.failed(doing, node, why)),
-        }
+        done.map_err(|why| self.failed(doing, node, why))?;
+        self.note(node, |done| *done.alarm(alarm) = on);
+        Ok(())
     }
 
     /// This node and the others do not hear each other any more. Returns when another one was
@@ -198,16 +216,24 @@ impl Control {
     ///
     /// # Errors
     /// When the node does not obey.
-    pub async fn part(&self, _node: NodeId) -> Result<bool, BrokerError> {
-        Err(cannot("parting a node from the others"))
+    pub async fn part(&self, node: NodeId) -> Result<bool, BrokerError> {
+        self.note(node, |done| done.parted = true);
+        let done = self.0.means.by_tool(node.index(), outside::Act::Part).await;
+        done.ok_or_else(|| cannot("parting a node from the others"))?
+            .map_err(|why| self.failed("parting", node, why))?;
+        Ok(false)
     }
 
     /// They hear each other again; returns when all report all others running.
     ///
     /// # Errors
     /// When the node does not obey.
-    pub async fn heal(&self, _node: NodeId) -> Result<(), BrokerError> {
-        Err(cannot("healing a partition"))
+    pub async fn heal(&self, node: NodeId) -> Result<(), BrokerError> {
+        let done = self.0.means.by_tool(node.index(), outside::Act::Heal).await;
+        done.ok_or_else(|| cannot("healing a partition"))?
+            .map_err(|why| self.failed("healing", node, why))?;
+        self.note(node, |done| done.parted = false);
+        Ok(())
     }
 
     /// Brings back all that was stopped, paused, alarmed or parted. Does nothing where nothing
@@ -224,21 +250,22 @@ impl Control {
             nodes.filter(|node| is(&self.done(*node))).collect::<Vec<_>>()
         };
         let paused = all(|done| done.paused && !done.stopped);
-        for resumed in join_all(paused.into_iter().map(|node| self.resume(node))).await {
-            resumed?;
-        }
+        let resumed = join_all(paused.into_iter().map(|node| self.resume(node))).await;
         // Together: nodes of a cluster wait for one another.
         let stopped = all(|done| done.stopped);
-        for started in join_all(stopped.into_iter().map(|node| self.start(node))).await {
-            started?;
-        }
+        let started = join_all(stopped.into_iter().map(|node| self.start(node))).await;
+        let started = started.into_iter().map(|started| started.map(drop));
+        let mut done: Vec<_> = resumed.into_iter().chain(started).collect();
         for node in all(|done| done.memory) {
-            self.alarm(node, Alarm::Memory, false).await?;
+            done.push(self.alarm(node, Alarm::Memory, false).await);
         }
         for node in all(|done| done.disk) {
-            self.alarm(node, Alarm::Disk, false).await?;
+            done.push(self.alarm(node, Alarm::Disk, false).await);
         }
-        Ok(())
+        for node in all(|done| done.parted) {
+            done.push(self.heal(node).await);
+        }
+        done.into_iter().collect()
     }
 
     /// That a node has ended without having been told to, as an error.
@@ -283,12 +310,8 @@ impl Control {
         self.0.done.lock().expect("nothing panics while holding it")
     }
 
-    /// As the file counts.
-    fn name(&self, node: NodeId) -> String {
-        match self.nodes() {
-            1 => "the private RabbitMQ".to_owned(),
-            _ => format!("node {} of the private RabbitMQ", node.index() + 1),
-        }
+    fn name(&self, node: NodeId) -> &str {
+        &self.0.nodes[node.index()].name
     }
 
     fn failed(&self, doing: &str, node: NodeId, why: Why) -> BrokerError {

@@ -81,7 +81,8 @@ impl Nodes {
         };
         let ready = async {
             for facts in &facts {
-                answers(&Route::private(facts), &Management::private(facts)?).await;
+                let management = Management::private(facts)?;
+                answers(&Route::private(facts), Some(&management)).await;
             }
             Ok::<_, BrokerError>(())
         };
@@ -135,12 +136,13 @@ enum Attempt {
 }
 
 /// Waits until a node answers AMQP and, with our password, HTTP: somebody else's node on one of
-/// its ports is not taken for it.
-pub(crate) async fn answers(route: &Route, management: &Management) {
+/// its ports is not taken for it. One without a management API is taken at its word.
+pub(crate) async fn answers(route: &Route, management: Option<&Management>) {
     let once = Duration::from_secs(2);
     while greet(route, once).await.is_err() {
         sleep(STEP).await;
     }
+    let Some(management) = management else { return };
     while !management.is_ready().await {
         sleep(STEP).await;
     }

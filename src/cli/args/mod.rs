@@ -1,5 +1,8 @@
 //! The command line, and nothing but: what may be written, and what it means.
 
+#[cfg(test)]
+mod tests;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -69,17 +72,34 @@ pub struct RunArgs {
 
     /// Use this running broker instead of a private one
     ///
-    /// For example amqp://user:password@host/vhost, or amqps:// for TLS. Everything happens in a temporary virtual
-    /// host where the user may make one, else under names that no other program uses.
+    /// For example amqp://user:password@host/vhost, or amqps:// for TLS. Everything happens in
+    /// a temporary virtual host where the user may make one, else under names that no other
+    /// program uses. Of a cluster, give the address of each node, by repeating the option or
+    /// with commas; user, password and vhost of the first hold for the others.
     #[arg(long, value_name = "URL", env = BROKER_ENV, hide_env_values = true)]
-    pub broker: Option<String>,
+    pub broker: Vec<String>,
 
     /// Where the management API of that broker is
     ///
     /// For example http://host:15672, which is also what is tried without this option; of a
-    /// broker at amqps:// it is https://host:15671.
+    /// broker at amqps:// it is https://host:15671. Of a cluster, once for all nodes or once
+    /// for each.
     #[arg(long, value_name = "URL", env = MANAGEMENT_ENV, hide_env_values = true)]
-    pub management: Option<String>,
+    pub management: Vec<String>,
+
+    /// Let faults stop, pause, block or part the nodes of that broker
+    ///
+    /// What was done to them is undone at the end, also after Ctrl-C.
+    #[arg(long)]
+    pub allow_faults: bool,
+
+    /// By what that is done, such as docker:CONTAINER
+    ///
+    /// One of docker:CONTAINER, podman:CONTAINER, systemd:UNIT, kubectl:NAMESPACE/POD,
+    /// rabbitmqctl:NODE and command:LINE; once for each node, or once for all with {node} (1,
+    /// 2 …), {index} (0, 1 …) or {name} (rabbit@host) to tell them apart.
+    #[arg(long, value_name = "KIND:…")]
+    pub broker_control: Vec<String>,
 
     #[command(flatten)]
     pub tls: TlsArgs,
@@ -112,6 +132,22 @@ pub struct RunArgs {
     /// Colour the output
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = Color::Auto)]
     pub color: Color,
+}
+
+impl RunArgs {
+    /// The addresses of the broker, with commas between them.
+    pub fn broker_url(&self) -> Option<String> {
+        joined(&self.broker)
+    }
+
+    /// Those of its management API.
+    pub fn management_url(&self) -> Option<String> {
+        joined(&self.management)
+    }
+}
+
+fn joined(values: &[String]) -> Option<String> {
+    (!values.is_empty()).then(|| values.join(","))
 }
 
 /// How to trust a broker at amqps://, and its management API at https://.
@@ -255,11 +291,13 @@ impl Cli {
 fn choose_broker(run: &mut RunArgs, written: impl Fn(&str) -> bool) -> Result<(), String> {
     drop_empty(&mut run.broker, "broker", &written)?;
     drop_empty(&mut run.management, "management", &written)?;
-    drop_empty(&mut run.server, "server", &written)?;
-    if run.broker.is_some() && run.server.is_some() {
+    let mut server = Vec::from_iter(run.server.take());
+    drop_empty(&mut server, "server", &written)?;
+    run.server = server.pop();
+    if !run.broker.is_empty() && run.server.is_some() {
         match (written("broker"), written("server")) {
             (true, false) => run.server = None,
-            (false, true) => run.broker = None,
+            (false, true) => run.broker.clear(),
             (true, true) => {
                 return Err("--broker uses a running broker and --server starts one: \
                             give one of them"
@@ -273,27 +311,38 @@ fn choose_broker(run: &mut RunArgs, written: impl Fn(&str) -> bool) -> Result<()
             }
         }
     }
-    if run.broker.is_none() && run.management.take().is_some() && written("management") {
+    if run.broker.is_empty() { without_broker(run, written) } else { Ok(()) }
+}
+
+/// What goes with a broker alone.
+fn without_broker(run: &mut RunArgs, written: impl Fn(&str) -> bool) -> Result<(), String> {
+    let had_management = !std::mem::take(&mut run.management).is_empty();
+    if had_management && written("management") {
         return Err("--management goes with --broker: a private broker brings its own".to_owned());
     }
-    if run.broker.is_none() && !run.tls.is_empty() {
+    if !run.tls.is_empty() {
         return Err(
             "--tls-… goes with --broker: a private broker is reached without TLS".to_owned()
         );
+    }
+    if run.allow_faults || !run.broker_control.is_empty() {
+        return Err("--allow-faults and --broker-control go with --broker: \
+                    to a private broker, every fault may be done"
+            .to_owned());
     }
     Ok(())
 }
 
 fn drop_empty(
-    value: &mut Option<String>,
+    values: &mut Vec<String>,
     name: &str,
     written: impl Fn(&str) -> bool,
 ) -> Result<(), String> {
-    if value.as_deref() == Some("") {
+    if values.iter().any(String::is_empty) {
         if written(name) {
             return Err(format!("the value of --{name} is empty"));
         }
-        *value = None;
+        values.clear();
     }
     Ok(())
 }
@@ -304,155 +353,4 @@ fn usage(message: &str) -> clap::Error {
     command.build();
     let run = command.find_subcommand_mut("run").expect("there is a subcommand `run`");
     run.error(ErrorKind::ArgumentConflict, message)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::report::sinks::ReportFormat;
-
-    fn read(line: &str) -> Result<RunArgs, clap::Error> {
-        let words = ["rmq-scenario", "run"].into_iter().chain(line.split_whitespace());
-        match Cli::read(words)?.command {
-            Command::Run(run) => Ok(*run),
-            other => unreachable!("the line says run, not {other:?}"),
-        }
-    }
-
-    fn refusal(line: &str) -> String {
-        let error = read(line).expect_err("a mistake");
-        assert_eq!(error.exit_code(), 2, "{line}");
-        error.to_string().lines().next().expect("a message").to_owned()
-    }
-
-    #[test]
-    fn the_definition_is_sound() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn every_option_arrives() {
-        let run = read(
-            "a.yaml b.yaml --broker amqp://h --management http://h:1 --seed 7 --set ack=auto \
-             --set x== --report json=out.json --report json=- -vv --color never",
-        )
-        .expect("right");
-        assert_eq!(run.files, ["a.yaml", "b.yaml"]);
-        assert_eq!(run.broker.as_deref(), Some("amqp://h"));
-        assert_eq!(run.management.as_deref(), Some("http://h:1"));
-        assert_eq!(Tls::from(&run.tls), Tls::default());
-        assert_eq!((run.server, run.seed, run.verbose), (None, Some(7), 2));
-        let settings: Vec<_> =
-            run.settings.iter().map(|s| (s.name.as_str(), s.value.as_str())).collect();
-        assert_eq!(settings, [("ack", "auto"), ("x", "=")]);
-        let reports = ["out.json", "-"]
-            .map(|path| ReportArg { format: ReportFormat::Json, path: path.to_owned() });
-        assert_eq!(run.reports, reports);
-        assert_eq!(ColorChoice::from(run.color), ColorChoice::Never);
-        let keep = Cli::read(["rmq-scenario", "keep-node"]).expect("right");
-        assert!(matches!(keep.command, Command::KeepNode));
-    }
-
-    #[test]
-    fn the_warm_broker_has_three_commands() {
-        let up = Cli::read(["rmq-scenario", "broker", "up", "--server", "s"]).expect("right");
-        let Command::Broker(BrokerCommand::Up(up)) = up.command else { panic!("{up:?}") };
-        assert_eq!(up.server.as_deref(), Some("s"));
-        for word in ["status", "down"] {
-            assert!(Cli::read(["rmq-scenario", "broker", word]).is_ok(), "{word}");
-        }
-        let error = Cli::read(["rmq-scenario", "broker", "sideways"]).expect_err("a mistake");
-        assert_eq!(error.exit_code(), 2);
-    }
-
-    #[test]
-    fn tls_is_verified_unless_a_word_says_otherwise() {
-        let run = read("f --broker amqps://h --tls-ca ca --tls-cert c --tls-key k").expect("right");
-        let [ca, certificate, key] = ["ca", "c", "k"].map(|file| Some(PathBuf::from(file)));
-        assert_eq!(Tls::from(&run.tls), Tls { ca, certificate, key, insecure: false });
-        let run = read("f --broker amqps://h --tls-insecure").expect("right");
-        assert_eq!(Tls::from(&run.tls), Tls { insecure: true, ..Tls::default() });
-    }
-
-    #[test]
-    fn mistakes_are_refused_with_a_remedy() {
-        for (line, message) in [
-            ("", "error: the following required arguments were not provided:"),
-            (
-                "f --set ack",
-                "error: invalid value 'ack' for '--set <NAME=VALUE>': \
-                 write NAME=VALUE, such as ack=auto",
-            ),
-            (
-                "f --set =1",
-                "error: invalid value '=1' for '--set <NAME=VALUE>': \
-                 the name of the variable is missing before `=`",
-            ),
-            (
-                "f --report xml=x",
-                "error: invalid value 'xml=x' for '--report <FORMAT=PATH>': \
-                 there is no report format `xml`; there is: json",
-            ),
-            (
-                "f --seed many",
-                "error: invalid value 'many' for '--seed <N>': invalid digit found in string",
-            ),
-            (
-                "f --broker amqp://h --server s",
-                "error: --broker uses a running broker and --server starts one: give one of them",
-            ),
-            (
-                "f --tls-insecure",
-                "error: --tls-… goes with --broker: a private broker is reached without TLS",
-            ),
-            ("f --broker=", "error: the value of --broker is empty"),
-        ] {
-            assert_eq!(refusal(line), message, "{line}");
-        }
-    }
-
-    /// What remains of broker, management and server when all come from the environment but
-    /// those that are `written`.
-    fn chosen(given: [&str; 3], written: &[&str]) -> Result<[Option<String>; 3], String> {
-        let mut run = read("f").expect("right");
-        [run.broker, run.management, run.server] = given.map(|value| Some(value.to_owned()));
-        choose_broker(&mut run, |name| written.contains(&name))?;
-        Ok([run.broker, run.management, run.server])
-    }
-
-    #[test]
-    fn the_command_line_wins_over_the_environment() {
-        let some = |text: &str| Some(text.to_owned());
-        assert_eq!(chosen(["", "", ""], &[]), Ok([None, None, None]));
-        assert_eq!(chosen(["b", "m", ""], &[]), Ok([some("b"), some("m"), None]));
-        assert_eq!(chosen(["b", "m", "s"], &["broker"]), Ok([some("b"), some("m"), None]));
-        assert_eq!(chosen(["b", "m", "s"], &["server"]), Ok([None, None, some("s")]));
-        assert_eq!(
-            chosen(["b", "m", "s"], &[]),
-            Err("RMQ_SCENARIO_BROKER and RMQ_SCENARIO_SERVER are both set: unset one of them, \
-                 or give --broker or --server"
-                .to_owned())
-        );
-        assert_eq!(
-            chosen(["", "m", ""], &["management"]),
-            Err("--management goes with --broker: a private broker brings its own".to_owned())
-        );
-    }
-
-    #[test]
-    fn help_is_for_beginners_and_fits() {
-        let mut command = Cli::command();
-        command.build();
-        let run = command.find_subcommand_mut("run").expect("there is a subcommand `run`");
-        for text in [run.render_help().to_string(), run.render_long_help().to_string()] {
-            for part in ["Examples:", "Exit codes:", "RMQ_SCENARIO_BROKER", "--report"] {
-                assert!(text.contains(part), "{part} is missing in\n{text}");
-            }
-            assert!(!text.contains("keep-node") && !text.contains("RMQ_SCENARIO_BROKER="));
-            for line in text.lines() {
-                assert!(line.chars().count() <= 80, "{line}");
-            }
-        }
-        assert!(!command.render_long_help().to_string().contains("keep-node"));
-    }
 }
