@@ -24,7 +24,7 @@ use means::{Means, Why};
 /// others of its cluster, takes longer than a new one.
 const BOOT_DEADLINE: Duration = Duration::from_secs(90);
 
-const STEP: Duration = Duration::from_millis(5);
+const STEP: Duration = Duration::from_millis(20);
 
 /// A handle to the nodes of one broker; clones reach the same.
 #[derive(Debug, Clone)]
@@ -75,11 +75,11 @@ fn cannot(doing: &str) -> BrokerError {
 impl Control {
     /// That of nodes of our own.
     pub(super) fn private(hand: Hand, facts: &[Facts]) -> Result<Self, BrokerError> {
-        let place = |facts| {
-            let management = Management::private(facts)?;
-            Ok(Place { route: Route::private(facts), management })
+        let place = |one: &[Facts]| {
+            let management = Management::private(one)?;
+            Ok(Place { route: Route::private(&one[0]), management })
         };
-        let nodes = facts.iter().map(place).collect::<Result<Vec<_>, BrokerError>>()?;
+        let nodes = facts.chunks(1).map(place).collect::<Result<Vec<_>, BrokerError>>()?;
         let done = Mutex::new(vec![Done::default(); nodes.len()]);
         Ok(Self(Arc::new(Inner { means: Means::Keeper(hand), nodes, done })))
     }
@@ -229,14 +229,34 @@ impl Control {
         }
         // Together: nodes of a cluster wait for one another.
         let stopped = all(|done| done.stopped);
-        for started in join_all(stopped.into_iter().map(|node| self.start(node))).await {
+        for started in join_all(stopped.iter().map(|node| self.start(*node))).await {
             started?;
+        }
+        if !stopped.is_empty() {
+            self.whole().await?;
         }
         for node in all(|done| done.memory) {
             self.alarm(node, Alarm::Memory, false).await?;
         }
         for node in all(|done| done.disk) {
             self.alarm(node, Alarm::Disk, false).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until every node reports all of them running.
+    async fn whole(&self) -> Result<(), BrokerError> {
+        let count = self.nodes();
+        for (index, place) in self.0.nodes.iter().enumerate().filter(|_| count > 1) {
+            let reported = async {
+                while place.management.running().await.map_or(0, |it| it.len()) < count {
+                    sleep(STEP).await;
+                }
+            };
+            timeout(BOOT_DEADLINE, reported).await.map_err(|_| {
+                let why = format!("it does not report all {count} running");
+                self.failed("bringing back", NodeId::from_index(index), why)
+            })?;
         }
         Ok(())
     }
