@@ -7,6 +7,7 @@ use std::sync::Mutex;
 
 use super::address::Address;
 use super::control::Control;
+use super::entrances::Entrances;
 use super::error::{BrokerError, Kind};
 use super::link;
 use super::management::{Identity, Management};
@@ -79,10 +80,12 @@ impl Broker {
     }
 
     fn of(nodes: Vec<Node>, version: String) -> Self {
-        let answering = nodes.iter().find_map(|node| node.management.clone());
-        let (management, me) = answering.unzip();
+        let answering = nodes.iter().filter_map(|node| node.management.clone());
+        let all = answering.reduce(|(first, me), (next, _)| (first.or_ask(&next), me));
+        let (management, me) = all.unzip();
+        let apis = nodes.iter().map(|node| Some(node.management.as_ref()?.0.clone())).collect();
         Self {
-            route: nodes[0].route.clone(),
+            entrances: Entrances::new(nodes.iter().map(|node| node.route.clone()).collect()),
             version,
             management,
             may_make_vhosts: me.is_some_and(|me| me.administrator),
@@ -91,6 +94,7 @@ impl Broker {
             standing: None,
             spaces: Mutex::default(),
             names: nodes.into_iter().map(|node| node.name).collect(),
+            apis,
         }
     }
 
@@ -100,12 +104,15 @@ impl Broker {
     /// When these hands need to know what the nodes are called, and nobody tells.
     pub async fn controlled_by(mut self, hands: &Hands) -> Result<Self, BrokerError> {
         if hands.need_names() && self.names.contains(&None) {
-            let (route, management) = (self.route.clone(), self.management.clone());
-            self.names = vec![Some(name(&route, management.as_ref()).await?)];
+            let mut names = Vec::new();
+            for (route, api) in self.entrances.each().zip(&self.apis) {
+                names.push(Some(name(route, api.as_ref()).await?));
+            }
+            self.names = names;
         }
         let names: Vec<String> =
             self.names.iter().map(|it| it.clone().unwrap_or_default()).collect();
-        let nodes = [(self.route.clone(), self.management.clone())];
+        let nodes: Vec<_> = self.entrances.each().cloned().zip(self.apis.clone()).collect();
         self.control = Some(Control::external(hands.on(&names), &nodes));
         Ok(self)
     }

@@ -25,7 +25,7 @@ use means::{Means, Why};
 /// others of its cluster, takes longer than a new one.
 const BOOT_DEADLINE: Duration = Duration::from_secs(90);
 
-const STEP: Duration = Duration::from_millis(5);
+const STEP: Duration = Duration::from_millis(20);
 
 /// A handle to the nodes of one broker; clones reach the same.
 #[derive(Debug, Clone)]
@@ -80,16 +80,16 @@ fn cannot(doing: &str) -> BrokerError {
 impl Control {
     /// That of nodes of our own.
     pub(super) fn private(hand: Hand, facts: &[Facts]) -> Result<Self, BrokerError> {
-        let place = |(index, it)| {
+        let place = |(index, one): (usize, &[Facts])| {
             let name = match facts.len() {
                 1 => "the private RabbitMQ".to_owned(),
                 // As the file counts.
                 _ => format!("node {} of the private RabbitMQ", index + 1),
             };
-            let management = Some(Management::private(it)?);
-            Ok(Place { route: Route::private(it), management, name })
+            let management = Some(Management::private(one)?);
+            Ok(Place { route: Route::private(&one[0]), management, name })
         };
-        let places = facts.iter().enumerate().map(place).collect::<Result<_, BrokerError>>()?;
+        let places = facts.chunks(1).enumerate().map(place).collect::<Result<_, BrokerError>>()?;
         Ok(Self::new(Means::Keeper(hand), places))
     }
 
@@ -253,9 +253,12 @@ impl Control {
         let resumed = join_all(paused.into_iter().map(|node| self.resume(node))).await;
         // Together: nodes of a cluster wait for one another.
         let stopped = all(|done| done.stopped);
-        let started = join_all(stopped.into_iter().map(|node| self.start(node))).await;
+        let started = join_all(stopped.iter().map(|node| self.start(*node))).await;
         let started = started.into_iter().map(|started| started.map(drop));
         let mut done: Vec<_> = resumed.into_iter().chain(started).collect();
+        if !stopped.is_empty() {
+            done.push(self.whole().await);
+        }
         for node in all(|done| done.memory) {
             done.push(self.alarm(node, Alarm::Memory, false).await);
         }
@@ -266,6 +269,26 @@ impl Control {
             done.push(self.heal(node).await);
         }
         done.into_iter().collect()
+    }
+
+    /// Waits until every node reports all of them running.
+    async fn whole(&self) -> Result<(), BrokerError> {
+        let count = self.nodes();
+        let nodes = self.0.nodes.iter().enumerate().filter(|_| count > 1);
+        // Without a management API nobody tells.
+        let asked = nodes.filter_map(|(index, it)| Some((index, it.management.as_ref()?)));
+        for (index, management) in asked {
+            let reported = async {
+                while management.running().await.map_or(0, |it| it.len()) < count {
+                    sleep(STEP).await;
+                }
+            };
+            timeout(BOOT_DEADLINE, reported).await.map_err(|_| {
+                let why = format!("it does not report all {count} running");
+                self.failed("bringing back", NodeId::from_index(index), why)
+            })?;
+        }
+        Ok(())
     }
 
     /// That a node has ended without having been told to, as an error.
