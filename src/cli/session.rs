@@ -246,6 +246,11 @@ fn hopeless(variant: &Variant, broker: &Broker) -> Option<(&'static str, &'stati
             "nothing is `predeclared` on a private broker, which is new",
             "name the broker where it is with `--broker URL`, or leave `predeclared` out",
         )),
+        (_, "private") if variant.parts_broker() => Some((
+            "this version cannot part the nodes of a private cluster yet",
+            "leave `partition` out, or name a cluster of your own with `--broker` and \
+             `--broker-control`",
+        )),
         _ => None,
     }
 }

@@ -89,6 +89,13 @@ impl Variant {
     pub fn befalls_broker(&self) -> bool {
         self.faults.iter().any(|fault| matches!(fault.action, FaultAction::Broker { .. }))
     }
+
+    /// Whether some fault parts the broker's nodes.
+    pub fn parts_broker(&self) -> bool {
+        let parts =
+            |action| matches!(action, FaultAction::Broker { act: BrokerAct::Partition { .. }, .. });
+        self.faults.iter().any(|fault| parts(fault.action))
+    }
 }
 
 /// A named entry of the file and the instances that its `count` makes.
