@@ -13,7 +13,7 @@ use crate::ledger::facts::{Effect, ErrorFact};
 use crate::plan::model::WorkerId;
 use crate::run::network::Silence;
 use crate::run::stage::{Command, Stage, lock};
-use crate::run::worker::Life;
+use crate::run::worker::{Life, PATIENCE};
 use crate::run::{parting, staff};
 
 /// Nobody tries more often than this.
@@ -92,6 +92,7 @@ async fn again(
 ) {
     // Until the deadline the run waits for it, unless it cannot succeed.
     let mut hold = Some(stage.hold());
+    let began = Instant::now();
     let over = loop {
         let due = Instant::now() + after.max(LEAST);
         if !pause(stage, due, last, &mut control).await {
@@ -115,12 +116,20 @@ async fn again(
             Err(error) => Err(error),
         };
         drop(entry);
-        // Whoever cannot be reached now may be reached later.
-        if let Ok(consuming) = joined {
-            if consuming {
-                forward(stage, worker, &mut control).await;
+        match joined {
+            Ok(consuming) => {
+                if consuming {
+                    forward(stage, worker, &mut control).await;
+                }
+                break !consuming;
             }
-            break !consuming;
+            // Nobody's fault in the file: a broker that is away for so long does not come back.
+            Err(error) if began.elapsed() > PATIENCE && !is_excused(stage, worker) => {
+                stage.fail(error);
+                break true;
+            }
+            // Whoever cannot be reached now may be reached later.
+            Err(_) => {}
         }
     };
     drop(hold);

@@ -15,6 +15,7 @@ use crate::run::network::Silence;
 use crate::run::producer::answers::Waiting;
 use crate::run::producer::{Ending, Life, prepare};
 use crate::run::stage::{Command, Stage, lock};
+use crate::run::worker::PATIENCE;
 
 /// Nobody tries more often than this.
 const LEAST: Duration = Duration::from_millis(5);
@@ -34,6 +35,7 @@ pub async fn again(stage: &Arc<Stage>, id: ProducerId, mut lost: Lost) -> Option
     // Until the deadline, the run waits for it.
     let mut hold = Some(stage.hold());
     let network = &stage.producers[id.index()].network;
+    let began = Instant::now();
     loop {
         if !pause(stage, &mut lost).await {
             break;
@@ -51,15 +53,25 @@ pub async fn again(stage: &Arc<Stage>, id: ProducerId, mut lost: Lost) -> Option
             prepared = prepare(stage, id) => prepared,
         };
         drop(entry);
-        // Whoever cannot be reached now may be reached later.
-        if let Ok(mut life) = prepared {
-            let plan = life.plan();
-            let wants =
-                plan.confirms != Confirms::Off && plan.unconfirmed == Unconfirmed::Republish;
-            life.again = if wants { lost.unanswered } else { Vec::new() };
-            drop(hold);
-            return Some(life);
-        }
+        let mut life = match prepared {
+            Ok(life) => life,
+            Err(error) => {
+                let excused = stage.nodes.is_disturbed() || network.is_silent();
+                if began.elapsed() > PATIENCE && !excused {
+                    // Nobody's fault in the file: a broker that is away for so long does not come
+                    // back.
+                    stage.fail(error);
+                    break;
+                }
+                // Whoever cannot be reached now may be reached later.
+                continue;
+            }
+        };
+        let plan = life.plan();
+        let wants = plan.confirms != Confirms::Off && plan.unconfirmed == Unconfirmed::Republish;
+        life.again = if wants { lost.unanswered } else { Vec::new() };
+        drop(hold);
+        return Some(life);
     }
     let slot = &stage.producers[id.index()];
     lock(&slot.control).take();
