@@ -12,9 +12,8 @@ mod demands;
 #[path = "ledger/dice.rs"]
 mod dice;
 mod drawn;
-#[path = "stress/tally.rs"]
-mod tally;
 mod support;
+mod tally;
 
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
