@@ -62,12 +62,12 @@ async fn befall(scene: &str, control: &Control) {
         "paused" => control.pause(one).await.expect("it stands still"),
         "ending" => {
             let control = control.clone();
-            let _ = tokio::spawn(async move { control.stop(one, StopHow::Graceful).await });
+            drop(tokio::spawn(async move { control.stop(one, StopHow::Graceful).await }));
         }
         "starting" => {
             control.stop(one, StopHow::Sigkill).await.expect("it stops");
             let control = control.clone();
-            let _ = tokio::spawn(async move { control.start(one).await });
+            drop(tokio::spawn(async move { control.start(one).await }));
         }
         "cluster" => {
             control.alarm(one, Alarm::Memory, true).await.expect("it obeys");

@@ -5,6 +5,7 @@
 
 mod erlang;
 mod means;
+mod parting;
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -41,6 +42,8 @@ struct Inner {
 /// Where a node is asked whether it works.
 #[derive(Debug)]
 struct Place {
+    /// For the Erlang distribution.
+    name: String,
     route: Route,
     management: Management,
 }
@@ -52,9 +55,14 @@ struct Done {
     paused: bool,
     memory: bool,
     disk: bool,
+    parted: bool,
 }
 
 impl Done {
+    fn has(mut self, alarm: Alarm) -> bool {
+        *self.alarm(alarm)
+    }
+
     fn alarm(&mut self, alarm: Alarm) -> &mut bool {
         match alarm {
             Alarm::Memory => &mut self.memory,
@@ -68,16 +76,12 @@ impl Done {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProcessId(pub String);
 
-fn cannot(doing: &str) -> BrokerError {
-    BrokerError::new(Kind::Control, format!("{doing} failed: this broker cannot be controlled"))
-}
-
 impl Control {
     /// That of nodes of our own.
     pub(super) fn private(hand: Hand, facts: &[Facts]) -> Result<Self, BrokerError> {
         let place = |one: &[Facts]| {
             let management = Management::private(one)?;
-            Ok(Place { route: Route::private(&one[0]), management })
+            Ok(Place { name: one[0].name.clone(), route: Route::private(&one[0]), management })
         };
         let nodes = facts.chunks(1).map(place).collect::<Result<Vec<_>, BrokerError>>()?;
         let done = Mutex::new(vec![Done::default(); nodes.len()]);
@@ -116,7 +120,7 @@ impl Control {
     pub async fn start(&self, node: NodeId) -> Result<ProcessId, BrokerError> {
         let means = &self.0.means;
         let failed = |why| self.failed("starting", node, why);
-        let place = &self.0.nodes[node.index()];
+        let place = self.place(node);
         let starting = async {
             means.start(node.index()).await?;
             answers(&place.route, &place.management).await;
@@ -193,21 +197,10 @@ impl Control {
         }
     }
 
-    /// This node and the others do not hear each other any more. Returns when another one was
-    /// seen to report it down; whether one was.
-    ///
-    /// # Errors
-    /// When the node does not obey.
-    pub async fn part(&self, _node: NodeId) -> Result<bool, BrokerError> {
-        Err(cannot("parting a node from the others"))
-    }
-
-    /// They hear each other again; returns when all report all others running.
-    ///
-    /// # Errors
-    /// When the node does not obey.
-    pub async fn heal(&self, _node: NodeId) -> Result<(), BrokerError> {
-        Err(cannot("healing a partition"))
+    fn those(&self, is: impl Fn(&Done) -> bool) -> Vec<NodeId> {
+        let done = self.all_done();
+        let indices = (0..done.len()).filter(|index| is(&done[*index]));
+        indices.map(NodeId::from_index).collect()
     }
 
     /// Brings back all that was stopped, paused, alarmed or parted. Does nothing where nothing
@@ -219,46 +212,31 @@ impl Control {
         if let Some(fallen) = self.fallen() {
             return Err(fallen);
         }
-        let all = |is: fn(&Done) -> bool| {
-            let nodes = (0..self.nodes()).map(NodeId::from_index);
-            nodes.filter(|node| is(&self.done(*node))).collect::<Vec<_>>()
-        };
-        let paused = all(|done| done.paused && !done.stopped);
+        if self.those(|done| *done != Done::default()).is_empty() {
+            return Ok(());
+        }
+        let paused = self.those(|done| done.paused && !done.stopped);
         for resumed in join_all(paused.into_iter().map(|node| self.resume(node))).await {
             resumed?;
         }
+        let parted = self.those(|done| done.parted && !done.stopped);
+        for node in &parted {
+            self.join(*node).await?;
+        }
         // Together: nodes of a cluster wait for one another.
-        let stopped = all(|done| done.stopped);
-        for started in join_all(stopped.iter().map(|node| self.start(*node))).await {
+        let stopped = self.those(|done| done.stopped);
+        for started in join_all(stopped.into_iter().map(|node| self.start(node))).await {
             started?;
         }
-        if !stopped.is_empty() {
-            self.whole().await?;
+        for alarm in [Alarm::Memory, Alarm::Disk] {
+            for node in self.those(|done| done.has(alarm)) {
+                self.alarm(node, alarm, false).await?;
+            }
         }
-        for node in all(|done| done.memory) {
-            self.alarm(node, Alarm::Memory, false).await?;
+        match self.nodes() {
+            1 => Ok(()),
+            _ => self.reunite(&parted).await,
         }
-        for node in all(|done| done.disk) {
-            self.alarm(node, Alarm::Disk, false).await?;
-        }
-        Ok(())
-    }
-
-    /// Waits until every node reports all of them running.
-    async fn whole(&self) -> Result<(), BrokerError> {
-        let count = self.nodes();
-        for (index, place) in self.0.nodes.iter().enumerate().filter(|_| count > 1) {
-            let reported = async {
-                while place.management.running().await.map_or(0, |it| it.len()) < count {
-                    sleep(STEP).await;
-                }
-            };
-            timeout(BOOT_DEADLINE, reported).await.map_err(|_| {
-                let why = format!("it does not report all {count} running");
-                self.failed("bringing back", NodeId::from_index(index), why)
-            })?;
-        }
-        Ok(())
     }
 
     /// That a node has ended without having been told to, as an error.
@@ -289,6 +267,10 @@ impl Control {
                 let _ = timeout(PATIENCE, heard).await;
             }
         }
+    }
+
+    fn place(&self, node: NodeId) -> &Place {
+        &self.0.nodes[node.index()]
     }
 
     fn done(&self, node: NodeId) -> Done {
