@@ -7,12 +7,13 @@ use std::sync::Arc;
 use rmq_scenario::ledger::event::{MessageKey, Micros, Sighting};
 use rmq_scenario::ledger::paths::{Death, Paths};
 use rmq_scenario::plan::model::{
-    AckMode, BoundTo, ExchangeId, ExchangeKind, ExchangeRef, Offset, ProducerId, QueueId,
-    QueueKind, Variant,
+    AckMode, BoundTo, ExchangeId, ExchangeKind, ExchangeRef, Offset, ProducerId, Queue, QueueId,
+    QueueKind, Variant, WorkerId,
 };
 use rmq_scenario::plan::pattern::Pattern;
 
 use crate::dice::Dice;
+use crate::simulated::truth::{Delivered, Finish, Truth};
 
 /// A stay of a message in a queue; the way by which it came is sorted.
 pub type CopyKey = (MessageKey, QueueId, Vec<Death>);
@@ -28,24 +29,16 @@ pub struct Letter {
     pub message: MessageKey,
     pub place: u64,
     pub redelivered: bool,
-    /// How its present holder has left it.
-    pub finish: Option<Finish>,
-    /// Why it is in the queue again though somebody finished it, until somebody reads it.
-    pub again: Option<Finish>,
+    /// From which deliveries it came back, until somebody reads it.
+    pub origins: Vec<Delivered>,
+    /// The broker has it where a kill does not reach.
+    pub written: bool,
     /// Which queues gave it up, the most recent first, and the routing key that they gave it.
     pub way: Vec<Death>,
     pub key: Option<String>,
     /// How often it came back to this queue, and when it expires there.
     pub returns: u64,
     pub due: Option<Micros>,
-}
-
-/// How the last worker that finished it left it, if it was handed out again since.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Finish {
-    Forgotten,
-    Unacked,
-    AckWritten,
 }
 
 /// One existence of a queue; a temporary one may come again before the last is gone.
@@ -55,6 +48,10 @@ pub struct Pile {
     /// Of a stream: all that it ever got.
     pub ready: BTreeMap<u64, Letter>,
     pub gone: bool,
+    /// What left it of late, and by which delivery; a kill may undo that.
+    pub settled: Vec<(Letter, Option<Delivered>)>,
+    /// It has lost its leader for good.
+    pub stuck: bool,
 }
 
 /// What a consumer writes.
@@ -67,11 +64,14 @@ pub enum Frame {
 /// The broker's side of a consumer.
 #[derive(Debug)]
 pub struct Consumer {
+    worker: WorkerId,
     pub pile: usize,
     pub ack: AckMode,
     pub prefetch: usize,
     pub subscribed: bool,
     pub open: bool,
+    /// Nothing gets through, in either direction.
+    pub cut: bool,
     next_tag: u64,
     /// On the way to the client.
     pub wire: VecDeque<(u64, Letter)>,
@@ -97,6 +97,9 @@ pub struct Inlet {
     pub wire: VecDeque<u32>,
     unanswered: BTreeMap<u32, bool>,
     pub replies: VecDeque<Reply>,
+    /// The broker has closed it, and whether for a mistake.
+    pub closed: bool,
+    pub refused: bool,
 }
 
 pub struct Broker<'a> {
@@ -121,9 +124,9 @@ pub struct Broker<'a> {
     pub patience: u32,
     /// What some worker refused for good, whether the broker heard of it or not.
     pub refused: BTreeSet<CopyKey>,
-    /// Why copies vanished, and why finished ones were handed out again.
-    pub vanished: BTreeMap<CopyKey, BTreeSet<&'static str>>,
-    pub returned: BTreeMap<CopyKey, BTreeSet<&'static str>>,
+    pub truth: Truth,
+    /// Exchanges that are not durable are gone.
+    pub lost_exchanges: bool,
 }
 
 impl<'a> Broker<'a> {
@@ -144,8 +147,8 @@ impl<'a> Broker<'a> {
             expired: 0,
             patience: 0,
             refused: BTreeSet::new(),
-            vanished: BTreeMap::new(),
-            returned: BTreeMap::new(),
+            truth: Truth::default(),
+            lost_exchanges: false,
         };
         for (index, queue) in plan.topology.queues.iter().enumerate() {
             if queue.owner.is_none() {
@@ -156,7 +159,13 @@ impl<'a> Broker<'a> {
     }
 
     pub fn declare(&mut self, queue: QueueId) -> usize {
-        self.piles.push(Pile { queue, ready: BTreeMap::new(), gone: false });
+        self.piles.push(Pile {
+            queue,
+            ready: BTreeMap::new(),
+            gone: false,
+            settled: Vec::new(),
+            stuck: false,
+        });
         self.piles.len() - 1
     }
 
@@ -169,6 +178,10 @@ impl<'a> Broker<'a> {
         let plan = &self.plan.producers[producer.index()];
         let Some(n) = self.inlets[producer.index()].wire.pop_front() else { return };
         let message = MessageKey { producer, n };
+        if self.misses(plan.to.exchange.clone()) {
+            self.inlets[producer.index()].refused = true;
+            return self.sever_inlet(producer.index(), 0, dice);
+        }
         let confirms = plan.confirms != rmq_scenario::plan::model::Confirms::Off;
         let piles: Vec<usize> =
             (0..self.piles.len()).filter(|&pile| self.reaches(message, pile)).collect();
@@ -184,9 +197,16 @@ impl<'a> Broker<'a> {
         if piles.is_empty() && plan.mandatory {
             inlet.replies.push_back(Reply::Return(n));
         }
-        if confirms && !dice.percent(self.silence) {
+        let stuck = piles.iter().any(|&pile| self.piles[pile].stuck);
+        if confirms && !stuck && !dice.percent(self.silence) {
             inlet.unanswered.insert(n, !refused);
         }
+    }
+
+    fn misses(&self, exchange: ExchangeRef) -> bool {
+        let ExchangeRef::Declared(exchange) = exchange else { return true };
+        let exchange = &self.plan.topology.exchanges[exchange.index()];
+        self.lost_exchanges && !exchange.durable && !exchange.name.is_empty()
     }
 
     /// A publish comes to a queue. Whether that takes it.
@@ -195,8 +215,8 @@ impl<'a> Broker<'a> {
             message,
             place: 0,
             redelivered: false,
-            finish: None,
-            again: None,
+            origins: Vec::new(),
+            written: false,
             way: Vec::new(),
             key: None,
             returns: 0,
@@ -241,8 +261,12 @@ impl<'a> Broker<'a> {
         let upto = dice.pick(&waiting);
         let one = dice.percent(30);
         for n in waiting.into_iter().filter(|&n| if one { n == upto } else { n <= upto }) {
+            let inlet = &mut self.inlets[producer.index()];
             let ack = inlet.unanswered.remove(&n).expect("it was waiting");
             inlet.replies.push_back(Reply::Answer { n, ack });
+            if ack {
+                self.write(MessageKey { producer, n });
+            }
         }
     }
 
@@ -252,37 +276,56 @@ impl<'a> Broker<'a> {
 
     /// The socket is dead: what the broker had not read never arrives.
     pub fn lose_inlet(&mut self, producer: ProducerId) {
-        let confirms = self.plan.producers[producer.index()].confirms;
         let inlet = std::mem::take(&mut self.inlets[producer.index()]);
+        inlet.wire.into_iter().for_each(|n| self.never_arrives(producer, n));
+    }
+
+    /// What is published on a connection that the broker has closed.
+    pub fn never_arrives(&mut self, producer: ProducerId, n: u32) {
+        let confirms = self.plan.producers[producer.index()].confirms;
         if confirms == rmq_scenario::plan::model::Confirms::Off {
-            for n in inlet.wire {
-                let message = MessageKey { producer, n };
-                for index in 0..self.plan.topology.queues.len() {
-                    self.vanish(first_stay(message, QueueId::from_index(index)), "not_sent");
-                }
+            let message = MessageKey { producer, n };
+            for index in 0..self.plan.topology.queues.len() {
+                self.vanish(first_stay(message, QueueId::from_index(index)), "not_sent");
             }
         }
     }
 
-    pub(super) fn vanish(&mut self, copy: CopyKey, why: &'static str) {
-        self.vanished.entry(copy).or_default().insert(why);
+    /// The broker closes a producer's connection, having read so much more of it; what it said
+    /// before that is still read.
+    pub fn sever_inlet(&mut self, index: usize, read: usize, dice: &mut Dice) {
+        let producer = ProducerId::from_index(index);
+        for _ in 0..read {
+            self.take_publish(producer, dice);
+        }
+        let inlet = &mut self.inlets[index];
+        inlet.closed = true;
+        inlet.unanswered.clear();
+        let wire = std::mem::take(&mut inlet.wire);
+        wire.into_iter().for_each(|n| self.never_arrives(producer, n));
     }
 
-    pub fn subscribe(
-        &mut self,
-        pile: usize,
-        ack: AckMode,
-        prefetch: usize,
-        offset: Option<Offset>,
-    ) -> usize {
+    pub(super) fn queue(&self, pile: usize) -> &Queue {
+        &self.plan.topology.queues[self.piles[pile].queue.index()]
+    }
+
+    pub(super) fn vanish(&mut self, copy: CopyKey, why: &'static str) {
+        self.truth.vanish(copy, why);
+    }
+
+    pub fn subscribe(&mut self, worker: WorkerId, pile: usize, offset: Option<Offset>) -> usize {
+        let plan = &self.plan.workers[worker.index()];
+        let (ack, prefetch) = (plan.ack, usize::from(plan.prefetch));
         let from_next = offset == Some(Offset::Next);
         let last = self.piles[pile].ready.last_key_value().map_or(0, |(place, _)| *place);
         self.consumers.push(Consumer {
+            worker,
             pile,
             ack,
             prefetch,
             subscribed: true,
             open: true,
+            cut: false,
             next_tag: 1,
             wire: VecDeque::new(),
             unacked: BTreeMap::new(),
@@ -315,14 +358,15 @@ impl<'a> Broker<'a> {
     }
 
     pub fn can_dispatch(&self, pile: usize) -> bool {
-        !self.piles[pile].gone && !self.able_on(pile).is_empty()
+        !self.piles[pile].gone && !self.piles[pile].stuck && !self.able_on(pile).is_empty()
     }
 
     /// The head of the queue goes to some able consumer.
     pub fn dispatch(&mut self, pile: usize, dice: &mut Dice) {
         let able = self.able_on(pile);
         let stream = self.is_stream(pile);
-        let consumer = &mut self.consumers[dice.pick(&able)];
+        let id = dice.pick(&able);
+        let consumer = &mut self.consumers[id];
         let ready = &mut self.piles[pile].ready;
         let letter = if stream {
             let (place, letter) = ready.range(consumer.offset + 1..).next().expect("it is able");
@@ -334,8 +378,11 @@ impl<'a> Broker<'a> {
         let tag = consumer.next_tag;
         consumer.next_tag += 1;
         consumer.wire.push_back((tag, letter.clone()));
-        if consumer.ack != AckMode::Auto {
-            consumer.unacked.insert(tag, letter);
+        self.truth.send((id, tag));
+        match consumer.ack {
+            AckMode::Auto if !stream => self.settle(pile, letter, Some((id, tag))),
+            AckMode::Auto => {}
+            _ => drop(consumer.unacked.insert(tag, letter)),
         }
     }
 
@@ -350,8 +397,12 @@ impl<'a> Broker<'a> {
         let from = if multiple { 0 } else { tag };
         let covered: Vec<u64> = consumer.unacked.range(from..=tag).map(|(tag, _)| *tag).collect();
         for tag in covered {
-            consumer.unacked.remove(&tag);
+            let consumer = &mut self.consumers[id];
             consumer.acked.insert(tag);
+            let pile = consumer.pile;
+            if let Some(letter) = consumer.unacked.remove(&tag).filter(|_| !self.is_stream(pile)) {
+                self.settle(pile, letter, Some((id, tag)));
+            }
         }
     }
 
@@ -362,40 +413,39 @@ impl<'a> Broker<'a> {
         consumer.acks.clear();
         let unacked = std::mem::take(&mut consumer.unacked);
         let (pile, auto) = (consumer.pile, consumer.ack == AckMode::Auto);
-        let wire = std::mem::take(&mut consumer.wire);
+        // Whoever lives on may still read what was sent.
+        let wire = consumer.wire.clone();
         let queue = self.piles[pile].queue;
-        for (_, letter) in wire.into_iter().filter(|_| auto) {
-            self.vanish(letter.stay(queue), "auto_ack");
+        for (tag, letter) in wire.into_iter().filter(|_| auto) {
+            if !self.truth.is_back((id, tag)) {
+                self.vanish(letter.stay(queue), "auto_ack");
+            }
         }
         let stream = self.is_stream(pile);
-        for letter in unacked.into_values().filter(|_| !stream) {
+        for (tag, mut letter) in unacked.into_iter().filter(|_| !stream) {
+            letter.origins.push((id, tag));
+            self.truth.take_back((id, tag));
             self.come_back(letter, pile, true);
         }
         self.shorten(pile);
     }
 
-    /// The client read a delivery: if it was finished before, this is why it came again.
+    /// The client read a delivery.
     pub fn note_read(&mut self, id: usize, tag: u64, letter: &Letter) {
         if let Some(held) = self.consumers[id].unacked.get_mut(&tag) {
-            held.again = None;
+            held.origins.clear();
         }
-        if self.is_stream(self.consumers[id].pile) {
-            return;
-        }
-        let why = match letter.again {
-            None => return,
-            Some(Finish::Forgotten) => "forgotten_ack",
-            Some(Finish::Unacked) => "requeued",
-            Some(Finish::AckWritten) => "ack_lost",
-        };
         let queue = self.piles[self.consumers[id].pile].queue;
-        self.returned.entry(letter.stay(queue)).or_default().insert(why);
+        self.truth.read_again(letter.stay(queue), &letter.origins);
     }
 
-    /// What the client did with a delivery, for the truth about what comes back.
-    pub fn note_finish(&mut self, id: usize, tag: u64, finish: Finish) {
-        if let Some(letter) = self.consumers[id].unacked.get_mut(&tag) {
-            letter.finish = Some(finish);
+    /// The client finished a delivery.
+    pub fn note_finish(&mut self, id: usize, tag: u64, letter: &Letter, finish: Finish) {
+        let pile = self.consumers[id].pile;
+        let stay = letter.stay(self.piles[pile].queue);
+        match self.is_stream(pile) {
+            true => self.truth.finish_entry(self.consumers[id].worker, stay, letter.place),
+            false => self.truth.finish((id, tag), stay, letter.place, finish),
         }
     }
 

@@ -29,6 +29,9 @@ pub struct Naive {
     pub outcomes: BTreeMap<CopyKey, Count>,
 }
 
+/// Queue, kind, begin, end.
+type Change = (QueueId, ChangeKind, usize, usize);
+
 /// What of the events concerns messages and queues, by position in the list.
 #[derive(Default)]
 struct Timeline {
@@ -37,8 +40,7 @@ struct Timeline {
     returned: BTreeSet<MessageKey>,
     closed: BTreeMap<MessageKey, usize>,
     first_seen: BTreeMap<MessageKey, usize>,
-    /// Queue, kind, begin, end.
-    changes: BTreeMap<u32, (QueueId, ChangeKind, usize, usize)>,
+    changes: BTreeMap<u32, Change>,
     seen: BTreeSet<CopyKey>,
     /// Changes that did not happen.
     dropped: BTreeSet<u32>,
@@ -46,10 +48,14 @@ struct Timeline {
     read_by: BTreeSet<(WorkerId, CopyKey)>,
     finished_by: BTreeMap<(WorkerId, CopyKey), u64>,
     finished: BTreeMap<CopyKey, u64>,
-    /// Refused for good by the worker that had it last.
-    rejected: BTreeSet<CopyKey>,
+    /// The last delivery of each that was read, in the broker's order, and refusals for good.
+    last: BTreeMap<CopyKey, usize>,
+    rejected: BTreeSet<(CopyKey, usize)>,
     drained: BTreeSet<CopyKey>,
     complete: BTreeMap<QueueId, bool>,
+    republished: BTreeSet<MessageKey>,
+    /// When the broker fell, and was down.
+    outages: Vec<(usize, usize)>,
 }
 
 /// One subscription.
@@ -151,14 +157,20 @@ impl Counting<'_> {
                 self.line.changes.get_mut(id).expect("it began").3 = index;
             }
             Event::Replied { .. } => unreachable!("nobody asks anything"),
-            Event::Republished { .. } => unreachable!("nobody connects again"),
+            Event::Republished { producer, numbers, .. } => {
+                let again = numbers.iter().map(|&n| MessageKey { producer: *producer, n });
+                self.line.republished.extend(again);
+                let republished = &mut self.naive.producers[producer.index()];
+                *republished.entry(Count::Republished).or_default() += numbers.len() as u64;
+            }
             Event::ChangeDropped { change: ChangeId(id), .. } => {
                 self.line.changes.get_mut(id).expect("it began").3 = index;
                 self.line.dropped.insert(*id);
             }
-            Event::Struck { .. } | Event::Hindered { .. } => unreachable!("nobody lives on"),
-            Event::BrokerFell { .. } | Event::BrokerDown { .. } | Event::BrokerRose { .. } => {
-                unreachable!("the broker never ends")
+            Event::Struck { .. } | Event::Hindered { .. } | Event::BrokerRose { .. } => {}
+            Event::BrokerFell { .. } => self.line.outages.push((index, NEVER)),
+            Event::BrokerDown { .. } => {
+                self.line.outages.last_mut().expect("it fell").1 = index;
             }
             Event::Excused { .. } => unreachable!("there are no probes"),
             Event::Drained { queue, messages } => {
@@ -233,7 +245,9 @@ impl Counting<'_> {
                     self.naive.disorder += u64::from(message.n <= *highest);
                     *highest = message.n.max(*highest);
                 }
-                self.line.rejected.remove(&copy);
+                let order = self.run.truth.order.get(&(id.index(), tag)).copied();
+                let last = self.line.last.entry(copy.clone()).or_default();
+                *last = order.unwrap_or_default().max(*last);
                 let read_by = self.line.read_by.insert((worker, copy.clone()));
                 let first = self.line.seen.insert(copy);
                 if !if stream { read_by } else { first } {
@@ -247,7 +261,9 @@ impl Counting<'_> {
                 life.unacked.remove(&tag);
                 self.naive.busy[worker.index()] += at - life.began;
                 if !requeue {
-                    self.line.rejected.insert(life.tags[&tag].clone());
+                    let order = self.run.truth.order.get(&(id.index(), tag)).copied();
+                    let copy = life.tags[&tag].clone();
+                    self.line.rejected.insert((copy, order.unwrap_or_default()));
                 }
             }
             WorkEvent::Begun { .. } => {
@@ -301,24 +317,46 @@ impl Counting<'_> {
         routes(self.plan, exchange, key, queue)
     }
 
+    /// Whether the exchange goes, or is gone, that it was published to at this moment.
+    fn exchange(&self, message: MessageKey, at: usize) -> (bool, bool) {
+        let to = &self.plan.producers[message.producer.index()].to;
+        let ExchangeRef::Declared(exchange) = to.exchange else { return (false, true) };
+        let exchange = &self.plan.topology.exchanges[exchange.index()];
+        if exchange.durable || exchange.name.is_empty() {
+            return (false, false);
+        }
+        let mut outages = self.line.outages.iter();
+        let goes = self.line.outages.iter().any(|&(fell, down)| fell < at && at < down);
+        (goes, outages.any(|&(_, down)| down < at))
+    }
+
     /// Whether a change of the queue overlaps the span.
     fn changes(&self, queue: QueueId, (from, to): (usize, usize)) -> bool {
         self.line.changes.values().any(|&(q, _, begin, end)| q == queue && begin < to && end > from)
     }
 
-    fn comes_or_goes(&self, queue: QueueId, at: usize) -> bool {
+    fn comes(&self, queue: QueueId, at: usize) -> bool {
         let mut changes = self.line.changes.values();
         changes.any(|&(q, kind, begin, end)| {
-            q == queue && kind != ChangeKind::Purged && begin < at && end > at
+            q == queue && kind == ChangeKind::Comes && begin < at && end > at
         })
     }
 
     /// Whether the queue is there, at a moment when it does not change.
     fn stands(&self, queue: QueueId, at: usize) -> bool {
+        self.newest(queue, |&(_, _, begin, _)| begin < at)
+    }
+
+    /// The same as far as changes have ended by then.
+    fn stood(&self, queue: QueueId, at: usize) -> bool {
+        self.newest(queue, |&(_, _, _, end)| end < at)
+    }
+
+    fn newest(&self, queue: QueueId, counts: impl Fn(&Change) -> bool) -> bool {
         let happened = self.line.changes.iter().filter(|(id, _)| !self.line.dropped.contains(id));
         let before = happened
             .map(|(_, change)| change)
-            .filter(|change| change.0 == queue && change.2 < at && change.1 != ChangeKind::Purged);
+            .filter(|change| change.0 == queue && change.1 != ChangeKind::Purged && counts(change));
         match before.max_by_key(|change| change.2) {
             Some((_, kind, ..)) => *kind == ChangeKind::Comes,
             None => self.plan.topology.queues[queue.index()].owner.is_none(),
@@ -353,9 +391,10 @@ impl Counting<'_> {
         let at = self.line.published[&message];
         let returned = self.line.returned.contains(&message);
         self.queues().all(|queue| {
-            let there = self.stands(queue, at) || self.comes_or_goes(queue, at);
-            let possible = self.binds(message, queue) && there;
-            let sure = possible && !self.changes(queue, self.on_its_way(message));
+            let there = self.stood(queue, at) || self.comes(queue, at);
+            let (goes, gone) = self.exchange(message, at);
+            let possible = self.binds(message, queue) && there && !gone;
+            let sure = possible && !goes && !self.changes(queue, self.on_its_way(message));
             !sure && !self.is_seen(&first_stay(message, queue)) && (!possible || returned)
         })
     }
@@ -409,8 +448,10 @@ impl Counting<'_> {
     fn copy(&mut self, copy: CopyKey) {
         let (message, queue, _) = copy;
         let span = self.on_its_way(message);
-        let optional = self.changes(queue, span);
+        let (goes, gone) = self.exchange(message, span.0);
+        let optional = goes || self.changes(queue, span);
         let expected = self.binds(message, queue)
+            && !gone
             && if optional { self.is_seen(&copy) } else { self.stands(queue, span.0) };
         if !expected {
             if self.is_seen(&copy) {
@@ -438,6 +479,17 @@ impl Counting<'_> {
         add(&mut self.naive.producers[message.producer.index()], outcome);
     }
 
+    /// Refused for good by the worker that had it last. Where there may be two of it that nothing
+    /// tells apart, either may have been the last.
+    fn is_rejected(&self, copy: &CopyKey) -> bool {
+        let last = self.line.last.get(copy).copied().unwrap_or_default();
+        let mut refusals = self.line.rejected.iter().filter(|(refused, _)| refused == copy);
+        match self.run.truth.may_be_two(copy) {
+            true => refusals.next().is_some() && self.told.get(copy) == Some(&Count::Rejected),
+            false => refusals.any(|(_, order)| *order == last),
+        }
+    }
+
     fn outcome(&self, copy: &CopyKey) -> Count {
         let answer = self.line.answered.get(&copy.0).map(|(_, ack)| *ack);
         let seen = self.is_seen(copy);
@@ -447,7 +499,7 @@ impl Counting<'_> {
             Count::Delivered
         } else if self.left.contains(copy) {
             Count::DeadLettered
-        } else if self.line.rejected.contains(copy) {
+        } else if self.is_rejected(copy) {
             Count::Rejected
         } else if self.line.drained.contains(copy) {
             Count::Remaining
