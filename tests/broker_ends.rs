@@ -16,12 +16,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rmq_scenario::broker::{Broker, Choice, Settings};
+use rmq_scenario::broker::{Broker, Choice, Control, Settings};
+use rmq_scenario::plan::model::{Alarm, NodeId, StopHow};
 use rustix::process::{Pid, Signal, kill_process};
 use support::contained;
 
-/// What the holder does once it has a node.
+/// What the holder does once it has its nodes.
 const END: &str = "RMQ_TEST_END";
+/// What befalls its nodes before that; without it, it has one, to which nothing is done.
+const SCENE: &str = "RMQ_TEST_SCENE";
 /// The program that becomes the keeper.
 const KEEPER: &str = "RMQ_TEST_KEEPER";
 /// After its end, all must be gone by then; an engine takes its time to end a container.
@@ -32,9 +35,13 @@ const CONTAINER_GONE_WITHIN: Duration = Duration::from_secs(20);
 #[test]
 fn holder() {
     let (Ok(end), Ok(keeper)) = (std::env::var(END), std::env::var(KEEPER)) else { return };
+    let scene = std::env::var(SCENE).unwrap_or_default();
     support::block_on(async {
-        let choice = Choice::Private { server: None, settings: Settings::default() };
+        let nodes = if scene == "cluster" { 3 } else { 1 };
+        let settings = Settings { nodes, ..Settings::default() };
+        let choice = Choice::Private { server: None, settings };
         let broker = Broker::open(choice, Path::new(&keeper)).await.expect("a node");
+        befall(&scene, &broker.control().expect("they are ours")).await;
         println!("\nready");
         match &*end {
             "close" => broker.close().await.expect("it closes"),
@@ -45,6 +52,30 @@ fn holder() {
             _ => std::future::pending().await,
         }
     });
+}
+
+/// One node is in each state that a fault leaves it in, or on the way there.
+async fn befall(scene: &str, control: &Control) {
+    let [one, two, three] = [0, 1, 2].map(NodeId);
+    match scene {
+        "stopped" => drop(control.stop(one, StopHow::Sigkill).await.expect("it stops")),
+        "paused" => control.pause(one).await.expect("it stands still"),
+        "ending" => {
+            let control = control.clone();
+            let _ = tokio::spawn(async move { control.stop(one, StopHow::Graceful).await });
+        }
+        "starting" => {
+            control.stop(one, StopHow::Sigkill).await.expect("it stops");
+            let control = control.clone();
+            let _ = tokio::spawn(async move { control.start(one).await });
+        }
+        "cluster" => {
+            control.alarm(one, Alarm::Memory, true).await.expect("it obeys");
+            control.pause(two).await.expect("it stands still");
+            control.stop(three, StopHow::Sigkill).await.expect("it stops");
+        }
+        _ => {}
+    }
 }
 
 /// A running holder in a temporary directory of its own.
@@ -198,6 +229,50 @@ fn after_sigint_nothing_is_left() {
 #[test]
 fn after_sigkill_nothing_is_left() {
     ends_by_signal(Signal::KILL);
+}
+
+/// Nodes that hear nothing, or are none any more, go as well.
+#[test]
+fn whatever_befell_its_nodes_nothing_is_left() {
+    for scene in ["stopped", "paused", "ending", "starting"] {
+        for end in ["close", "wait"] {
+            println!("{scene}, {end}");
+            let mut held = Held::start_as(end, |command, _| {
+                command.env(SCENE, scene);
+            });
+            held.ready();
+            if end == "wait" {
+                held.signal(Signal::KILL);
+            }
+            held.leaves_nothing();
+        }
+    }
+}
+
+#[test]
+fn of_a_cluster_nothing_is_left() {
+    if contained() {
+        // There are none of containers.
+        return;
+    }
+    for end in ["close", "wait"] {
+        let mut held = Held::start_as(end, |command, _| {
+            command.env(SCENE, "cluster");
+        });
+        held.ready();
+        if end == "wait" {
+            held.signal(Signal::KILL);
+        }
+        held.leaves_nothing();
+    }
+    let held = Held::start_as("wait", |command, _| {
+        command.env(SCENE, "cluster");
+    });
+    held.when("two Erlang machines", |held| {
+        held.processes().iter().filter(|(_, comm)| comm.starts_with("beam")).count() > 1
+    });
+    held.signal(Signal::KILL);
+    held.leaves_nothing();
 }
 
 /// A terminal's Ctrl-C, or a supervisor's SIGTERM, goes to the whole process group.

@@ -7,20 +7,23 @@ use std::sync::Mutex;
 
 use super::address::Address;
 use super::control::Control;
+use super::entrances::Entrances;
 use super::error::{BrokerError, Kind};
 use super::link;
-use super::management::{Identity, Management};
+use super::management::Management;
 use super::outside::Hands;
 use super::route::Route;
 use super::tls::{Tls, Trust};
 use super::{Broker, ask};
 
 /// A node of it.
-struct Node {
+#[derive(Debug)]
+pub(super) struct Node {
     route: Route,
     /// If it answers.
-    management: Option<(Management, Identity)>,
-    /// In the cluster, where a management API tells.
+    management: Option<Management>,
+    may_make_vhosts: bool,
+    /// In the cluster, where the management API was asked and told.
     name: Option<String>,
 }
 
@@ -79,18 +82,17 @@ impl Broker {
     }
 
     fn of(nodes: Vec<Node>, version: String) -> Self {
-        let answering = nodes.iter().find_map(|node| node.management.clone());
-        let (management, me) = answering.unzip();
+        let apis = nodes.iter().filter_map(|node| node.management.clone()).collect();
         Self {
-            route: nodes[0].route.clone(),
+            entrances: Entrances::new(nodes.iter().map(|node| node.route.clone()).collect()),
             version,
-            management,
-            may_make_vhosts: me.is_some_and(|me| me.administrator),
+            management: Management::together(apis),
+            may_make_vhosts: nodes.iter().any(|node| node.may_make_vhosts),
             nodes: None,
             control: None,
             standing: None,
             spaces: Mutex::default(),
-            names: nodes.into_iter().map(|node| node.name).collect(),
+            foreign: nodes,
         }
     }
 
@@ -99,15 +101,26 @@ impl Broker {
     /// # Errors
     /// When these hands need to know what the nodes are called, and nobody tells.
     pub async fn controlled_by(mut self, hands: &Hands) -> Result<Self, BrokerError> {
-        if hands.need_names() && self.names.contains(&None) {
-            let (route, management) = (self.route.clone(), self.management.clone());
-            self.names = vec![Some(name(&route, management.as_ref()).await?)];
+        for node in self.foreign.iter_mut().filter(|node| node.name.is_none()) {
+            if hands.need_names() {
+                node.name = Some(node.ask_name().await?);
+            }
         }
         let names: Vec<String> =
-            self.names.iter().map(|it| it.clone().unwrap_or_default()).collect();
-        let nodes = [(self.route.clone(), self.management.clone())];
-        self.control = Some(Control::external(hands.on(&names), &nodes));
+            self.foreign.iter().map(|node| node.name.clone().unwrap_or_default()).collect();
+        let places = self.foreign.iter().map(|node| (node.route.clone(), node.management.clone()));
+        self.control = Some(Control::external(hands.on(&names), places.collect()));
         Ok(self)
+    }
+
+    /// How many nodes the cluster has that run: those that were named, or more.
+    pub async fn running_nodes(&self) -> usize {
+        let running = match &self.management {
+            // The numbers are a help to whoever chooses; without them, what was named counts.
+            Some(management) => management.running().await.map_or(0, |names| names.len()),
+            None => 0,
+        };
+        running.max(self.nodes())
     }
 }
 
@@ -153,34 +166,30 @@ async fn look(
     let link = link::connect(&route, None, "rmq-scenario", None).await?;
     // The answer to the question is known; how the goodbye goes is of no importance.
     let _ = link.close().await;
-    let identified = match management.identify(cluster).await {
-        Ok(me) => Some((management, me)),
+    let (management, may_make_vhosts) = match management.identify(cluster).await {
+        Ok(me) => (Some(management), me.administrator),
         Err(error) if must_answer => return Err(error),
-        Err(_) => None,
+        Err(_) => (None, false),
     };
-    Ok(Node { route, management: identified, name: None })
+    Ok(Node { route, management, may_make_vhosts, name: None })
 }
 
 impl Node {
+    /// What the cluster calls the node that a connection by this route leads to.
     async fn ask_name(&self) -> Result<String, BrokerError> {
-        let management = self.management.as_ref().map(|(management, _)| management);
-        name(&self.route, management).await
+        let Some(management) = &self.management else {
+            let message =
+                "the management API, which tells what the nodes are called, does not answer";
+            return Err(BrokerError::new(Kind::Management, message).help(
+                "write the names out instead of `{name}`, or say where the API is with \
+                 `--management URL`",
+            ));
+        };
+        let link = link::connect(&self.route, None, "rmq-scenario", None).await?;
+        let name = management.node_of(&link, &self.route.address.user).await;
+        let _ = link.close().await;
+        name
     }
-}
-
-/// What the cluster calls the node that a connection by this route leads to.
-async fn name(route: &Route, management: Option<&Management>) -> Result<String, BrokerError> {
-    let Some(management) = management else {
-        let message = "the management API, which tells what the nodes are called, does not answer";
-        return Err(BrokerError::new(Kind::Management, message).help(
-            "write the names out instead of `{name}`, or say where the API is with \
-             `--management URL`",
-        ));
-    };
-    let link = link::connect(route, None, "rmq-scenario", None).await?;
-    let name = management.node_of(&link, &route.address.user).await;
-    let _ = link.close().await;
-    name
 }
 
 fn same_cluster(

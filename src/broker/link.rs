@@ -93,8 +93,7 @@ pub(crate) async fn connect(
         let uri = uri(route, frame_max.unwrap_or(FRAME_MAX));
         handshake(uri, opened, name).await.map_err(|error| refused(route, &error))
     };
-    // A slow network is no silent broker: TCP, TLS and AMQP go back and forth 7 times.
-    let patience = PATIENCE + wire.map_or(Duration::ZERO, Wire::latency) * 14;
+    let patience = PATIENCE + wire.map_or(Duration::ZERO, delay);
     timeout(patience, opening).await.unwrap_or_else(|_| {
         let seconds = patience.as_secs();
         let message = format!("connecting to {address} failed: no answer in {seconds} s");
@@ -105,6 +104,11 @@ pub(crate) async fn connect(
         };
         Err(BrokerError::new(Kind::Unreachable, message).help(help))
     })
+}
+
+/// A slow network is no silent broker: TCP, TLS and AMQP go back and forth 7 times.
+pub(crate) fn delay(wire: &Wire) -> Duration {
+    wire.latency() * 14
 }
 
 async fn handshake(uri: AMQPUri, opened: Opened, name: &str) -> lapin::Result<Link> {

@@ -7,6 +7,7 @@
 mod address;
 mod connections;
 mod control;
+mod entrances;
 mod error;
 mod external;
 mod greeting;
@@ -29,6 +30,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
+use entrances::Entrances;
 use greeting::{Greeting, greet};
 use management::Management;
 use node::{Nodes, Server};
@@ -69,7 +71,7 @@ pub enum Choice {
 /// A running broker that we may use.
 #[derive(Debug)]
 pub struct Broker {
-    route: Route,
+    entrances: Entrances,
     version: String,
     management: Option<Management>,
     /// Whether each space gets a virtual host of its own.
@@ -80,8 +82,8 @@ pub struct Broker {
     standing: Option<Standing>,
     /// All that were opened: none may stay behind.
     spaces: Mutex<Vec<Space>>,
-    /// What the cluster calls the nodes of somebody else's broker, where that is known.
-    names: Vec<Option<String>>,
+    /// The nodes of somebody else's broker that were named.
+    foreign: Vec<external::Node>,
 }
 
 impl Broker {
@@ -97,6 +99,11 @@ impl Broker {
             Choice::Private { server, settings } => {
                 settings.check()?;
                 let server = Server::choose(server.as_deref()).await?;
+                if settings.nodes > 1 && matches!(server, Server::Container(_)) {
+                    let message = "a cluster cannot be made of containers";
+                    return Err(BrokerError::new(Kind::NoServer, message)
+                        .help("name a server script with `--server`, or leave `nodes` out"));
+                }
                 let nodes = Nodes::start(&server, keeper, &settings).await?;
                 Self::private(nodes, settings.heartbeat).await
             }
@@ -108,15 +115,15 @@ impl Broker {
     }
 
     async fn private(nodes: Nodes, heartbeat: Option<Duration>) -> Result<Self, BrokerError> {
-        let facts = &nodes.facts[0];
-        let route = Route { heartbeat, ..Route::private(facts) };
-        let version = ask(&route).await?.version;
-        let management = Some(Management::private(facts)?);
+        let routes = nodes.facts.iter().map(|facts| Route { heartbeat, ..Route::private(facts) });
+        let entrances = Entrances::new(routes.collect());
+        let version = ask(entrances.first()).await?.version;
+        let management = Some(Management::private(&nodes.facts)?);
         let control = Some(Control::private(nodes.hand().clone(), &nodes.facts)?);
         let (nodes, standing, spaces) = (Some(nodes), None, Mutex::default());
-        let (may_make_vhosts, names) = (true, Vec::new());
+        let may_make_vhosts = true;
         Ok(Self {
-            route,
+            entrances,
             version,
             management,
             may_make_vhosts,
@@ -124,26 +131,23 @@ impl Broker {
             control,
             standing,
             spaces,
-            names,
+            foreign: Vec::new(),
         })
     }
 
     async fn warm(standing: Standing) -> Result<Self, BrokerError> {
         let route = Route::private(&standing.facts);
         let version = ask(&route).await?.version;
-        let management = Some(Management::private(&standing.facts)?);
-        let (nodes, control, standing) = (None, None, Some(standing));
-        let (may_make_vhosts, spaces, names) = (true, Mutex::default(), Vec::new());
         Ok(Self {
-            route,
+            entrances: Entrances::new(vec![route]),
             version,
-            management,
-            may_make_vhosts,
-            nodes,
-            control,
-            standing,
-            spaces,
-            names,
+            management: Some(Management::private(std::slice::from_ref(&standing.facts))?),
+            may_make_vhosts: true,
+            nodes: None,
+            control: None,
+            standing: Some(standing),
+            spaces: Mutex::default(),
+            foreign: Vec::new(),
         })
     }
 
@@ -195,7 +199,7 @@ impl Broker {
 
     /// How many nodes it has.
     pub fn nodes(&self) -> usize {
-        1
+        self.entrances.count()
     }
 
     /// Hands on its nodes; `None` where it is not this program's alone and nobody said how.
@@ -213,9 +217,15 @@ impl Broker {
         self.nodes.as_ref().map(|nodes| nodes.ready_after)
     }
 
-    /// Where a private node is. A warm one is not this program's alone, so not for it to stop.
+    /// Where a private broker is, or its first node. A warm one is not this program's alone, so
+    /// not for it to stop.
     pub fn facts(&self) -> Option<&Facts> {
-        self.nodes.as_ref().map(|nodes| &nodes.facts[0])
+        self.all_facts().first()
+    }
+
+    /// Where all nodes of a private broker are, in the order of their numbers; of any other, none.
+    pub fn all_facts(&self) -> &[Facts] {
+        self.nodes.as_ref().map_or(&[], |nodes| &nodes.facts)
     }
 
     /// An empty home for one variant. `run` is a short word that nobody else uses on this
@@ -227,25 +237,26 @@ impl Broker {
         if !self.may_make_vhosts {
             return Ok(self.shared_space(run));
         }
-        let route = self.route.with_vhost(&format!("rmq-scenario-{run}"));
-        let space = self.space_in(route, Home::Vhost);
+        let vhost = format!("rmq-scenario-{run}");
+        let space =
+            self.space_in(self.entrances.map(|route| route.with_vhost(&vhost)), Home::Vhost);
         // Listed before anything is made: a failure half-way leaves nothing behind, either.
         self.list(&space);
-        space.make(&self.route.address.user).await?;
+        space.make(&self.entrances.first().address.user).await?;
         Ok(space)
     }
 
     /// The same in the virtual host of the broker's address, beside what is there already.
     pub fn shared_space(&self, run: &str) -> Space {
         let home = Home::Prefix(format!("rmq-scenario-{run}."));
-        let space = self.space_in(self.route.clone(), home);
+        let space = self.space_in(self.entrances.clone(), home);
         self.list(&space);
         space
     }
 
-    fn space_in(&self, route: Route, home: Home) -> Space {
+    fn space_in(&self, entrances: Entrances, home: Home) -> Space {
         let (management, version) = (self.management.clone(), self.version.clone());
-        Space::new(route, home, management, version, self.control())
+        Space::new(entrances, home, management, version, self.control())
     }
 
     fn list(&self, space: &Space) {

@@ -51,9 +51,12 @@ pub enum Term {
     Map(Vec<(String, Term)>),
 }
 
+/// More than these would not fit on one machine.
+const MOST_NODES: u64 = 9;
+
 /// Keys of `rabbitmq.conf`, or their beginnings, that a private node cannot leave to others;
 /// and why.
-const OURS: [(&str, &str); 13] = [
+const OURS: [(&str, &str); 14] = [
     ("listeners", LISTENS),
     ("management.tcp", LISTENS),
     ("management.ssl", LISTENS),
@@ -65,6 +68,7 @@ const OURS: [(&str, &str); 13] = [
     ("default_user_tags", USER),
     ("default_permissions", USER),
     ("cluster_name", "the private node has a name of its own"),
+    ("cluster_formation", "`nodes` says how many nodes find each other"),
     ("log.dir", WRITES),
     ("log.file", WRITES),
 ];
@@ -144,6 +148,9 @@ impl Settings {
     /// Every mistake at once, as one usage error.
     pub fn check(&self) -> Result<(), BrokerError> {
         let mut mistakes = Vec::new();
+        if !(1..=MOST_NODES).contains(&self.nodes) {
+            mistakes.push(format!("a cluster has 1 to {MOST_NODES} nodes, not {}", self.nodes));
+        }
         for (index, (key, value)) in self.config.iter().enumerate() {
             mistakes.extend(about_key(key, value));
             if self.config[..index].iter().any(|(earlier, _)| earlier == key) {

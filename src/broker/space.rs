@@ -8,8 +8,9 @@ use lapin::Channel;
 use tokio::sync::Mutex;
 
 use super::control::Control;
+use super::entrances::Entrances;
 use super::error::{BrokerError, Kind};
-use super::link::{self, Link, Way};
+use super::link::{Link, Way};
 use super::management::{Management, Unacked};
 use super::remains::Remains;
 use super::route::Route;
@@ -24,7 +25,7 @@ pub struct Space(Arc<Inner>, Option<Duration>);
 #[derive(Debug)]
 struct Inner {
     /// With the virtual host to work in.
-    route: Route,
+    entrances: Entrances,
     home: Home,
     management: Option<Management>,
     version: String,
@@ -43,15 +44,15 @@ pub(super) enum Home {
 
 impl Space {
     pub(super) fn new(
-        route: Route,
+        entrances: Entrances,
         home: Home,
         management: Option<Management>,
         version: String,
         control: Option<Control>,
     ) -> Self {
         let remains = Mutex::new(Some(Remains::default()));
-        let heartbeat = route.heartbeat;
-        Self(Arc::new(Inner { route, home, management, version, control, remains }), heartbeat)
+        let heartbeat = entrances.first().heartbeat;
+        Self(Arc::new(Inner { entrances, home, management, version, control, remains }), heartbeat)
     }
 
     /// The same space, connections to which ask for this heartbeat: in whole seconds, rounded
@@ -69,7 +70,8 @@ impl Space {
         }
     }
 
-    /// Opens a connection, in 10 s at most. `frame_max` is 8192 unless given: large bodies want
+    /// Opens a connection to the first node that answers; the last one has 10 s for that.
+    /// `frame_max` is 8192 unless given: large bodies want
     /// more, many connections do not.
     ///
     /// # Errors
@@ -82,18 +84,19 @@ impl Space {
         self.connect_by(&Way::default(), client_name, frame_max).await
     }
 
-    /// The same by a way of its own: to a node of a cluster, through a network that can be cut.
+    /// The same by a way of its own: to a node of a cluster, or when that does not answer to the
+    /// first other one; through a network that can be cut. [`Link::node`] says where it leads.
     ///
     /// # Errors
-    /// When no node answers, or one does not let us in.
+    /// When no node answers, or none lets us in.
     pub async fn connect_by(
         &self,
         way: &Way,
         client_name: &str,
         frame_max: Option<u32>,
     ) -> Result<Link, BrokerError> {
-        let route = Route { heartbeat: self.1, ..self.0.route.clone() };
-        link::connect(&route, way.wire.as_ref(), client_name, frame_max).await
+        let beating = |route: &Route| Route { heartbeat: self.1, ..route.clone() };
+        self.0.entrances.map(beating).connect(way, client_name, frame_max).await
     }
 
     /// Hands on the broker's nodes, see [`super::Broker::control`].
@@ -103,7 +106,7 @@ impl Space {
 
     /// How many nodes the broker has.
     pub fn nodes(&self) -> usize {
-        1
+        self.0.entrances.count()
     }
 
     /// The broker's, as it says it: `4.3.6`.
@@ -113,7 +116,7 @@ impl Space {
 
     /// The virtual host that it is in.
     pub fn vhost(&self) -> &str {
-        &self.0.route.address.vhost
+        &self.0.entrances.first().address.vhost
     }
 
     /// The name of a queue on the broker; empty for one that the broker names.
@@ -161,8 +164,13 @@ impl Space {
     /// Declares the exchanges, the queues without an owner, and the bindings to those. What is
     /// predeclared is only looked at, and so are bindings between two such.
     ///
+    /// A queue lives, or its leader does, on the node that it is declared through: what wants
+    /// another one than the first is declared through a connection to that, all others on
+    /// `channel`, which leads to the first.
+    ///
     /// # Errors
-    /// When the broker refuses one; the channel is closed then.
+    /// When the broker refuses one; the channel is closed then. When a node does not answer that
+    /// a queue is to be on.
     pub async fn declare(&self, channel: &Channel, topology: &Topology) -> Result<(), BrokerError> {
         let names = Names { space: self, topology };
         let exchanges = topology.exchanges.iter().filter(|exchange| !exchange.name.is_empty());
@@ -183,10 +191,34 @@ impl Space {
             }
         }
         for (index, queue) in unowned {
-            let name = declare_queue(channel, queue, &names).await?;
+            let name = match self.elsewhere(queue).await? {
+                None => declare_queue(channel, queue, &names).await?,
+                Some((link, there)) => {
+                    let name = declare_queue(&there, queue, &names).await?;
+                    // What counts is declared; a goodbye that fails changes nothing.
+                    let _ = link.close().await;
+                    name
+                }
+            };
             self.bind_queue(channel, &names, QueueId::from_index(index), &name).await?;
         }
         Ok(())
+    }
+
+    /// A connection to the node that a queue is to be on, if that is not the first.
+    async fn elsewhere(&self, queue: &Queue) -> Result<Option<(Link, Channel)>, BrokerError> {
+        let node = queue.node.filter(|node| node.index() > 0 && !queue.predeclared);
+        let Some(node) = node.filter(|node| node.index() < self.nodes()) else { return Ok(None) };
+        let way = Way { node: Some(node), wire: None };
+        let link = self.connect_by(&way, "rmq-scenario", None).await?;
+        if link.node != node {
+            let (queue, node) = (&queue.name, node.index() + 1);
+            let message = format!("declaring queue {queue:?} failed: node {node} does not answer");
+            return Err(BrokerError::new(Kind::Unreachable, message)
+                .help("a queue is placed on a node by declaring it there"));
+        }
+        let channel = link.open_channel(&format!("declaring queue {:?}", queue.name)).await?;
+        Ok(Some((link, channel)))
     }
 
     /// Declares one exclusive or temporary queue and its bindings, on its owner's channel, and

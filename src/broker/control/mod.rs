@@ -25,7 +25,7 @@ use means::{Means, Why};
 /// others of its cluster, takes longer than a new one.
 const BOOT_DEADLINE: Duration = Duration::from_secs(90);
 
-const STEP: Duration = Duration::from_millis(5);
+const STEP: Duration = Duration::from_millis(20);
 
 /// A handle to the nodes of one broker; clones reach the same.
 #[derive(Debug, Clone)]
@@ -86,7 +86,7 @@ impl Control {
                 // As the file counts.
                 _ => format!("node {} of the private RabbitMQ", index + 1),
             };
-            let management = Some(Management::private(it)?);
+            let management = Some(Management::private(std::slice::from_ref(it))?);
             Ok(Place { route: Route::private(it), management, name })
         };
         let places = facts.iter().enumerate().map(place).collect::<Result<_, BrokerError>>()?;
@@ -94,15 +94,16 @@ impl Control {
     }
 
     /// That of somebody else's nodes, each with its management API if that answers.
-    pub(super) fn external(outside: Outside, nodes: &[(Route, Option<Management>)]) -> Self {
-        let place = |(index, (route, management)): (usize, &(Route, Option<Management>))| {
-            let name = match nodes.len() {
+    pub(super) fn external(outside: Outside, nodes: Vec<(Route, Option<Management>)>) -> Self {
+        let count = nodes.len();
+        let place = |(index, (route, management)): (usize, (Route, Option<Management>))| {
+            let name = match count {
                 1 => format!("the RabbitMQ at {}", route.address),
                 _ => format!("node {} of the cluster, at {},", index + 1, route.address),
             };
-            Place { route: route.clone(), management: management.clone(), name }
+            Place { route, management, name }
         };
-        let places = nodes.iter().enumerate().map(place).collect();
+        let places = nodes.into_iter().enumerate().map(place).collect();
         Self::new(Means::Outside(outside), places)
     }
 
@@ -253,9 +254,12 @@ impl Control {
         let resumed = join_all(paused.into_iter().map(|node| self.resume(node))).await;
         // Together: nodes of a cluster wait for one another.
         let stopped = all(|done| done.stopped);
-        let started = join_all(stopped.into_iter().map(|node| self.start(node))).await;
+        let started = join_all(stopped.iter().map(|node| self.start(*node))).await;
         let started = started.into_iter().map(|started| started.map(drop));
         let mut done: Vec<_> = resumed.into_iter().chain(started).collect();
+        if !stopped.is_empty() && done.iter().all(Result::is_ok) {
+            done.push(self.whole().await);
+        }
         for node in all(|done| done.memory) {
             done.push(self.alarm(node, Alarm::Memory, false).await);
         }
@@ -266,6 +270,24 @@ impl Control {
             done.push(self.heal(node).await);
         }
         done.into_iter().collect()
+    }
+
+    /// Waits until every node reports all of them running.
+    async fn whole(&self) -> Result<(), BrokerError> {
+        let count = self.nodes();
+        for (index, place) in self.0.nodes.iter().enumerate().filter(|_| count > 1) {
+            let Some(management) = &place.management else { continue };
+            let reported = async {
+                while management.running().await.map_or(0, |it| it.len()) < count {
+                    sleep(STEP).await;
+                }
+            };
+            timeout(BOOT_DEADLINE, reported).await.map_err(|_| {
+                let why = format!("it does not report all {count} running");
+                self.failed("bringing back", NodeId::from_index(index), why)
+            })?;
+        }
+        Ok(())
     }
 
     /// That a node has ended without having been told to, as an error.

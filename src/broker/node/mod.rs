@@ -9,6 +9,7 @@ mod files;
 mod hand;
 mod keeper;
 mod locate;
+mod ports;
 
 use std::fs;
 use std::path::Path;
@@ -80,11 +81,10 @@ impl Nodes {
             said => return failure(said, keeper, server).await,
         };
         let ready = async {
-            for facts in &facts {
-                let management = Management::private(facts)?;
-                answers(&Route::private(facts), Some(&management)).await;
+            for one in facts.chunks(1) {
+                answers(&Route::private(&one[0]), Some(&Management::private(one)?)).await;
             }
-            Ok::<_, BrokerError>(())
+            formed(&facts).await
         };
         tokio::select! {
             said = keeper.listen() => return failure(said, keeper, server).await,
@@ -146,6 +146,17 @@ pub(crate) async fn answers(route: &Route, management: Option<&Management>) {
     while !management.is_ready().await {
         sleep(STEP).await;
     }
+}
+
+/// Waits until each node of a cluster reports all of them running.
+async fn formed(facts: &[Facts]) -> Result<(), BrokerError> {
+    for one in facts.chunks(1).filter(|_| facts.len() > 1) {
+        let management = Management::private(one)?;
+        while management.running().await.map_or(0, |running| running.len()) < facts.len() {
+            sleep(STEP).await;
+        }
+    }
+    Ok(())
 }
 
 async fn failure(said: Said, keeper: Keeper, server: &Server) -> Result<Attempt, BrokerError> {

@@ -170,7 +170,7 @@ impl Standing {
     /// # Errors
     /// When it does not answer.
     pub async fn contents(&self) -> Result<Contents, BrokerError> {
-        Management::private(&self.facts)?.contents().await
+        Management::private(std::slice::from_ref(&self.facts))?.contents().await
     }
 
     /// Forgets one that has fallen, and removes what its keeper may have left.

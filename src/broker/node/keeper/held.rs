@@ -6,15 +6,17 @@
 
 use std::fs;
 use std::io;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, getpgid, kill_process};
+use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::sync::{Notify, mpsc, watch};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{Act, Exit, Said, say, stillness};
 use crate::broker::node::end;
@@ -26,6 +28,7 @@ use crate::broker::settings::Settings;
 /// How long a node may take to write what it has, and how long a dead one to be gone.
 const GRACEFUL: Duration = Duration::from_secs(60);
 const AT_ONCE: Duration = Duration::from_secs(10);
+const STEP: Duration = Duration::from_millis(10);
 
 /// A node, whether its process runs or not.
 pub(super) struct Held {
@@ -50,7 +53,7 @@ impl Held {
         settings: &Settings,
     ) -> io::Result<Self> {
         if let Server::Script(_) = server {
-            files::write(home, &facts, settings)?;
+            files::write(&facts, settings)?;
         }
         let (home, server) = (home.to_owned(), server.clone());
         Ok(Self { facts, home, server, child: None, ending: false })
@@ -67,6 +70,27 @@ impl Held {
         self.facts.pid = child.id().unwrap_or_default();
         self.child = Some(child);
         Ok(())
+    }
+
+    /// Waits until other nodes could speak with it; false when it has ended instead. What that
+    /// means for the others is found out as the end of any node is.
+    pub async fn is_within_reach(&mut self) -> io::Result<bool> {
+        let deadline = Instant::now() + GRACEFUL;
+        let address = (Ipv4Addr::LOCALHOST, self.facts.distribution);
+        while TcpStream::connect(address).await.is_err() {
+            let ended = match &mut self.child {
+                Some(child) => child.try_wait()?.is_some(),
+                None => true,
+            };
+            if ended {
+                return Ok(false);
+            }
+            if Instant::now() > deadline {
+                return Err(io::Error::other("the first node does not begin to listen"));
+            }
+            sleep(STEP).await;
+        }
+        Ok(true)
     }
 
     fn spawn(&self, script: &Path) -> io::Result<Child> {

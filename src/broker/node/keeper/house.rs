@@ -11,8 +11,9 @@ use tokio::task::JoinSet;
 
 use super::held::Held;
 use super::{Exit, Program, Said, say};
-use crate::broker::node::files::{self, Facts, Reserved};
+use crate::broker::node::files::{self, Facts};
 use crate::broker::node::locate::Server;
+use crate::broker::node::ports::{Claim, Reserved, ReservedNode};
 use crate::broker::node::{container, end, epmd};
 use crate::broker::settings::Settings;
 
@@ -24,11 +25,13 @@ pub(super) struct House {
     /// Of the name service.
     port: u16,
     nodes: Vec<Held>,
+    /// A node that is stopped is to find its ports again.
+    claims: Vec<Claim>,
 }
 
 impl House {
     pub fn new(home: PathBuf, server: Server) -> Self {
-        Self { home, server, epmd: None, port: 0, nodes: Vec::new() }
+        Self { home, server, epmd: None, port: 0, nodes: Vec::new(), claims: Vec::new() }
     }
 
     /// From the start of the nodes to the end of the program.
@@ -48,47 +51,71 @@ impl House {
 
     /// False when somebody else has taken a port meanwhile.
     async fn start(&mut self, settings: &Settings) -> io::Result<bool> {
-        let facts = self.facts()?;
-        self.port = facts.epmd;
-        if let Server::Script(_) = &self.server {
-            self.epmd = epmd::start(&self.home, self.port)?;
-            if let Some(epmd) = &mut self.epmd
-                && !epmd::answers(epmd, self.port).await?
-            {
-                return Ok(false);
-            }
+        let facts = self.facts(usize::try_from(settings.nodes).unwrap_or(1))?;
+        if let Server::Script(_) = &self.server
+            && !self.start_epmd(facts[0].epmd).await?
+        {
+            return Ok(false);
         }
         let epmd_pid = self.epmd.as_ref().and_then(Child::id);
-        let facts = Facts { epmd_pid, ..facts };
-        let held = Held::new(&self.home, &self.server, facts, settings)?;
-        self.nodes.push(held);
-        for node in &mut self.nodes {
-            node.start(settings)?;
+        for facts in facts {
+            let facts = Facts { epmd_pid, ..facts };
+            let held = Held::new(&self.home, &self.server, facts, settings)?;
+            self.nodes.push(held);
+        }
+        let (first, others) = self.nodes.split_first_mut().expect("there is at least one");
+        first.start(settings)?;
+        if !others.is_empty() && first.is_within_reach().await? {
+            for node in others {
+                node.start(settings)?;
+            }
         }
         say(&Said::Started(self.nodes.iter().map(|node| node.facts.clone()).collect()));
         Ok(true)
     }
 
-    /// Where a node will be, once it is there.
-    fn facts(&self) -> io::Result<Facts> {
-        let reserved = Reserved::new()?;
-        let container = match &self.server {
-            Server::Script(_) => None,
-            Server::Container(_) => Some(container::fresh_name()?),
+    /// The name service and the cookie; false when the port is taken.
+    async fn start_epmd(&mut self, port: u16) -> io::Result<bool> {
+        self.port = port;
+        files::write_cookie(&self.home)?;
+        self.epmd = epmd::start(&self.home, port)?;
+        match &mut self.epmd {
+            Some(epmd) => epmd::answers(epmd, port).await,
+            None => Ok(true),
+        }
+    }
+
+    /// Where the nodes will be, once they are there: a single one in the home itself.
+    fn facts(&mut self, count: usize) -> io::Result<Vec<Facts>> {
+        let reserved = Reserved::new(count)?;
+        let (epmd, password) = (reserved.epmd.number, files::secret()?);
+        let facts = |(index, node): (usize, &ReservedNode)| {
+            let name = files::node_name(index, count);
+            let dir = match count {
+                1 => self.home.clone(),
+                _ => self.home.join(name.trim_end_matches("@localhost")),
+            };
+            let container = match &self.server {
+                Server::Script(_) => None,
+                Server::Container(_) => Some(container::fresh_name()?),
+            };
+            Ok(Facts {
+                name,
+                dir,
+                pid: 0,
+                container,
+                epmd_pid: None,
+                amqp: node.amqp.number,
+                management: node.management.number,
+                distribution: node.distribution.number,
+                epmd,
+                user: "rmq-scenario".to_owned(),
+                password: password.clone(),
+            })
         };
-        Ok(Facts {
-            name: files::NODE_NAME.to_owned(),
-            dir: self.home.clone(),
-            pid: 0,
-            container,
-            epmd_pid: None,
-            amqp: reserved.amqp.local_addr()?.port(),
-            management: reserved.management.local_addr()?.port(),
-            distribution: reserved.distribution.local_addr()?.port(),
-            epmd: reserved.epmd.local_addr()?.port(),
-            user: "rmq-scenario".to_owned(),
-            password: files::secret()?,
-        })
+        let facts = reserved.nodes.iter().enumerate().map(facts).collect();
+        self.claims = reserved.release();
+        facts
     }
 
     /// Hands on what the program says to the nodes, each of which obeys at its own pace.

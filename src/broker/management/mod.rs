@@ -1,19 +1,29 @@
 //! The management API: virtual hosts made and removed, and queues looked at.
 
+mod question;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
+use reqwest::{Client, Method, Response, StatusCode, Url};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use tokio::time::sleep;
 
 use super::address::{Address, decoded, encoded};
 use super::error::{BrokerError, Kind};
 use super::node::Facts;
 use super::settings::TICK;
 use super::tls::{Tls, Trust};
+use question::Question;
 
+/// The same, where another node can be asked instead.
+const OTHERS_PATIENCE: Duration = Duration::from_secs(3);
 /// Long enough for a broker under load, short enough for somebody waiting.
 const PATIENCE: Duration = Duration::from_secs(10);
+const STEP: Duration = Duration::from_millis(20);
 /// To find out whether there is one at all: a firewall may swallow what we send.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(3);
 
@@ -26,7 +36,10 @@ const USUAL_TICK: Duration = Duration::from_secs(6);
 pub(crate) struct Management {
     client: Client,
     trust: Option<Trust>,
-    base: String,
+    /// Of each node of the broker, at least one.
+    bases: Vec<String>,
+    /// Which of them answered last: the next question goes there first.
+    asked: Arc<AtomicUsize>,
     user: String,
     password: String,
     tick: Duration,
@@ -34,7 +47,7 @@ pub(crate) struct Management {
 
 impl std::fmt::Debug for Management {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Management({})", self.base)
+        write!(f, "Management({})", self.base())
     }
 }
 
@@ -108,6 +121,20 @@ struct Named {
 }
 
 #[derive(Deserialize)]
+struct NodeSeen {
+    name: String,
+    /// Absent while that is not known.
+    #[serde(default)]
+    running: bool,
+}
+
+#[derive(Deserialize)]
+struct VhostSeen {
+    /// By the names of nodes.
+    cluster_state: HashMap<String, String>,
+}
+
+#[derive(Deserialize)]
 struct WhoAmI {
     /// A list, or in old versions words with commas between them.
     tags: serde_json::Value,
@@ -122,10 +149,11 @@ struct QueueTotals {
 }
 
 impl Management {
-    /// That of a private node.
-    pub fn private(facts: &Facts) -> Result<Self, BrokerError> {
-        let base = format!("http://127.0.0.1:{}", facts.management);
-        let new = Self::new(base, facts.user.clone(), facts.password.clone(), None)?;
+    /// That of private nodes of one broker, at least one.
+    pub fn private(facts: &[Facts]) -> Result<Self, BrokerError> {
+        let bases = facts.iter().map(|facts| format!("http://127.0.0.1:{}", facts.management));
+        let (user, password) = (facts[0].user.clone(), facts[0].password.clone());
+        let new = Self::new(bases.collect(), user, password, None)?;
         Ok(Self { tick: TICK, ..new })
     }
 
@@ -157,11 +185,21 @@ impl Management {
         url.set_query(None);
         url.set_fragment(None);
         let trust = if url.scheme() == "https" { Some(Trust::new(tls)?) } else { None };
-        Self::new(url.as_str().trim_end_matches('/').to_owned(), user, password, trust)
+        Self::new(vec![url.as_str().trim_end_matches('/').to_owned()], user, password, trust)
+    }
+
+    /// Those of the nodes of one cluster as one, which asks them in turn; `None` without any.
+    pub fn together(all: Vec<Self>) -> Option<Self> {
+        // One that knows whom to trust can do without that, too.
+        let one = all.iter().find(|api| api.is_secure()).or(all.first())?.clone();
+        let mut bases: Vec<String> = all.into_iter().flat_map(|api| api.bases).collect();
+        // One that stands for all is given once for each.
+        bases.dedup();
+        Some(Self { bases, asked: Arc::default(), ..one })
     }
 
     fn new(
-        base: String,
+        bases: Vec<String>,
         user: String,
         password: String,
         trust: Option<Trust>,
@@ -177,7 +215,13 @@ impl Management {
             .no_proxy()
             .build()
             .map_err(|error| BrokerError::new(Kind::Management, error.to_string()))?;
-        Ok(Self { client, trust, base, user, password, tick: USUAL_TICK })
+        let asked = Arc::default();
+        Ok(Self { client, trust, bases, asked, user, password, tick: USUAL_TICK })
+    }
+
+    /// Where the last answer came from.
+    fn base(&self) -> &str {
+        &self.bases[self.asked.load(Ordering::Relaxed)]
     }
 
     /// Whether it is asked under TLS.
@@ -190,7 +234,7 @@ impl Management {
     /// # Errors
     /// When there is no such API, or the user may not use it.
     pub async fn who_am_i(&self) -> Result<Identity, BrokerError> {
-        let doing = format!("asking the management API at {}", self.base);
+        let doing = format!("asking the management API at {}", self.base());
         let request = self.request(Method::GET, "whoami");
         let answer = self.send(&doing, request).await?;
         let me: WhoAmI = answer.json().await.map_err(|error| self.unreachable(&doing, error))?;
@@ -203,7 +247,7 @@ impl Management {
     /// several brokers, another one's may be at the usual place.
     pub async fn identify(&self, cluster: &str) -> Result<Identity, BrokerError> {
         let me = self.who_am_i().await?;
-        let doing = format!("asking the management API at {}", self.base);
+        let doing = format!("asking the management API at {}", self.base());
         let request = self.request(Method::GET, "cluster-name");
         let answer = self.send(&doing, request).await?;
         let it: Named = answer.json().await.map_err(|error| self.unreachable(&doing, error))?;
@@ -213,7 +257,8 @@ impl Management {
                 format!(
                     "the management API at {} is that of the cluster {:?}, \
                      but the broker belongs to {cluster:?}",
-                    self.base, it.name
+                    self.base(),
+                    it.name
                 ),
             )
             .help("`--management http://host:15672` says where the broker's own is"));
@@ -228,15 +273,43 @@ impl Management {
         self.send("asking for the overview", request).await.is_ok()
     }
 
+    /// The names of the nodes that run, as the node knows that is asked.
+    pub async fn running(&self) -> Result<Vec<String>, BrokerError> {
+        let nodes: Vec<NodeSeen> = self.get("nodes?columns=name,running").await?;
+        Ok(nodes.into_iter().filter(|node| node.running).map(|node| node.name).collect())
+    }
+
     /// Makes a virtual host, with all permissions for `user`.
     pub async fn make_vhost(&self, vhost: &str, user: &str) -> Result<(), BrokerError> {
         let doing = format!("making the virtual host {vhost:?}");
         let path = format!("vhosts/{}", encoded(vhost));
-        self.send(&doing, self.request(Method::PUT, &path).json(&serde_json::json!({}))).await?;
+        self.send(&doing, self.request(Method::PUT, &path).json(serde_json::json!({}))).await?;
         let doing = format!("giving {user:?} permissions in the virtual host {vhost:?}");
         let path = format!("permissions/{}/{}", encoded(vhost), encoded(user));
         let all = serde_json::json!({ "configure": ".*", "write": ".*", "read": ".*" });
-        self.send(&doing, self.request(Method::PUT, &path).json(&all)).await.map(drop)
+        self.send(&doing, self.request(Method::PUT, &path).json(all)).await?;
+        self.everywhere(vhost).await
+    }
+
+    /// Waits until a virtual host is up on each node that we know: on the others than the one that
+    /// was asked it starts a moment later, and until then they let nobody in.
+    async fn everywhere(&self, vhost: &str) -> Result<(), BrokerError> {
+        let deadline = Instant::now() + PATIENCE;
+        let path = format!("vhosts/{}", encoded(vhost));
+        while self.bases.len() > 1 {
+            let seen: VhostSeen = self.get(&path).await?;
+            let up = seen.cluster_state.values().filter(|state| *state == "running").count();
+            if up >= self.bases.len() {
+                break;
+            }
+            if Instant::now() > deadline {
+                let message = format!("the virtual host {vhost:?} does not come up on all nodes");
+                return Err(BrokerError::new(Kind::Management, message)
+                    .help("see whether all nodes run, and their logs"));
+            }
+            sleep(STEP).await;
+        }
+        Ok(())
     }
 
     /// Removes a virtual host and all that is in it. That there is none is fine.
@@ -313,7 +386,7 @@ impl Management {
     }
 
     async fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T, BrokerError> {
-        let doing = format!("asking the management API at {} for its {path}", self.base);
+        let doing = format!("asking the management API at {} for its {path}", self.base());
         let answer = self.send(&doing, self.request(Method::GET, path)).await?;
         answer.json().await.map_err(|error| self.unreachable(&doing, error))
     }
@@ -329,26 +402,45 @@ impl Management {
         self.checked(&doing, found).await.map(|_| true)
     }
 
-    pub(super) fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        let url = format!("{}/api/{path}", self.base);
-        self.client.request(method, url).basic_auth(&self.user, Some(&self.password))
+    pub(super) fn request(&self, method: Method, path: &str) -> Question {
+        Question::new(method, path)
     }
 
     pub(super) async fn send(
         &self,
         doing: &str,
-        request: RequestBuilder,
+        question: Question,
     ) -> Result<Response, BrokerError> {
-        let answer = self.ask(doing, request).await?;
+        let answer = self.ask(doing, question).await?;
         self.checked(doing, answer).await
     }
 
+    /// Asks the node that answered last, and the others in their order if it does not any more.
+    /// Whatever is asked may be asked twice.
     pub(super) async fn ask(
         &self,
         doing: &str,
-        request: RequestBuilder,
+        question: Question,
     ) -> Result<Response, BrokerError> {
-        request.send().await.map_err(|error| self.unreachable(doing, error))
+        let count = self.bases.len();
+        let last = self.asked.load(Ordering::Relaxed);
+        let order = std::iter::once(last).chain((0..count).filter(|node| *node != last));
+        let mut first = None;
+        for (tried, node) in order.enumerate() {
+            let patience = (tried + 1 < count).then_some(OTHERS_PATIENCE);
+            let url = format!("{}/api/{}", self.bases[node], question.path());
+            let request = question.request(&self.client, &url, patience);
+            match request.basic_auth(&self.user, Some(&self.password)).send().await {
+                // One that is ending, or not up yet, speaks for itself only.
+                Ok(answer) if answer.status().is_server_error() && patience.is_some() => {}
+                Ok(answer) => {
+                    self.asked.store(node, Ordering::Relaxed);
+                    return Ok(answer);
+                }
+                Err(error) => drop(first.get_or_insert(error)),
+            }
+        }
+        Err(self.unreachable(doing, first.expect("the last one did not answer")))
     }
 
     /// The answer, if it is a yes.
