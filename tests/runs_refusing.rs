@@ -149,7 +149,7 @@ fn a_refused_request_gets_no_answer() {
     let run = run("
 scenario: refused-request
 topology: { queues: [{ name: q }] }
-producers: [{ name: c, to: { queue: q }, messages: 6, rpc: { timeout: 100ms } }]
+producers: [{ name: c, to: { queue: q }, messages: 6, rpc: { timeout: 2s } }]
 workers: [{ name: w, queue: q, reply: '{n}', reject: [{ messages: [2] }] }]
 ");
     run.exits(0).has("replied 5, unanswered 1, rejected 1, delivered 5");

@@ -94,7 +94,7 @@ impl Management {
         answer.json().await.map_err(|error| self.unreachable(doing, error))
     }
 
-    /// Has a connection closed; false when there is none of that name. It is looked for among
+    /// Has a connection closed; false when there is none of that name yet. It is looked for among
     /// the connections that the broker keeps track of, not in its statistics, which know it
     /// seconds later. (Measured on 3.10.8, 4.0.5 and 4.3.6.)
     async fn close_connection(&self, name: &str) -> Result<bool, BrokerError> {
@@ -102,7 +102,9 @@ impl Management {
         let path = format!("connections/{}?disable_stats=true", encoded(name));
         let request = self.request(Method::DELETE, &path);
         let answer = self.ask(&doing, request.header("X-Reason", "closed by rmq-scenario")).await?;
-        if answer.status() == StatusCode::NOT_FOUND {
+        // Of a connection that is young, 4.0.5 fails to tell whose it is: to a user who is no
+        // administrator it answers 500 then, until it can.
+        if [StatusCode::NOT_FOUND, StatusCode::INTERNAL_SERVER_ERROR].contains(&answer.status()) {
             return Ok(false);
         }
         self.checked(&doing, answer).await.map(|_| true)

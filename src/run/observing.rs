@@ -21,6 +21,9 @@ use crate::run::stage::{Numbers, Stage, lock};
 /// A tick as short as this is waited for in any case.
 const SOON: Duration = Duration::from_secs(1);
 const MARGIN: Duration = Duration::from_millis(100);
+/// How long a list is asked for again that lacks a queue: one that has gone meanwhile never comes.
+const PATIENCE: Duration = Duration::from_secs(5);
+const STEP: Duration = Duration::from_millis(20);
 
 /// Notes the numbers of every queue that stands.
 pub async fn observe(stage: &Arc<Stage>, index: usize) {
@@ -60,14 +63,16 @@ async fn numbers(
     standing: Vec<(QueueId, String, Numbers)>,
     began: Instant,
 ) -> Result<Vec<QueueNumbers>, BrokerError> {
-    let now = unacked(stage).await?;
+    let names: Vec<&str> = standing.iter().map(|(_, real, _)| &**real).collect();
+    let now = unacked(stage, &names).await?;
+    let late = began.elapsed() > SOON;
     let kind = |queue: QueueId| stage.plan.topology.queues[queue.index()].kind;
     let ticks = standing.iter().any(|(queue, ..)| kind(*queue) != QueueKind::Classic);
     let tick = stage.space.tick()?;
     let later = if ticks && (tick <= SOON || is_expected(stage, index)) {
         // A tick takes a moment itself.
         sleep(tick + tick.min(MARGIN)).await;
-        Some(unacked(stage).await?)
+        Some(unacked(stage, &names).await?)
     } else {
         None
     };
@@ -79,7 +84,8 @@ async fn numbers(
         }
         // One that is not in the list has gone meanwhile.
         let Some(unacked) = later.unwrap_or(&now).get(&real) else { continue };
-        let age = if later.is_some() { began.elapsed() } else { unacked.age_at_most };
+        let asked_later = late || later.is_some();
+        let age = if asked_later { began.elapsed() } else { unacked.age_at_most };
         all.push(QueueNumbers {
             queue,
             ready: said.ready,
@@ -91,8 +97,20 @@ async fn numbers(
     Ok(all)
 }
 
-async fn unacked(stage: &Stage) -> Result<HashMap<String, Unacked>, BrokerError> {
-    Ok(stage.space.all_unacked().await?.into_iter().collect())
+/// A busy broker leaves out the queues of a node that does not answer it within a second, and
+/// says so to nobody (measured on 4.0.5): then it is asked again.
+async fn unacked(
+    stage: &Stage,
+    standing: &[&str],
+) -> Result<HashMap<String, Unacked>, BrokerError> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let all: HashMap<_, _> = stage.space.all_unacked().await?.into_iter().collect();
+        if standing.iter().all(|name| all.contains_key(*name)) || Instant::now() > deadline {
+            return Ok(all);
+        }
+        sleep(STEP).await;
+    }
 }
 
 /// A stream says how many messages it had at its last tick, and never who reads it: that is

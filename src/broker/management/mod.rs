@@ -1,8 +1,8 @@
 //! The management API: virtual hosts made and removed, and queues looked at.
 
 mod question;
+mod vhosts;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 use reqwest::{Client, Method, Response, StatusCode, Url};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use tokio::time::sleep;
 
 use super::address::{Address, decoded, encoded};
 use super::error::{BrokerError, Kind};
@@ -23,7 +22,6 @@ use question::Question;
 const OTHERS_PATIENCE: Duration = Duration::from_secs(3);
 /// Long enough for a broker under load, short enough for somebody waiting.
 const PATIENCE: Duration = Duration::from_secs(10);
-const STEP: Duration = Duration::from_millis(20);
 /// To find out whether there is one at all: a firewall may swallow what we send.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(3);
 
@@ -126,12 +124,6 @@ struct NodeSeen {
     /// Absent while that is not known.
     #[serde(default)]
     running: bool,
-}
-
-#[derive(Deserialize)]
-struct VhostSeen {
-    /// By the names of nodes.
-    cluster_state: HashMap<String, String>,
 }
 
 #[derive(Deserialize)]
@@ -277,50 +269,6 @@ impl Management {
     pub async fn running(&self) -> Result<Vec<String>, BrokerError> {
         let nodes: Vec<NodeSeen> = self.get("nodes?columns=name,running").await?;
         Ok(nodes.into_iter().filter(|node| node.running).map(|node| node.name).collect())
-    }
-
-    /// Makes a virtual host, with all permissions for `user`.
-    pub async fn make_vhost(&self, vhost: &str, user: &str) -> Result<(), BrokerError> {
-        let doing = format!("making the virtual host {vhost:?}");
-        let path = format!("vhosts/{}", encoded(vhost));
-        self.send(&doing, self.request(Method::PUT, &path).json(serde_json::json!({}))).await?;
-        let doing = format!("giving {user:?} permissions in the virtual host {vhost:?}");
-        let path = format!("permissions/{}/{}", encoded(vhost), encoded(user));
-        let all = serde_json::json!({ "configure": ".*", "write": ".*", "read": ".*" });
-        self.send(&doing, self.request(Method::PUT, &path).json(all)).await?;
-        self.everywhere(vhost).await
-    }
-
-    /// Waits until a virtual host is up on each node that we know: on the others than the one that
-    /// was asked it starts a moment later, and until then they let nobody in.
-    async fn everywhere(&self, vhost: &str) -> Result<(), BrokerError> {
-        let deadline = Instant::now() + PATIENCE;
-        let path = format!("vhosts/{}", encoded(vhost));
-        while self.bases.len() > 1 {
-            let seen: VhostSeen = self.get(&path).await?;
-            let up = seen.cluster_state.values().filter(|state| *state == "running").count();
-            if up >= self.bases.len() {
-                break;
-            }
-            if Instant::now() > deadline {
-                let message = format!("the virtual host {vhost:?} does not come up on all nodes");
-                return Err(BrokerError::new(Kind::Management, message)
-                    .help("see whether all nodes run, and their logs"));
-            }
-            sleep(STEP).await;
-        }
-        Ok(())
-    }
-
-    /// Removes a virtual host and all that is in it. That there is none is fine.
-    pub async fn remove_vhost(&self, vhost: &str) -> Result<(), BrokerError> {
-        let doing = format!("removing the virtual host {vhost:?}");
-        let path = format!("vhosts/{}", encoded(vhost));
-        let removed = self.ask(&doing, self.request(Method::DELETE, &path)).await?;
-        if removed.status() == StatusCode::NOT_FOUND {
-            return Ok(());
-        }
-        self.checked(&doing, removed).await.map(drop)
     }
 
     /// Asks all queues of a virtual host through their list: without statistics but with totals
