@@ -48,6 +48,20 @@ faults:
 }
 
 #[test]
+fn who_is_cut_off_before_it_consumes_begins_when_it_can() {
+    let run = run("
+scenario: early
+broker: { heartbeat: 1s }
+topology: { queues: [{ name: q }] }
+producers: [{ name: p, to: { queue: q }, messages: 20 }]
+workers: [{ name: w, count: 3, queue: q, prefetch: 1, work: 300ms }]
+faults: [{ cut: w-2, after: { consuming: 1 }, for: 3s, may_miss: true }]
+");
+    run.exits(0).has("delivered 20, lost 0, duplicates 0");
+    assert!(run.number(0, "workers.w-2.finished") > 0, "{run}");
+}
+
+#[test]
 fn a_slow_network_delays_what_goes_through_it() {
     let run = run("
 scenario: slow

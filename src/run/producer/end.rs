@@ -47,7 +47,7 @@ impl Life {
                 let error = self.listener.reason(&error).await;
                 let gone = !self.link.connection.status().connected();
                 self.note_error(trouble::fact(&plan.name, &error));
-                if trouble::is_loss(&error) && gone {
+                if self.stage.is_loss(&error) && gone {
                     self.stage.producers[self.id.index()].network.learn(self.stage.clock.now());
                     lost = plan.reconnect.map(|after| self.lost(after));
                 }

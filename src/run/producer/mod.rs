@@ -95,21 +95,7 @@ struct Life {
 pub async fn start(stage: &Arc<Stage>, id: ProducerId) {
     match prepare(stage, id).await {
         Ok(life) => launch(life),
-        // A broker that a fault keeps from answering may answer later.
-        Err(_) if stage.nodes.is_disturbed() || stage.producers[id.index()].network.is_silent() => {
-            let stage = Arc::clone(stage);
-            let trying = Arc::clone(&stage);
-            let (sender, control) = mpsc::channel(COMMANDS);
-            *lock(&stage.producers[id.index()].control) = Some(sender);
-            let task = tokio::spawn(async move {
-                let standing = Effect::Nothing;
-                let nothing = Lost { after: AGAIN, control, standing, unanswered: Vec::new() };
-                if let Some(life) = reconnecting::again(&trying, id, nothing).await {
-                    run(life).await;
-                }
-            });
-            lock(&stage.producers[id.index()].task).push(task);
-        }
+        Err(_) if is_excused(stage, id) => try_on(stage, id),
         Err(error) => {
             stage.producers[id.index()].done.store(true, Ordering::SeqCst);
             stage.fail(error);
@@ -117,17 +103,45 @@ pub async fn start(stage: &Arc<Stage>, id: ProducerId) {
     }
 }
 
-/// A producer that is connected and has published nothing yet.
-pub struct Ready(Life);
+/// Whether a fault keeps the broker from answering this producer: it may answer later.
+fn is_excused(stage: &Stage, id: ProducerId) -> bool {
+    stage.nodes.is_disturbed() || stage.producers[id.index()].network.is_touched()
+}
+
+/// Goes on trying to begin, in a task of its own.
+fn try_on(stage: &Arc<Stage>, id: ProducerId) {
+    let trying = Arc::clone(stage);
+    let (sender, control) = mpsc::channel(COMMANDS);
+    *lock(&stage.producers[id.index()].control) = Some(sender);
+    let task = tokio::spawn(async move {
+        let standing = Effect::Nothing;
+        let nothing = Lost { after: AGAIN, control, standing, unanswered: Vec::new() };
+        if let Some(life) = reconnecting::again(&trying, id, nothing).await {
+            run(life).await;
+        }
+    });
+    lock(&stage.producers[id.index()].task).push(task);
+}
+
+/// A producer that has published nothing yet: it is connected, unless a fault has kept it from
+/// that already.
+pub struct Ready(ProducerId, Option<Box<Life>>);
 
 /// Connects one; many may do so at the same time.
 pub async fn connect(stage: &Arc<Stage>, id: ProducerId) -> Result<Ready, BrokerError> {
-    prepare(stage, id).await.map(Ready)
+    match prepare(stage, id).await {
+        Ok(life) => Ok(Ready(id, Some(Box::new(life)))),
+        Err(_) if is_excused(stage, id) => Ok(Ready(id, None)),
+        Err(error) => Err(error),
+    }
 }
 
 /// Lets it go.
-pub fn release(ready: Ready) {
-    launch(ready.0);
+pub fn release(stage: &Arc<Stage>, ready: Ready) {
+    match ready {
+        Ready(_, Some(life)) => launch(*life),
+        Ready(id, None) => try_on(stage, id),
+    }
 }
 
 fn launch(life: Life) {
