@@ -1,7 +1,7 @@
 //! The why lines: one plain sentence for each set of causes, with its evidence.
 
 use crate::ledger::books::Books;
-use crate::ledger::event::LifeId;
+use crate::ledger::event::{LifeEnd, LifeId};
 use crate::ledger::fates::Cause;
 use crate::plan::count::Count;
 use crate::plan::model::{Fault, FaultAction, QueueId, StopHow};
@@ -41,8 +41,9 @@ fn sentence(books: &Books, cause: Cause, group: &Alike) -> String {
         ),
         Cause::QueueGone => gone(books, group),
         Cause::NotSent => format!(
-            "with confirms off nobody notices when the channel of {} ends under a publish",
-            producers(books, group)
+            "the channel of {} ended under {}, which nobody notices with confirms off",
+            producers(books, group),
+            plural(group.count, "its publish", "the publishes")
         ),
         Cause::Transient => transient(books, group),
         Cause::Unflushed => format!(
@@ -50,8 +51,8 @@ fn sentence(books: &Books, cause: Cause, group: &Alike) -> String {
             plural(group.count, "it", "them")
         ),
         Cause::YoungQueue => format!(
-            "{} had been declared for less than a second when RabbitMQ was killed, which forgets \
-             such a queue's messages",
+            "{} was less than a second old when RabbitMQ was killed, and a quorum queue that young \
+             may forget everything",
             queues(books, group)
         ),
         Cause::WorkerRejected => {
@@ -73,9 +74,10 @@ fn sentence(books: &Books, cause: Cause, group: &Alike) -> String {
             format!("{} was full, and RabbitMQ drops what is too much", queues(books, group))
         }
         Cause::Republished => format!(
-            "{} published {} once more after its connection was lost, and the first had arrived",
+            "{} published {} once more after its connection was lost, and the first {} arrived",
             producers(books, group),
-            plural(group.count, "it", "them")
+            plural(group.count, "it", "them"),
+            plural(group.count, "had", "ones had")
         ),
         Cause::Reread => "the worker read the stream once more from an earlier offset".to_owned(),
         Cause::ForgottenAck => format!(
@@ -83,15 +85,17 @@ fn sentence(books: &Books, cause: Cause, group: &Alike) -> String {
             plural(group.count, "it", "them")
         ),
         Cause::Requeued => format!(
-            "the first worker was gone between its work and its ack, so RabbitMQ handed {} out again",
+            "the worker {} between its work and its ack, so RabbitMQ handed {} out again",
+            parted(books),
             plural(group.count, "it", "them")
         ),
         Cause::AckLost if books.outages().iter().any(|it| it.how == StopHow::Sigkill) => format!(
-            "the ack of {} was written, and lost with the RabbitMQ that was killed",
-            plural(group.count, "it", "them")
+            "{} written, and lost with RabbitMQ when that was killed",
+            plural(group.count, "its ack was", "their acks were")
         ),
         Cause::AckLost => format!(
-            "the ack of {} was written and took no effect before the worker was gone",
+            "{} written, and RabbitMQ had not taken {} when the worker or its connection was gone",
+            plural(group.count, "its ack was", "their acks were"),
             plural(group.count, "it", "them")
         ),
         Cause::Unexplained => "nothing that was observed explains it".to_owned(),
@@ -117,6 +121,19 @@ fn sent(books: &Books, group: &Alike) -> String {
         0 => list,
         1 => format!("{list}; 1 was still on its way"),
         many => format!("{list}; {many} were still on their way"),
+    }
+}
+
+/// How workers and their deliveries were parted in this run.
+fn parted(books: &Books) -> &'static str {
+    let ends = || books.lives().iter().filter_map(|life| life.end.as_ref());
+    let any = |alike: fn(&LifeEnd) -> bool| ends().any(|end| alike(&end.how));
+    let killed = any(|how| matches!(how, LifeEnd::Killed(_)));
+    let lost = any(|how| matches!(how, LifeEnd::Lost));
+    match (killed, lost, any(|how| matches!(how, LifeEnd::Failed))) {
+        (true, false, false) => "was killed",
+        (false, true, false) => "lost its connection",
+        _ => "was gone",
     }
 }
 
@@ -159,7 +176,7 @@ fn transient(books: &Books, group: &Alike) -> String {
         return format!("{} was not durable, and went when RabbitMQ ended", queues(books, group));
     }
     let what = plural(group.count, "the message was", "the messages were");
-    format!("{what} not persistent, and RabbitMQ keeps only persistent ones when it ends")
+    format!("{what} not persistent, and a classic queue keeps no others when RabbitMQ ends")
 }
 
 fn producers(books: &Books, group: &Alike) -> String {

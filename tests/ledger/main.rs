@@ -21,5 +21,6 @@ mod reference;
 mod rounds;
 mod rules;
 mod script;
+mod sentences;
 mod simulated;
 mod violations;
