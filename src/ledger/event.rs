@@ -119,6 +119,8 @@ pub struct ProducerEnd {
     /// has read them all.
     pub closed: bool,
     pub published: u32,
+    /// Messages of earlier channels that it published again.
+    pub republished: u32,
     pub answered: u32,
     pub returned: u32,
 }

@@ -88,10 +88,13 @@ impl Fates {
                 if !in_order {
                     forgetful[queue].push(life.id);
                 }
-            } else if !life.holds_on() || life.shaken.is_some() {
+                continue;
+            }
+            // What a silent channel holds comes back when nobody can be sent it any more.
+            returning[queue] += u64::from(!in_order);
+            if !life.holds_on() || life.shaken.is_some() {
                 let at = life.gave_back();
                 first_return[queue] = Some(first_return[queue].map_or(at, |first| first.min(at)));
-                returning[queue] += u64::from(!in_order);
             }
         }
         let broken = ledger.producers.iter().map(|book| {
@@ -312,7 +315,7 @@ impl Ledger {
     fn queue_gone(&self, view: &CopyView, causes: &mut Vec<Cause>) {
         let MessageKey { producer, n } = view.message;
         let gone = self.queues[view.queue.index()].gone.iter();
-        let sent = self.confirmed_resend(view);
+        let sent = self.confirmed_resend(view).map_or(0, |send| send.event);
         let there = gone.filter(|gone| n <= gone.published[producer.index()] && gone.event > sent);
         causes.extend(there.map(|gone| match gone.how {
             ChangeKind::Perishes => Cause::Transient,

@@ -45,6 +45,7 @@ use crate::ledger::schedule::Schedule;
 use crate::ledger::streams::Readers;
 use crate::plan::content::Content;
 use crate::plan::model::{Confirms, Expectation, Expected, ProducerId, QueueId, Variant, WorkerId};
+use crate::plan::routing::Standing;
 
 /// Something that cannot be: this program is wrong, or the broker is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,6 +124,8 @@ struct ProducerBook {
     channels: Vec<u32>,
     /// Numbers of earlier channels that the one in use published again.
     again: BTreeSet<u32>,
+    /// Which of these came back on it.
+    returned_again: BTreeSet<u32>,
     /// Sends beyond the first of a message.
     republished: u64,
     /// When a number was published for the last time, where that was not the first.
@@ -160,6 +163,8 @@ struct Resend {
     at: Micros,
     /// Which event that was, counted over all.
     event: u64,
+    /// The queues that it reached then.
+    route: u32,
 }
 
 /// A queue lost what was in it.
@@ -178,6 +183,8 @@ struct Window {
     producer: ProducerId,
     /// First and last numbers of spans.
     spans: Vec<(u32, u32)>,
+    /// What stood then, and the queue.
+    standing: Standing,
 }
 
 impl Ledger {
@@ -278,6 +285,7 @@ impl ProducerBook {
             channel_from: 1,
             channels: Vec::new(),
             again: BTreeSet::new(),
+            returned_again: BTreeSet::new(),
             republished: 0,
             last_sends: BTreeMap::new(),
             channel_answered: 0,

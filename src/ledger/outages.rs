@@ -4,13 +4,13 @@
 //! What became of copies is told by where they are seen afterwards, not by what a broker of that
 //! kind should do: a cause is only looked for where a copy is gone.
 
-use crate::ledger::Ledger;
 use crate::ledger::books::{Books, CopyView};
 use crate::ledger::event::{Hindrance, LifeId, Micros};
 use crate::ledger::fates::Cause;
 use crate::ledger::lives::Life;
 use crate::ledger::messages::message_flag;
 use crate::ledger::paths::PathId;
+use crate::ledger::{Ledger, Resend};
 use crate::plan::model::{AckMode, FaultId, NodeId, QueueId, QueueKind, StopHow};
 
 /// One end of the broker, or of one of its nodes.
@@ -145,9 +145,10 @@ impl Ledger {
 
     pub(super) fn broker_rose(&mut self, node: Option<NodeId>, at: Micros) {
         let mut outages = self.outages.iter_mut().rev();
-        match outages.find(|outage| outage.node == node && outage.up.is_none()) {
+        let ended = |it: &&mut Outage| it.node == node && it.up.is_none() && !it.is_under_way();
+        match outages.find(ended) {
             Some(outage) => outage.up = Some(at),
-            None => self.violation(None, "a broker came back that had not gone"),
+            None => self.violation(None, "a broker came back that had not ended"),
         }
     }
 
@@ -171,7 +172,7 @@ impl Ledger {
     /// Why a copy may be gone that was in its queue, or on its way there, when a broker ended;
     /// `since` leaves out the ends before that number.
     pub(super) fn outages_for(&self, view: &CopyView, since: usize, causes: &mut Vec<Cause>) {
-        let sent = self.confirmed_resend(view);
+        let sent = self.confirmed_resend(view).map_or(0, |send| send.event);
         let outages = self.outages[since..].iter();
         let there = outages.filter(|it| self.hosts(it, view.queue) && was_there(it, view));
         for outage in there.filter(|it| it.is_under_way() || it.ended > sent) {
@@ -181,12 +182,12 @@ impl Ledger {
         causes.dedup();
     }
 
-    /// Which event it was that a message was published once more, if that was confirmed: what came
-    /// before it took another one. 0 where it was not.
-    pub(super) fn confirmed_resend(&self, view: &CopyView) -> u64 {
-        let confirmed = is_confirmed(view);
+    /// When the message was published once more, if it came to the queue then, and that was
+    /// confirmed: what was before that took another one.
+    pub(super) fn confirmed_resend(&self, view: &CopyView) -> Option<Resend> {
         let book = &self.producers[view.message.producer.index()];
-        book.last_sends.get(&view.message.n).filter(|_| confirmed).map_or(0, |send| send.event)
+        let send = book.last_sends.get(&view.message.n).filter(|_| is_confirmed(view))?;
+        self.routes.get(send.route).contains(&(view.queue, false)).then_some(*send)
     }
 
     /// Whether the queue, or a part of it, was where the broker ended.

@@ -356,10 +356,12 @@ fn an_answer_does_not_come_on_another_channel() {
 
 #[test]
 fn a_producer_that_counted_otherwise_was_not_heard_in_full() {
-    let right = ProducerEnd { closed: true, published: 3, answered: 3, returned: 0 };
+    let right =
+        ProducerEnd { closed: true, published: 3, republished: 0, answered: 3, returned: 0 };
     for (end, sound) in [
         (right, true),
         (ProducerEnd { published: 4, ..right }, false),
+        (ProducerEnd { republished: 1, ..right }, false),
         (ProducerEnd { answered: 2, ..right }, false),
         (ProducerEnd { returned: 1, ..right }, false),
     ] {

@@ -2,17 +2,17 @@
 //! list of events with ordered maps. It shares the names of things with the ledger, and
 //! nothing else; it is slow and believes everything.
 
+mod outcomes;
+mod topology;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use rmq_scenario::ledger::event::{ChangeId, ChangeKind, Event, LifeId, MessageKey, WorkEvent};
-use rmq_scenario::plan::count::{COPY_OUTCOMES, Count};
-use rmq_scenario::plan::model::{
-    Confirms, ExchangeRef, ProducerId, QueueId, QueueKind, Variant, WorkerId,
-};
-use rmq_scenario::plan::pattern::Pattern;
+use rmq_scenario::plan::count::Count;
+use rmq_scenario::plan::model::{ProducerId, QueueId, QueueKind, Variant, WorkerId};
 
 use crate::simulated::Run;
-use crate::simulated::broker::{CopyKey, first_stay, routes};
+use crate::simulated::broker::CopyKey;
 
 pub type Numbers = BTreeMap<Count, u64>;
 
@@ -29,6 +29,9 @@ pub struct Naive {
     pub outcomes: BTreeMap<CopyKey, Count>,
 }
 
+/// Queue, kind, begin, end.
+type Change = (QueueId, ChangeKind, usize, usize);
+
 /// What of the events concerns messages and queues, by position in the list.
 #[derive(Default)]
 struct Timeline {
@@ -37,8 +40,7 @@ struct Timeline {
     returned: BTreeSet<MessageKey>,
     closed: BTreeMap<MessageKey, usize>,
     first_seen: BTreeMap<MessageKey, usize>,
-    /// Queue, kind, begin, end.
-    changes: BTreeMap<u32, (QueueId, ChangeKind, usize, usize)>,
+    changes: BTreeMap<u32, Change>,
     seen: BTreeSet<CopyKey>,
     /// Changes that did not happen.
     dropped: BTreeSet<u32>,
@@ -46,10 +48,14 @@ struct Timeline {
     read_by: BTreeSet<(WorkerId, CopyKey)>,
     finished_by: BTreeMap<(WorkerId, CopyKey), u64>,
     finished: BTreeMap<CopyKey, u64>,
-    /// Refused for good by the worker that had it last.
-    rejected: BTreeSet<CopyKey>,
+    /// The last delivery of each that was read, in the broker's order, and refusals for good.
+    last: BTreeMap<CopyKey, usize>,
+    rejected: BTreeSet<(CopyKey, usize)>,
     drained: BTreeSet<CopyKey>,
     complete: BTreeMap<QueueId, bool>,
+    republished: BTreeSet<MessageKey>,
+    /// When the broker fell, and was down.
+    outages: Vec<(usize, usize)>,
 }
 
 /// One subscription.
@@ -151,16 +157,23 @@ impl Counting<'_> {
                 self.line.changes.get_mut(id).expect("it began").3 = index;
             }
             Event::Replied { .. } => unreachable!("nobody asks anything"),
-            Event::Republished { .. } => unreachable!("nobody connects again"),
+            Event::Republished { producer, numbers, .. } => {
+                let again = numbers.iter().map(|&n| MessageKey { producer: *producer, n });
+                self.line.republished.extend(again);
+                let republished = &mut self.naive.producers[producer.index()];
+                *republished.entry(Count::Republished).or_default() += numbers.len() as u64;
+            }
             Event::ChangeDropped { change: ChangeId(id), .. } => {
                 self.line.changes.get_mut(id).expect("it began").3 = index;
                 self.line.dropped.insert(*id);
             }
-            Event::Struck { .. } | Event::Hindered { .. } | Event::LifeDropped { .. } => {
-                unreachable!("nobody lives on")
-            }
-            Event::BrokerFell { .. } | Event::BrokerDown { .. } | Event::BrokerRose { .. } => {
-                unreachable!("the broker never ends")
+            Event::Struck { .. }
+            | Event::Hindered { .. }
+            | Event::LifeDropped { .. }
+            | Event::BrokerRose { .. } => {}
+            Event::BrokerFell { .. } => self.line.outages.push((index, NEVER)),
+            Event::BrokerDown { .. } => {
+                self.line.outages.last_mut().expect("it fell").1 = index;
             }
             Event::Excused { .. } => unreachable!("there are no probes"),
             Event::Drained { queue, messages } => {
@@ -235,7 +248,9 @@ impl Counting<'_> {
                     self.naive.disorder += u64::from(message.n <= *highest);
                     *highest = message.n.max(*highest);
                 }
-                self.line.rejected.remove(&copy);
+                let order = self.run.truth.order.get(&(id.index(), tag)).copied();
+                let last = self.line.last.entry(copy.clone()).or_default();
+                *last = order.unwrap_or_default().max(*last);
                 let read_by = self.line.read_by.insert((worker, copy.clone()));
                 let first = self.line.seen.insert(copy);
                 if !if stream { read_by } else { first } {
@@ -249,7 +264,9 @@ impl Counting<'_> {
                 life.unacked.remove(&tag);
                 self.naive.busy[worker.index()] += at - life.began;
                 if !requeue {
-                    self.line.rejected.insert(life.tags[&tag].clone());
+                    let order = self.run.truth.order.get(&(id.index(), tag)).copied();
+                    let copy = life.tags[&tag].clone();
+                    self.line.rejected.insert((copy, order.unwrap_or_default()));
                 }
             }
             WorkEvent::Begun { .. } => {
@@ -272,214 +289,6 @@ impl Counting<'_> {
                     both(Count::Acked);
                 }
             }
-        }
-    }
-
-    fn confirms(&self, message: MessageKey) -> bool {
-        self.plan.producers[message.producer.index()].confirms != Confirms::Off
-    }
-
-    /// From its publish to its answer; with confirms off, to the close of its channel or until
-    /// it is seen.
-    fn on_its_way(&self, message: MessageKey) -> (usize, usize) {
-        let line = &self.line;
-        let end = if self.confirms(message) {
-            line.answered.get(&message).map_or(NEVER, |(index, _)| *index)
-        } else {
-            let closed = line.closed.get(&message).copied().unwrap_or(NEVER);
-            closed.min(line.first_seen.get(&message).copied().unwrap_or(NEVER))
-        };
-        (line.published[&message], end)
-    }
-
-    fn binds(&self, message: MessageKey, queue: QueueId) -> bool {
-        let to = &self.plan.producers[message.producer.index()].to;
-        let ExchangeRef::Declared(exchange) = to.exchange else { return false };
-        let key = match &to.routing_key {
-            Pattern::Always(key) => key,
-            Pattern::Cycle(keys) => &keys[(message.n as usize - 1) % keys.len()],
-            other => unreachable!("a run has no {other:?}"),
-        };
-        routes(self.plan, exchange, key, queue)
-    }
-
-    /// Whether a change of the queue overlaps the span.
-    fn changes(&self, queue: QueueId, (from, to): (usize, usize)) -> bool {
-        self.line.changes.values().any(|&(q, _, begin, end)| q == queue && begin < to && end > from)
-    }
-
-    fn comes_or_goes(&self, queue: QueueId, at: usize) -> bool {
-        let mut changes = self.line.changes.values();
-        changes.any(|&(q, kind, begin, end)| {
-            q == queue && kind != ChangeKind::Purged && begin < at && end > at
-        })
-    }
-
-    /// Whether the queue is there, at a moment when it does not change.
-    fn stands(&self, queue: QueueId, at: usize) -> bool {
-        let happened = self.line.changes.iter().filter(|(id, _)| !self.line.dropped.contains(id));
-        let before = happened
-            .map(|(_, change)| change)
-            .filter(|change| change.0 == queue && change.2 < at && change.1 != ChangeKind::Purged);
-        match before.max_by_key(|change| change.2) {
-            Some((_, kind, ..)) => *kind == ChangeKind::Comes,
-            None => self.plan.topology.queues[queue.index()].owner.is_none(),
-        }
-    }
-
-    fn publishes(&mut self) {
-        for &message in self.line.published.keys() {
-            let confirms = self.confirms(message);
-            let outcome = match self.line.answered.get(&message) {
-                _ if !confirms => Count::Unchecked,
-                Some((_, true)) => Count::Confirmed,
-                Some((_, false)) => Count::Refused,
-                None => Count::Unconfirmed,
-            };
-            let returned = self.line.returned.contains(&message);
-            let unroutable = self.is_unroutable(message);
-            let numbers = &mut self.naive.producers[message.producer.index()];
-            add(numbers, Count::Published);
-            add(numbers, outcome);
-            for count in [(returned, Count::Returned), (unroutable, Count::Unroutable)] {
-                if count.0 {
-                    add(numbers, count.1);
-                }
-            }
-        }
-    }
-
-    /// No queue could be found for it when it was published, or none was, since it came back;
-    /// and none has it.
-    fn is_unroutable(&self, message: MessageKey) -> bool {
-        let at = self.line.published[&message];
-        let returned = self.line.returned.contains(&message);
-        self.queues().all(|queue| {
-            let there = self.stands(queue, at) || self.comes_or_goes(queue, at);
-            let possible = self.binds(message, queue) && there;
-            let sure = possible && !self.changes(queue, self.on_its_way(message));
-            !sure && !self.is_seen(&first_stay(message, queue)) && (!possible || returned)
-        })
-    }
-
-    fn queues(&self) -> impl Iterator<Item = QueueId> + use<> {
-        (0..self.plan.topology.queues.len()).map(QueueId::from_index)
-    }
-
-    fn is_seen(&self, copy: &CopyKey) -> bool {
-        let line = &self.line;
-        line.seen.contains(copy) || line.drained.contains(copy) || self.left.contains(copy)
-    }
-
-    /// Whoever was seen as a dead letter has left where it was before, and so on.
-    fn trace(&mut self) -> BTreeSet<CopyKey> {
-        let seen = self.line.seen.iter().chain(&self.line.drained);
-        let mut later: BTreeSet<CopyKey> =
-            seen.filter(|copy| !copy.2.is_empty()).cloned().collect();
-        let mut next: Vec<CopyKey> = later.iter().cloned().collect();
-        while let Some(copy) = next.pop() {
-            let parent = self.run.parents[&copy].clone();
-            if !parent.2.is_empty() && later.insert(parent.clone()) {
-                next.push(parent.clone());
-            }
-            self.left.insert(parent);
-        }
-        later
-    }
-
-    fn copies(&mut self, later: BTreeSet<CopyKey>) {
-        let messages: Vec<MessageKey> = self.line.published.keys().copied().collect();
-        for message in messages {
-            for queue in self.queues() {
-                self.copy(first_stay(message, queue));
-            }
-        }
-        for copy in later {
-            self.expected(copy);
-        }
-        for (worker, plan) in self.plan.workers.iter().enumerate() {
-            let by = self.line.finished_by.iter();
-            let twice = by.filter(|((who, _), times)| who.index() == worker && **times > 1);
-            if self.run.kind(plan.queue) == QueueKind::Stream {
-                let doubled = twice.count() as u64;
-                *self.naive.queues[plan.queue.index()].entry(Count::Duplicates).or_default() +=
-                    doubled;
-            }
-        }
-    }
-
-    fn copy(&mut self, copy: CopyKey) {
-        let (message, queue, _) = copy;
-        let span = self.on_its_way(message);
-        let optional = self.changes(queue, span);
-        let expected = self.binds(message, queue)
-            && if optional { self.is_seen(&copy) } else { self.stands(queue, span.0) };
-        if !expected {
-            if self.is_seen(&copy) {
-                add(&mut self.naive.totals, Count::Unexpected);
-            }
-            return;
-        }
-        self.expected(copy);
-    }
-
-    fn expected(&mut self, copy: CopyKey) {
-        let (message, queue) = (copy.0, copy.1);
-        let outcome = self.outcome(&copy);
-        self.naive.outcomes.insert(copy.clone(), outcome);
-        let numbers = &mut self.naive.queues[queue.index()];
-        add(numbers, Count::Expected);
-        add(numbers, outcome);
-        if self.line.drained.contains(&copy) {
-            add(numbers, Count::StillQueued);
-        }
-        let twice = self.line.finished.get(&copy).is_some_and(|&times| times > 1);
-        if twice && self.run.kind(queue) != QueueKind::Stream {
-            add(numbers, Count::Duplicates);
-        }
-        add(&mut self.naive.producers[message.producer.index()], outcome);
-    }
-
-    fn outcome(&self, copy: &CopyKey) -> Count {
-        let answer = self.line.answered.get(&copy.0).map(|(_, ack)| *ack);
-        let seen = self.is_seen(copy);
-        let unsure = answer.is_none() && self.confirms(copy.0) && !seen;
-        let undrained = !self.line.complete.get(&copy.1).copied().unwrap_or(false);
-        if self.line.finished.contains_key(copy) {
-            Count::Delivered
-        } else if self.left.contains(copy) {
-            Count::DeadLettered
-        } else if self.line.rejected.contains(copy) {
-            Count::Rejected
-        } else if self.line.drained.contains(copy) {
-            Count::Remaining
-        } else if answer == Some(false) && !seen {
-            Count::TurnedAway
-        } else if unsure || undrained {
-            Count::InDoubt
-        } else {
-            match self.told.get(copy) {
-                Some(rule @ (Count::Expired | Count::Dropped | Count::OverLimit)) => *rule,
-                _ => Count::Lost,
-            }
-        }
-    }
-
-    fn sum_up(&mut self) {
-        for queue in &self.naive.queues {
-            for (count, n) in queue {
-                *self.naive.totals.entry(*count).or_default() += n;
-            }
-        }
-        for producer in &self.naive.producers {
-            for (count, n) in producer.iter().filter(|(count, _)| !COPY_OUTCOMES.contains(count)) {
-                *self.naive.totals.entry(*count).or_default() += n;
-            }
-        }
-        // As an outcome of copies `rejected` was summed up above.
-        for worker in &self.naive.workers {
-            let acked = worker.get(&Count::Acked).copied().unwrap_or(0);
-            *self.naive.totals.entry(Count::Acked).or_default() += acked;
         }
     }
 }
