@@ -8,7 +8,7 @@
 
 use crate::ledger::Ledger;
 use crate::ledger::event::{LifeEnd, LifeId, MessageKey, Sighting};
-use crate::ledger::lives::{CopyPlace, Held, HeldState, Life};
+use crate::ledger::lives::{CopyPlace, End, Held, HeldState, Life};
 use crate::ledger::messages::{Copy, NOBODY, again, copy_flag, message_flag};
 use crate::ledger::paths::PathId;
 use crate::ledger::seeing::Delivery;
@@ -41,8 +41,7 @@ impl Ledger {
         delivery: Delivery,
     ) -> bool {
         let life = &self.lives[id.index()];
-        let other = before.holder != NOBODY && before.holder != id.0;
-        if !other || !life.unsure || self.may_be_two(seen) {
+        if !self.may_come_late(life, before) || self.may_be_two(seen) {
             return false;
         }
         let holder = &self.lives[usize::from(before.holder)];
@@ -53,6 +52,14 @@ impl Ledger {
             || (life.dropped && !holder.dropped)
             || holds
             || (settled && !self.may_be_forgotten_since(holder))
+    }
+
+    /// Whether a copy may have been sent to this life before it was sent to whoever read it last:
+    /// something keeps, or kept, it from reading, and it had begun before that one was over.
+    pub(super) fn may_come_late(&self, life: &Life, before: Copy) -> bool {
+        let holder = self.lives.get(usize::from(before.holder)).filter(|it| it.id != life.id);
+        let over = |end: &End| end.at < life.started;
+        life.unsure && holder.is_some_and(|it| !it.end.as_ref().is_some_and(over))
     }
 
     /// What a copy that is read again, and had been finished, says about the return.

@@ -33,7 +33,7 @@ use std::sync::Arc;
 use crate::ledger::changing::Changing;
 use crate::ledger::crowding::Crowd;
 use crate::ledger::dead_letters::Laters;
-use crate::ledger::event::{ChangeKind, LifeId, MessageKey, Micros};
+use crate::ledger::event::{ChangeId, ChangeKind, LifeId, MessageKey, Micros};
 use crate::ledger::history::History;
 use crate::ledger::lives::Life;
 use crate::ledger::messages::{Copy, Messages, Routes};
@@ -75,6 +75,8 @@ pub struct Ledger {
     rules: Rules,
     /// Each time that the broker, or a node of it, was ended.
     outages: Vec<Outage>,
+    /// Queues that are about to go with their broker: how many outages there had been before.
+    perishing: HashMap<ChangeId, usize>,
     /// Faults upon workers that lived on.
     strikes: Vec<Strike>,
     /// Messages that were on their way when a queue was about to come.
@@ -224,6 +226,7 @@ impl Ledger {
             readers: Readers::default(),
             rules: Rules::of(version),
             outages: Vec::new(),
+            perishing: HashMap::new(),
             strikes: Vec::new(),
             windows: Vec::new(),
             unexpected: BTreeMap::new(),

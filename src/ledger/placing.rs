@@ -3,7 +3,7 @@
 use crate::ledger::event::{ChangeId, ChangeKind, MessageKey, Sighting};
 use crate::ledger::lives::CopyPlace;
 use crate::ledger::messages::{Copy, copy_flag, message_flag};
-use crate::ledger::outages::Outage;
+use crate::ledger::outages::How;
 use crate::ledger::paths::{PathId, Step};
 use crate::ledger::recording::{Broken, NOT_ANSWERED, NOT_READ};
 use crate::ledger::{Gone, Ledger, Window};
@@ -32,6 +32,9 @@ impl Ledger {
                 messages.add_flags(n, message_flag::UNCERTAIN);
             }
         }
+        if kind == ChangeKind::Perishes {
+            self.perishing.insert(change, self.outages.len());
+        }
         self.changing.begin(change, queue, kind);
     }
 
@@ -39,9 +42,11 @@ impl Ledger {
         match self.changing.end(change) {
             Some((_, ChangeKind::Comes)) => {}
             Some((queue, how)) => {
-                if how == ChangeKind::Perishes
-                    && self.outages.last().is_none_or(Outage::is_under_way)
-                {
+                // It begins before the broker is told to end, and is over when that has ended.
+                let before = self.perishing.remove(&change).unwrap_or_default();
+                let mut since = self.outages.iter().skip(before);
+                let ended = since.any(|it| it.how != How::Parted && !it.is_on());
+                if how == ChangeKind::Perishes && !ended {
                     self.violation(None, "a queue went with a broker that had not ended");
                 }
                 let published = self.published_so_far();

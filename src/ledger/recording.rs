@@ -8,6 +8,7 @@ use crate::ledger::event::{
 use crate::ledger::history::StepKind;
 use crate::ledger::lives::{CopyPlace, Life};
 use crate::ledger::messages::{copy_flag, message_flag};
+use crate::ledger::outages::Outage;
 use crate::ledger::seeing::Delivery;
 use crate::ledger::{Ledger, Resend};
 use crate::plan::model::{AckMode, KillHow, ProducerId, QueueKind, WorkerId};
@@ -59,6 +60,8 @@ impl Ledger {
             Event::BrokerFell { how, node, young, at } => self.broker_fell(how, node, young, at),
             Event::BrokerDown { at } => self.broker_down(at),
             Event::BrokerRose { node, at } => self.broker_rose(node, at),
+            Event::Parted { node, at } => self.parted(node, at),
+            Event::Rejoined { node, at } => self.rejoined(node, at),
             Event::Drained { queue, messages } => self.drained(queue, messages),
             Event::DrainEnded { queue, complete, total, at } => {
                 self.drain_ended(queue, complete, total, at);
@@ -244,7 +247,11 @@ impl Ledger {
             producers.map(|id| earlier.iter().map(|life| life.highest(id)).max().unwrap_or(0));
         let highest = highest.collect();
         let outages = self.outages.len();
-        self.lives.push(Life::new(id, worker, plan.queue, plan.ack, at, highest, outages));
+        let mut life = Life::new(id, worker, plan.queue, plan.ack, at, highest, outages);
+        if self.outages.iter().any(Outage::is_on) {
+            life.shake(at);
+        }
+        self.lives.push(life);
     }
 
     fn life_ended(&mut self, id: LifeId, how: LifeEnd, totals: LifeTotals, at: Micros) {

@@ -96,8 +96,8 @@ impl Ledger {
         match !stream && self.comes_late(id, seen, before, delivery) {
             true => (LATE, false),
             false => {
-                let other = before.holder != NOBODY && before.holder != id.0;
-                (before.deliveries.saturating_add(1), other && life.unsure && !stream)
+                let doubtful = !stream && self.may_come_late(life, before);
+                (before.deliveries.saturating_add(1), doubtful)
             }
         }
     }

@@ -3,6 +3,7 @@
 use crate::ledger::books::Books;
 use crate::ledger::event::LifeId;
 use crate::ledger::fates::Cause;
+use crate::ledger::outages::How;
 use crate::plan::count::Count;
 use crate::plan::model::{Fault, FaultAction, QueueId, StopHow};
 use crate::verdict::causes::{Causes, Group as Alike};
@@ -45,10 +46,7 @@ fn sentence(books: &Books, cause: Cause, group: &Alike) -> String {
             producers(books, group)
         ),
         Cause::Transient => transient(books, group),
-        Cause::Unflushed => format!(
-            "RabbitMQ was killed before it had written {}, and had confirmed nothing",
-            plural(group.count, "it", "them")
-        ),
+        Cause::Unflushed => unflushed(books, group),
         Cause::YoungQueue => format!(
             "{} had been declared for less than a second when RabbitMQ was killed, which forgets \
              such a queue's messages",
@@ -86,16 +84,42 @@ fn sentence(books: &Books, cause: Cause, group: &Alike) -> String {
             "the first worker was gone between its work and its ack, so RabbitMQ handed {} out again",
             plural(group.count, "it", "them")
         ),
-        Cause::AckLost if books.outages().iter().any(|it| it.how == StopHow::Sigkill) => format!(
-            "the ack of {} was written, and lost with the RabbitMQ that was killed",
-            plural(group.count, "it", "them")
-        ),
-        Cause::AckLost => format!(
-            "the ack of {} was written and took no effect before the worker was gone",
-            plural(group.count, "it", "them")
-        ),
+        Cause::AckLost => ack_lost(books, group),
         Cause::Unexplained => "nothing that was observed explains it".to_owned(),
     }
+}
+
+fn ack_lost(books: &Books, group: &Alike) -> String {
+    let copies = plural(group.count, "it", "them");
+    if befell(books, How::Ended(StopHow::Sigkill)) {
+        return format!(
+            "the ack of {copies} was written, and lost with the RabbitMQ that was killed"
+        );
+    }
+    if befell(books, How::Parted) {
+        return format!(
+            "the ack of {copies} was written on a node that did not hear the others, which had \
+             taken {copies} for given back"
+        );
+    }
+    format!("the ack of {copies} was written and took no effect before the worker was gone")
+}
+
+fn unflushed(books: &Books, group: &Alike) -> String {
+    let copies = plural(group.count, "it", "them");
+    let killed = books.outages().iter().any(|it| it.how != How::Parted);
+    match killed || !befell(books, How::Parted) {
+        true => {
+            format!("RabbitMQ was killed before it had written {copies}, and had confirmed nothing")
+        }
+        false => format!(
+            "nodes of RabbitMQ did not hear each other when {copies} came, and had confirmed nothing"
+        ),
+    }
+}
+
+fn befell(books: &Books, how: How) -> bool {
+    books.outages().iter().any(|it| it.how == how)
 }
 
 /// `worker-1 had been sent 10, finished 3, and was killed in its 4th (160 ms)`. What is lost

@@ -7,7 +7,7 @@ use rmq_scenario::ledger::books::Books;
 use rmq_scenario::ledger::event::Hindrance::{CutOff, Frozen};
 use rmq_scenario::ledger::event::{LifeEnd, LifeId};
 use rmq_scenario::plan::count::Count;
-use rmq_scenario::plan::model::StopHow::Graceful;
+use rmq_scenario::plan::model::StopHow::{Graceful, Sigkill};
 use rmq_scenario::plan::model::{
     AckMode, Confirms, ExchangeId, FaultId, QueueId, Unconfirmed, WorkerId,
 };
@@ -268,4 +268,44 @@ fn a_strike_tells_how_its_worker_stood() {
     let strike = books.strike(FaultId(0)).expect("it was struck");
     assert_eq!((strike.read, strike.finished, strike.unworked, strike.unacked), (3, 1, 2, 2));
     assert_eq!(strike.published, [5]);
+}
+
+/// The second worker's connection is lost unseen, too, when it has finished message 1; the first one
+/// reads that then, and acks it.
+#[test]
+fn two_that_may_have_been_given_up_both_say_why_a_copy_came_again() {
+    let (mut script, first, second) = script([MANUAL, MANUAL], 1);
+    script.hinder(first, Some(Frozen));
+    script.read(second, 1);
+    script.begin(second);
+    script.finish(second);
+    script.hinder(second, Some(CutOff));
+    script.hinder(first, None);
+    script.reread(first, 1);
+    script.complete(first);
+    script.end_life(second, LOST);
+    close(&mut script, first);
+    let books = script.sound_books();
+    assert_eq!(books.totals[Count::Duplicates], 1);
+    assert!(causes(&books, 1, Q).contains(&"requeued"), "{:?}", causes(&books, 1, Q));
+}
+
+/// Message 1 was acked for good before the broker was killed; then it comes again to a worker whose
+/// network is cut after that, and that dies with it.
+#[test]
+fn what_a_killed_broker_brings_back_is_not_late() {
+    let (mut script, first, second) = script([MANUAL, MANUAL], 1);
+    script.read(first, 1);
+    script.complete(first);
+    close(&mut script, first);
+    script.end_life(second, LOST);
+    script.wait(1_000);
+    script.restart(Sigkill);
+    let third = script.subscribe(WorkerId(1));
+    script.hinder(third, Some(CutOff));
+    script.reread(third, 1);
+    script.begin(third);
+    script.finish(third);
+    script.end_life(third, CRASH);
+    assert_eq!(causes(&script.sound_books(), 1, Q), ["ack_lost"]);
 }

@@ -127,6 +127,8 @@ fn actor(event: &Event) -> Actor {
         | Event::BrokerFell { .. }
         | Event::BrokerDown { .. }
         | Event::BrokerRose { .. }
+        | Event::Parted { .. }
+        | Event::Rejoined { .. }
         | Event::Drained { .. }
         | Event::Excused { .. }
         | Event::DrainEnded { .. } => Actor::Engine,

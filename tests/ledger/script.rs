@@ -227,6 +227,14 @@ impl Script {
         self.events.push(Event::BrokerRose { node, at: self.at });
     }
 
+    pub fn part(&mut self, node: NodeId) {
+        self.events.push(Event::Parted { node, at: self.at });
+    }
+
+    pub fn rejoin(&mut self, node: NodeId) {
+        self.events.push(Event::Rejoined { node, at: self.at });
+    }
+
     pub fn down(&mut self) {
         self.events.push(Event::BrokerDown { at: self.at });
     }

@@ -170,12 +170,24 @@ impl Counting<'_> {
             Event::Struck { .. }
             | Event::Hindered { .. }
             | Event::LifeDropped { .. }
+            | Event::Parted { .. }
+            | Event::Rejoined { .. }
             | Event::BrokerRose { .. } => {}
             Event::BrokerFell { .. } => self.line.outages.push((index, NEVER)),
             Event::BrokerDown { .. } => {
                 self.line.outages.last_mut().expect("it fell").1 = index;
             }
             Event::Excused { .. } => unreachable!("there are no probes"),
+            Event::Drained { .. } | Event::DrainEnded { .. } => self.take_drain(index, event),
+            Event::LifeStarted { .. } | Event::LifeEnded { .. } | Event::Worked { .. } => {
+                self.take_work(index, event);
+            }
+            Event::ProducerStarted { .. } | Event::LifeRead { .. } | Event::LifeNoticed { .. } => {}
+        }
+    }
+
+    fn take_drain(&mut self, index: usize, event: &Event) {
+        match event {
             Event::Drained { queue, messages } => {
                 for seen in messages.iter().flatten() {
                     self.line.first_seen.entry(seen.message).or_insert(index);
@@ -186,10 +198,7 @@ impl Counting<'_> {
             Event::DrainEnded { queue, complete, .. } => {
                 self.line.complete.insert(*queue, *complete);
             }
-            Event::LifeStarted { .. } | Event::LifeEnded { .. } | Event::Worked { .. } => {
-                self.take_work(index, event);
-            }
-            Event::ProducerStarted { .. } | Event::LifeRead { .. } | Event::LifeNoticed { .. } => {}
+            _ => unreachable!("it is no drain"),
         }
     }
 

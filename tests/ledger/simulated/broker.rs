@@ -72,6 +72,8 @@ pub struct Consumer {
     pub open: bool,
     /// Nothing gets through, in either direction.
     pub cut: bool,
+    /// Its node does not hear the one where the queue is.
+    pub parted: bool,
     pub(super) next_tag: u64,
     /// On the way to the client.
     pub wire: VecDeque<(u64, Letter)>,

@@ -22,6 +22,7 @@ impl Broker<'_> {
             subscribed: true,
             open: true,
             cut: false,
+            parted: false,
             next_tag: 1,
             wire: VecDeque::new(),
             unacked: BTreeMap::new(),
@@ -34,7 +35,8 @@ impl Broker<'_> {
 
     fn able(&self, consumer: &Consumer) -> bool {
         let limited = consumer.prefetch > 0 && consumer.ack != AckMode::Auto;
-        consumer.subscribed && (!limited || consumer.unacked.len() < consumer.prefetch)
+        let hears = consumer.subscribed && !consumer.parted;
+        hears && (!limited || consumer.unacked.len() < consumer.prefetch)
     }
 
     /// Consumers that can be sent what is at the head, or behind what they were sent.

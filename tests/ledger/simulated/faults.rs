@@ -14,6 +14,9 @@ impl Sim<'_> {
         if self.is_up() && self.dice.percent(20) {
             return self.queue_fault();
         }
+        if self.parts && self.is_up() && !self.parted && self.dice.percent(30) {
+            return self.part();
+        }
         if self.dice.percent(35) {
             let up = (0..self.sources.len()).filter(|&index| self.sources[index].is_up());
             let up: Vec<usize> = up.collect();

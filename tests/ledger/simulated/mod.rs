@@ -10,6 +10,7 @@ mod inlets;
 mod leaving;
 mod losing;
 mod outages;
+mod parting;
 mod plans;
 mod publishing;
 mod surviving;
@@ -74,17 +75,19 @@ impl Run {
 
 /// A run in which workers and producers die and come back, on a broker that never ends.
 pub fn run(seed: u64) -> Run {
-    simulate(Dice::new(seed, "simulation"), false)
+    simulate(seed, "simulation", false)
 }
 
-/// A run in which connections are lost as well, and brokers end.
+/// A run in which connections are lost as well, and brokers end or are parted.
 pub fn rough_run(seed: u64) -> Run {
-    simulate(Dice::new(seed, "rough simulation"), true)
+    simulate(seed, "rough simulation", true)
 }
 
-fn simulate(mut dice: Dice, rough: bool) -> Run {
+fn simulate(seed: u64, what: &str, rough: bool) -> Run {
+    let mut dice = Dice::new(seed, what);
     let plan = Arc::new(plans::draw(&mut dice, rough));
     let mut sim = Sim::new(&plan, dice, rough);
+    sim.parts = rough && Dice::new(seed, "partitions").percent(30);
     sim.play();
     let stops_from = sim.events.len();
     sim.end();
@@ -136,6 +139,8 @@ enum Action {
     Dismiss(usize),
     GoDown,
     Rise,
+    /// A parted node hears the others again.
+    Rejoin,
 }
 
 struct Sim<'a> {
@@ -168,7 +173,11 @@ struct Sim<'a> {
     /// Connections are lost, and the broker ends.
     rough: bool,
     ends: bool,
+    /// It has several nodes, which are parted now and then.
+    parts: bool,
     weather: Weather,
+    /// A node does not hear the others.
+    parted: bool,
     /// Changes that began with an end of the broker, and whose outcome shows when it is back.
     uncertain: Vec<(ChangeId, usize)>,
     strikes: Vec<Strike>,
@@ -210,7 +219,9 @@ impl<'a> Sim<'a> {
             settling_from: None,
             rough,
             ends,
+            parts: false,
             weather: Weather::Up,
+            parted: false,
             uncertain: Vec::new(),
             strikes: Vec::new(),
         }
@@ -322,6 +333,9 @@ impl<'a> Sim<'a> {
         actions.extend((0..self.purges.len()).map(Action::Purge));
         actions.extend((0..self.unread.len()).map(Action::LifeRead));
         self.weather_actions(&mut actions);
+        if self.parted {
+            actions.push(Action::Rejoin);
+        }
         actions
     }
 
@@ -356,6 +370,7 @@ impl<'a> Sim<'a> {
             Action::Dismiss(id) => self.dismiss(id),
             Action::GoDown => self.go_down(),
             Action::Rise => self.rise(),
+            Action::Rejoin => self.rejoin(),
         }
     }
 

@@ -103,7 +103,7 @@ impl Sim<'_> {
         let Weather::Falling { how, young, changes } = weather else {
             unreachable!("it is falling");
         };
-        self.broker.truth.was_killed |= how == Sigkill;
+        self.broker.truth.may_forget |= how == Sigkill;
         self.broker.end(how, &young, &mut self.dice);
         for dying in &mut self.dying {
             dying.clean = false;

@@ -35,14 +35,14 @@ pub struct Truth {
     /// Of streams, by worker, and how often each was.
     entries: BTreeMap<(WorkerId, CopyKey), BTreeMap<u64, u64>>,
     pub republished: BTreeSet<MessageKey>,
-    /// The broker was killed at some time.
-    pub was_killed: bool,
+    /// The broker was killed at some time, or a node of it did not hear the others.
+    pub may_forget: bool,
 }
 
 impl Truth {
     /// Whether there may be two of it that nothing tells apart.
     pub fn may_be_two(&self, copy: &CopyKey) -> bool {
-        self.republished.contains(&copy.0) || (self.was_killed && !copy.2.is_empty())
+        self.republished.contains(&copy.0) || (self.may_forget && !copy.2.is_empty())
     }
 
     pub fn vanish(&mut self, copy: CopyKey, why: &'static str) {
