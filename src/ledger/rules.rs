@@ -4,7 +4,7 @@ use crate::ledger::Ledger;
 use crate::ledger::books::CopyView;
 use crate::ledger::event::{MessageKey, Micros};
 use crate::ledger::fates::{Cause, Fates};
-use crate::ledger::messages::{copy_flag, message_flag};
+use crate::ledger::messages::copy_flag;
 use crate::ledger::paths::PathId;
 use crate::plan::model::{AckMode, Confirms, Overflow, Queue, QueueKind};
 
@@ -95,8 +95,7 @@ impl Ledger {
         let MessageKey { producer, n } = view.message;
         let book = &self.producers[producer.index()];
         // Where it was published again and that was answered, it came then at the latest.
-        let acked = view.message_flags & message_flag::ACKED != 0;
-        let again = book.last_sends.get(&n).filter(|_| acked && view.path == PathId::NONE);
+        let again = self.confirmed_resend(view);
         let came = again.map_or_else(|| book.schedule.published_at(n), |send| send.at);
         // The drain brings everything to the head of its queue, where messages expire.
         came + ttl <= self.queues[view.queue.index()].drained_at

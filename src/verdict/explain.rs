@@ -3,6 +3,7 @@
 use crate::ledger::books::Books;
 use crate::ledger::event::{LifeEnd, LifeId};
 use crate::ledger::fates::Cause;
+use crate::ledger::outages::How;
 use crate::plan::count::Count;
 use crate::plan::model::{Fault, FaultAction, QueueId, StopHow};
 use crate::verdict::causes::{Causes, Group as Alike};
@@ -46,10 +47,7 @@ fn sentence(books: &Books, cause: Cause, group: &Alike) -> String {
             plural(group.count, "its publish", "the publishes")
         ),
         Cause::Transient => transient(books, group),
-        Cause::Unflushed => format!(
-            "RabbitMQ was killed before it had written {}, and had confirmed nothing",
-            plural(group.count, "it", "them")
-        ),
+        Cause::Unflushed => unflushed(books, group),
         Cause::YoungQueue => format!(
             "{} was less than a second old when RabbitMQ was killed, and a quorum queue that young \
              may forget everything",
@@ -89,17 +87,44 @@ fn sentence(books: &Books, cause: Cause, group: &Alike) -> String {
             parted(books),
             plural(group.count, "it", "them")
         ),
-        Cause::AckLost if books.outages().iter().any(|it| it.how == StopHow::Sigkill) => format!(
-            "{} written, and lost with RabbitMQ when that was killed",
-            plural(group.count, "its ack was", "their acks were")
-        ),
-        Cause::AckLost => format!(
-            "{} written, and RabbitMQ had not taken {} when the worker or its connection was gone",
-            plural(group.count, "its ack was", "their acks were"),
-            plural(group.count, "it", "them")
-        ),
+        Cause::AckLost => ack_lost(books, group),
         Cause::Unexplained => "nothing that was observed explains it".to_owned(),
     }
+}
+
+fn ack_lost(books: &Books, group: &Alike) -> String {
+    let acks = plural(group.count, "its ack was", "their acks were");
+    let copies = plural(group.count, "it", "them");
+    if befell(books, How::Ended(StopHow::Sigkill)) {
+        return format!("{acks} written, and lost with RabbitMQ when that was killed");
+    }
+    if befell(books, How::Parted) {
+        return format!(
+            "{acks} written on a node that did not hear the others, which had taken {copies} for \
+             given back"
+        );
+    }
+    format!(
+        "{acks} written, and RabbitMQ had not taken {copies} when the worker or its connection \
+         was gone"
+    )
+}
+
+fn unflushed(books: &Books, group: &Alike) -> String {
+    let copies = plural(group.count, "it", "them");
+    let killed = books.outages().iter().any(|it| it.how != How::Parted);
+    match killed || !befell(books, How::Parted) {
+        true => {
+            format!("RabbitMQ was killed before it had written {copies}, and had confirmed nothing")
+        }
+        false => format!(
+            "nodes of RabbitMQ did not hear each other when {copies} came, and had confirmed nothing"
+        ),
+    }
+}
+
+fn befell(books: &Books, how: How) -> bool {
+    books.outages().iter().any(|it| it.how == how)
 }
 
 /// `worker-1 had been sent 10, finished 3, and was killed in its 4th (160 ms)`. What is lost

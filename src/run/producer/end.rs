@@ -55,8 +55,13 @@ impl Life {
             }
         };
         let (published, closed) = (self.next - self.first, closed && !self.torn);
-        let end =
-            ProducerEnd { closed, published, answered: self.answered, returned: self.returned };
+        let end = ProducerEnd {
+            closed,
+            published,
+            republished: self.republished,
+            answered: self.answered,
+            returned: self.returned,
+        };
         let (producer, at) = (self.id, self.stage.clock.now());
         self.stage.scribe.record(Event::ProducerEnded { producer, end, at }).await;
         let slot = &self.stage.producers[self.id.index()];

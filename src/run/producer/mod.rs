@@ -81,6 +81,7 @@ struct Life {
     again: Vec<u32>,
     /// Of one that asks: whose answers it waits for.
     requests: Option<Requests>,
+    republished: u32,
     answered: u32,
     returned: u32,
     bodies: Vec<Vec<u8>>,
@@ -191,6 +192,7 @@ async fn prepare(stage: &Arc<Stage>, id: ProducerId) -> Result<Life, BrokerError
         orphans: Vec::new(),
         again: Vec::new(),
         requests,
+        republished: 0,
         answered: 0,
         returned: 0,
         bodies: vec![Vec::new(); usize::try_from(CHUNK).expect("it is small")],

@@ -113,6 +113,7 @@ impl Life {
         let (producer, at) = (self.id, self.stage.clock.now());
         let told = Event::Republished { producer, numbers: numbers.clone(), at };
         self.stage.scribe.record(told).await;
+        self.republished = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
         let mut left = numbers.into_iter();
         while let Some(n) = left.next() {
             let mut body = Vec::new();

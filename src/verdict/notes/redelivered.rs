@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::ledger::Move;
 use crate::ledger::books::Books;
 use crate::ledger::event::LifeEnd;
+use crate::ledger::outages::How;
 use crate::plan::model::{QueueKind, StopHow, WorkerId};
 use crate::verdict::notes::NAMES;
 use crate::verdict::words::{list, plural};
@@ -54,7 +55,8 @@ fn source(books: &Books, moved: &Move) -> Source {
     let Some(id) = moved.from else {
         let queue = books.plan.workers[moved.to.index()].queue;
         let classic = books.plan.topology.queues[queue.index()].kind == QueueKind::Classic;
-        let killed = books.outages().iter().any(|outage| outage.how == StopHow::Sigkill);
+        let killed =
+            books.outages().iter().any(|outage| outage.how == How::Ended(StopHow::Sigkill));
         return if classic && killed { Source::Flagged } else { Source::Unread };
     };
     let life = books.life(id);
@@ -86,7 +88,8 @@ fn held(books: &Books, id: WorkerId, when: &str, count: u64) -> String {
     // Of acks that it wrote on a dead connection the broker may have read none.
     if when == LOST {
         let them = plural(count, "it", "them");
-        return match books.outages().iter().any(|outage| outage.how == StopHow::Sigkill) {
+        return match books.outages().iter().any(|outage| outage.how == How::Ended(StopHow::Sigkill))
+        {
             true => format!("RabbitMQ had kept no ack of {them} by {name} when it was killed"),
             false => format!("RabbitMQ had no ack of {them} when {name} {when}"),
         };
