@@ -75,8 +75,9 @@ pub struct Ledger {
     rules: Rules,
     /// Each time that the broker, or a node of it, was ended.
     outages: Vec<Outage>,
-    /// Queues that are about to go with their broker: how many outages there had been before.
-    perishing: HashMap<ChangeId, usize>,
+    /// Queues that are about to go with their broker: how many outages there had been before, and
+    /// how many events.
+    perishing: HashMap<ChangeId, (usize, u64)>,
     /// Faults upon workers that lived on.
     strikes: Vec<Strike>,
     /// Messages that were on their way when a queue was about to come.

@@ -201,6 +201,17 @@ impl Ledger {
         }
     }
 
+    /// Whether a broker with what is not durable has ended since then: since there had been so
+    /// many outages, and events. It is told to end later than that; a parted one may be restarted
+    /// when it hears the others again.
+    pub(super) fn has_ended_since(&self, (outages, event): (usize, u64)) -> bool {
+        let mut all = self.outages.iter().enumerate();
+        all.any(|(number, it)| match it.how {
+            How::Ended(_) => number >= outages && !it.is_on(),
+            How::Parted => it.ended > event,
+        })
+    }
+
     /// Whether a broker may, since the life began, have forgotten what it had sent and which acks
     /// it had read.
     pub(super) fn may_be_forgotten_since(&self, life: &Life) -> bool {
@@ -265,13 +276,15 @@ impl Ledger {
     /// A classic queue keeps no transient message over an end of its broker, however that came
     /// about. Whoever is killed has perhaps not written what it had not yet confirmed, and keeps
     /// nothing of a quorum queue that is not yet a second old. (Measured on 3.10.8, 4.0.5 and
-    /// 4.3.6.) What is published in a partition may never reach its queue.
+    /// 4.3.6.) What is published in a partition may never reach its queue, and who was parted may
+    /// be restarted when it hears the others again.
     fn taken_by(&self, outage: &Outage, view: &CopyView) -> Vec<Cause> {
         let queue = &self.plan.topology.queues[view.queue.index()];
         let persistent = self.plan.producers[view.message.producer.index()].persistent;
         let mut causes = Vec::new();
-        let ended = outage.how != How::Parted;
-        if ended && queue.kind == QueueKind::Classic && (!persistent || !queue.durable) {
+        let home = outage.node == Some(queue.node.unwrap_or(NodeId(0)));
+        let restarted = outage.how != How::Parted || (home && self.rules.restarts_parted);
+        if restarted && queue.kind == QueueKind::Classic && (!persistent || !queue.durable) {
             causes.push(Cause::Transient);
         }
         if outage.how == How::Ended(StopHow::Graceful) {

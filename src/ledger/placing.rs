@@ -3,7 +3,6 @@
 use crate::ledger::event::{ChangeId, ChangeKind, MessageKey, Sighting};
 use crate::ledger::lives::CopyPlace;
 use crate::ledger::messages::{Copy, copy_flag, message_flag};
-use crate::ledger::outages::How;
 use crate::ledger::paths::{PathId, Step};
 use crate::ledger::recording::{Broken, NOT_ANSWERED, NOT_READ};
 use crate::ledger::{Gone, Ledger, Window};
@@ -33,7 +32,7 @@ impl Ledger {
             }
         }
         if kind == ChangeKind::Perishes {
-            self.perishing.insert(change, self.outages.len());
+            self.perishing.insert(change, (self.outages.len(), self.events));
         }
         self.changing.begin(change, queue, kind);
     }
@@ -42,11 +41,8 @@ impl Ledger {
         match self.changing.end(change) {
             Some((_, ChangeKind::Comes)) => {}
             Some((queue, how)) => {
-                // It begins before the broker is told to end, and is over when that has ended.
-                let before = self.perishing.remove(&change).unwrap_or_default();
-                let mut since = self.outages.iter().skip(before);
-                let ended = since.any(|it| it.how != How::Parted && !it.is_on());
-                if how == ChangeKind::Perishes && !ended {
+                let since = self.perishing.remove(&change).unwrap_or_default();
+                if how == ChangeKind::Perishes && !self.has_ended_since(since) {
                     self.violation(None, "a queue went with a broker that had not ended");
                 }
                 let published = self.published_so_far();

@@ -2,7 +2,7 @@
 //! and what is acked there is heard by nobody.
 
 use rmq_scenario::ledger::books::Books;
-use rmq_scenario::ledger::event::{LifeEnd, LifeId};
+use rmq_scenario::ledger::event::{ChangeKind, LifeEnd, LifeId};
 use rmq_scenario::plan::count::Count;
 use rmq_scenario::plan::model::{
     AckMode, Confirms, ExchangeId, NodeId, QueueId, QueueKind, WorkerId,
@@ -187,4 +187,45 @@ fn a_node_is_parted_and_joined_in_turn() {
     script.rejoin(NODE);
     script.rejoin(NODE);
     assert!(script.violation().contains("that was not parted"));
+}
+
+/// A transient message in a classic queue on the parted node, which gives its history up at the end.
+#[test]
+fn what_is_not_durable_may_go_when_a_parted_node_is_restarted() {
+    for (version, node, expected) in [
+        ("4.0.5", NodeId(0), "transient"),
+        ("3.10.8", NodeId(0), "transient"),
+        ("4.3.6", NodeId(0), "unexplained"),
+        ("4.0.5", NODE, "unexplained"),
+    ] {
+        let mut draft = Draft::new();
+        draft.queue("q");
+        draft.producer("p", ExchangeId(0), &["q"], 10, WINDOW);
+        draft.0.producers[0].persistent = false;
+        let mut script = Script::new(&draft).on(version);
+        script.publish_all(P, 1, true);
+        script.part(node);
+        script.rejoin(node);
+        assert_eq!(causes(&script.sound_books(), 1, Q), [expected], "{version} {node:?}");
+    }
+}
+
+#[test]
+fn a_queue_perishes_when_a_parted_node_hears_the_others_and_not_before() {
+    for early in [true, false] {
+        let mut draft = Draft::new();
+        draft.queue("q");
+        draft.0.topology.queues[0].durable = false;
+        let mut script = Script::new(&draft).on("4.0.5");
+        script.part(NodeId(0));
+        let change = script.begin_change(Q, ChangeKind::Perishes);
+        if early {
+            script.end_change(change);
+        }
+        script.rejoin(NodeId(0));
+        if !early {
+            script.end_change(change);
+        }
+        assert_eq!(script.books().violations.is_empty(), !early);
+    }
 }
