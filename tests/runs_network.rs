@@ -112,6 +112,21 @@ faults: [{ disconnect: w-1, during: 4 }]
 }
 
 #[test]
+fn what_comes_due_while_a_producer_is_away_goes_out_when_it_is_back() {
+    let run = run("
+scenario: overdue
+topology: { queues: [{ name: q }] }
+producers:
+  - { name: p, to: { queue: q }, messages: 60, rate: 30/s, confirms: false,
+      reconnect: { after: 1s } }
+workers: [{ name: w, queue: q }]
+faults: [{ disconnect: p, after: { published: 15 } }]
+expect: { published: 60, latency: { max: \">= 900ms\" } }
+");
+    run.exits(0);
+}
+
+#[test]
 fn a_producer_that_is_disconnected_loses_nothing_when_it_publishes_again() {
     let run = run("
 scenario: sent-away

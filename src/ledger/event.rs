@@ -50,7 +50,8 @@ pub struct ChangeId(pub u32);
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// A producer opened a channel and goes on with its next number.
-    ProducerStarted { producer: ProducerId, at: Micros },
+    /// One that has `reconnected` is the same program as before: its schedule goes on.
+    ProducerStarted { producer: ProducerId, reconnected: bool, at: Micros },
     /// `count` messages from number `first` are about to be written, in order.
     Published { producer: ProducerId, first: u32, count: u32, at: Micros },
     /// These messages, whose answers were lost with a channel, are about to be written again.

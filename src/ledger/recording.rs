@@ -18,7 +18,9 @@ impl Ledger {
     pub fn record(&mut self, event: Event) {
         self.events += 1;
         match event {
-            Event::ProducerStarted { producer, at } => self.producer_started(producer, at),
+            Event::ProducerStarted { producer, reconnected, at } => {
+                self.producer_started(producer, reconnected, at);
+            }
             Event::Published { producer, first, count, at } => {
                 self.published(producer, first, count, at);
             }
@@ -69,12 +71,14 @@ impl Ledger {
         }
     }
 
-    fn producer_started(&mut self, producer: ProducerId, at: Micros) {
+    fn producer_started(&mut self, producer: ProducerId, reconnected: bool, at: Micros) {
         let book = &mut self.producers[producer.index()];
         let was_up = std::mem::replace(&mut book.up, true);
         book.channel_from = book.messages.len() + 1;
         book.channels.push(book.channel_from);
-        book.schedule.start(book.channel_from, at);
+        if !reconnected {
+            book.schedule.start(book.channel_from, at);
+        }
         book.again.clear();
         book.returned_again.clear();
         book.channel_answered = 0;

@@ -68,7 +68,7 @@ impl Script {
         let end =
             ProducerEnd { closed: true, published: 0, republished: 0, answered: 0, returned: 0 };
         self.ends.insert(producer, end);
-        self.events.push(Event::ProducerStarted { producer, at: self.at });
+        self.events.push(Event::ProducerStarted { producer, reconnected: false, at: self.at });
     }
 
     pub fn publish(&mut self, producer: ProducerId, first: u32, count: u32) {

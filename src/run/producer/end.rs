@@ -113,7 +113,8 @@ impl Life {
         unanswered.sort_unstable();
         // Until it is back, whoever has something to tell it still reaches it.
         let control = std::mem::replace(&mut self.control, mpsc::channel(1).1);
-        Lost { after, control, standing: self.standing(0), unanswered }
+        let standing = self.standing(0);
+        Lost { after, control, standing, unanswered, schedule: self.schedule }
     }
 
     /// What the broker had answered before it closed the channel was read before the close was.

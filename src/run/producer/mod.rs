@@ -57,6 +57,13 @@ enum Ending {
     Failed(Error),
 }
 
+/// When a rate began to count, and with which number.
+#[derive(Debug, Clone, Copy)]
+struct Schedule {
+    began: Instant,
+    first: u32,
+}
+
 struct Life {
     stage: Arc<Stage>,
     id: ProducerId,
@@ -70,7 +77,8 @@ struct Life {
     confirmed: Watch,
     next: u32,
     first: u32,
-    began: Instant,
+    /// From its first connection on; whoever connects again has not begun anew.
+    schedule: Option<Schedule>,
     waiting: VecDeque<Waiting>,
     /// No longer waited for; their answers still count.
     late: Vec<Waiting>,
@@ -116,7 +124,8 @@ fn try_on(stage: &Arc<Stage>, id: ProducerId) {
     *lock(&stage.producers[id.index()].control) = Some(sender);
     let task = tokio::spawn(async move {
         let standing = Effect::Nothing;
-        let nothing = Lost { after: AGAIN, control, standing, unanswered: Vec::new() };
+        let unanswered = Vec::new();
+        let nothing = Lost { after: AGAIN, control, standing, unanswered, schedule: None };
         if let Some(life) = reconnecting::again(&trying, id, nothing).await {
             run(life).await;
         }
@@ -185,7 +194,7 @@ async fn prepare(stage: &Arc<Stage>, id: ProducerId) -> Result<Life, BrokerError
         control,
         next: first,
         first,
-        began: Instant::now(),
+        schedule: None,
         waiting: VecDeque::new(),
         late: Vec::new(),
         in_batch: 0,
@@ -225,8 +234,10 @@ fn exchange_name(space: &Space, stage: &Stage, plan: &Producer) -> ShortString {
 async fn run(mut life: Life) {
     loop {
         let (producer, at) = (life.id, life.stage.clock.now());
-        life.stage.scribe.record(Event::ProducerStarted { producer, at }).await;
-        life.began = Instant::now();
+        let reconnected = life.schedule.is_some();
+        let started = Event::ProducerStarted { producer, reconnected, at };
+        life.stage.scribe.record(started).await;
+        life.schedule.get_or_insert_with(|| Schedule { began: Instant::now(), first: life.first });
         let ending = match life.republish().await {
             Ok(()) => life.live().await,
             Err(ending) => ending,
@@ -302,16 +313,19 @@ impl Life {
     /// How many the schedule says should be out by now. The schedule is absolute: what a
     /// pause held up goes out at once.
     fn due(&self) -> u64 {
-        let Some(rate) = self.plan().rate else { return u64::MAX };
-        let sent = f64::from(self.next - self.first);
-        let due = self.began.elapsed().as_secs_f64() * rate + 1.0 - sent;
+        let (Some(rate), Some(schedule)) = (self.plan().rate, self.schedule) else {
+            return u64::MAX;
+        };
+        let sent = f64::from(self.next - schedule.first);
+        let due = schedule.began.elapsed().as_secs_f64() * rate + 1.0 - sent;
         if due > 0.0 { due as u64 } else { 0 }
     }
 
     fn next_due(&self) -> Option<Instant> {
         let rate = self.plan().rate.filter(|_| self.left() > 0)?;
-        let offset = f64::from(self.next - self.first) / rate;
-        Some(self.began + Duration::from_secs_f64(offset))
+        let schedule = self.schedule?;
+        let offset = f64::from(self.next - schedule.first) / rate;
+        Some(schedule.began + Duration::from_secs_f64(offset))
     }
 
     /// Waits for an answer, for the next moment of the schedule, or for a command.

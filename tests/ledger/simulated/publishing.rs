@@ -83,7 +83,7 @@ impl Sim<'_> {
         source.republished = source.again.len() as u32;
         let numbers = std::mem::take(&mut source.again);
         self.broker.lose_inlet(producer);
-        self.events.push(Event::ProducerStarted { producer, at });
+        self.events.push(Event::ProducerStarted { producer, reconnected: false, at });
         if !numbers.is_empty() {
             let sent = numbers.iter().map(|&n| MessageKey { producer, n });
             self.broker.truth.republished.extend(sent);
