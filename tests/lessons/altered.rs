@@ -89,6 +89,8 @@ const ALTERED: &[Altered] = &[
     // An exchange that exists, and has no use for the message.
     altered("missing_exchange", "exchange: lgos, missing: true", "exchange: \"\", routing_key: nobody", "errors.1"),
     // Forgiving.
+    // Both are with the majority.
+    altered("partition", "    node: 3\n    confirms", "    node: 2\n    confirms", "latency.max"),
     altered("poison_message", "delivery_limit: 3", "delivery_limit: 30", "queues.jobs.deliveries"),
     // A queue that knows no priorities.
     altered("priorities", "max_priority: 10", "durable: true", "producers.urgent.delivered"),
