@@ -10,7 +10,7 @@ use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{BasicProperties, Channel};
 use reqwest::Method;
 use rmq_scenario::broker::{Broker, Choice, Facts, Kind, Link, Settings, Space, Way};
-use rmq_scenario::plan::model::{NodeId, Queue, QueueKind, StopHow, Topology};
+use rmq_scenario::plan::model::{Alarm, NodeId, Queue, QueueKind, StopHow, Topology};
 use serde_json::Value;
 use support::block_on;
 use support::space::queue;
@@ -238,5 +238,91 @@ fn a_cluster_whose_nodes_were_all_stopped_comes_back_together() {
         }
         assert!(space.has_queue("kept").await.unwrap());
         space.close().await.unwrap();
+    });
+}
+
+/// What a partition is here: two nodes go on without the third, whose clients stay with it.
+#[test]
+fn a_parted_node_is_down_for_the_others_and_comes_back() {
+    block_on(async {
+        let broker = cluster().await;
+        let control = broker.control().unwrap();
+        let space = broker.space("parted").await.unwrap();
+        let quorum = Queue { kind: QueueKind::Quorum, ..queue("q") };
+        let topology = Topology { queues: vec![quorum], ..Topology::default() };
+        let (many, few) = (connect(&space, NODES[0]).await, connect(&space, NODES[2]).await);
+        let (majority, minority) = (channel(&many).await, channel(&few).await);
+        space.declare(&majority, &topology).await.unwrap();
+        publish(&minority, "q").await.unwrap();
+
+        let called = Instant::now();
+        assert!(control.part(NODES[2]).await.unwrap(), "nobody reports it down");
+        println!("parted after {:?}", called.elapsed());
+        let [one, two, three] = [0, 1, 2].map(|index| &broker.all_facts()[index]);
+        let both = BTreeSet::from([one.name.clone(), two.name.clone()]);
+        assert_eq!([running(one).await, running(two).await], [both.clone(), both]);
+        assert_eq!(running(three).await, BTreeSet::from([three.name.clone()]));
+        publish(&majority, "q").await.unwrap();
+        let mut publishing = Box::pin(publish(&minority, "q"));
+        let waited = timeout(Duration::from_secs(3), &mut publishing).await;
+        assert!(waited.is_err(), "one of three confirms: {waited:?}");
+        assert!(few.connection.status().connected(), "its clients stay");
+
+        let called = Instant::now();
+        control.heal(NODES[2]).await.unwrap();
+        println!("healed after {:?}", called.elapsed());
+        for facts in broker.all_facts() {
+            assert_eq!(running(facts).await, names(&broker), "as {} knows", facts.name);
+        }
+        let waiting = timeout(Duration::from_secs(20), publishing).await.expect("no end of it");
+        println!("what waited: {waiting:?}");
+        // Where the node had to be restarted its clients were told to go.
+        let khepri = !broker.version().starts_with("3.") && !broker.version().starts_with("4.0.");
+        assert_eq!(waiting.is_ok(), khepri, "{waiting:?}");
+        assert_eq!(few.connection.status().connected(), khepri);
+        let again = connect(&space, NODES[2]).await;
+        assert_eq!(again.node, NODES[2]);
+        publish(&channel(&again).await, "q").await.unwrap();
+        space.close().await.unwrap();
+    });
+}
+
+#[test]
+fn mending_brings_a_cluster_together() {
+    block_on(async {
+        let broker = cluster().await;
+        let control = broker.control().unwrap();
+        // All at once, and left to others.
+        assert!(control.part(NODES[2]).await.unwrap());
+        control.alarm(NODES[2], Alarm::Memory, true).await.unwrap();
+        control.stop(NODES[1], StopHow::Sigkill).await.unwrap();
+        control.pause(NODES[0]).await.unwrap();
+        control.mend().await.unwrap();
+        for facts in broker.all_facts() {
+            assert_eq!(running(facts).await, names(&broker), "as {} knows", facts.name);
+        }
+        let space = broker.space("mended").await.unwrap();
+        let topology = Topology { queues: vec![queue("c")], ..Topology::default() };
+        let link = connect(&space, NODES[2]).await;
+        let channel = channel(&link).await;
+        space.declare(&channel, &topology).await.unwrap();
+        let confirmed = timeout(Duration::from_secs(5), publish(&channel, "c")).await;
+        confirmed.expect("it is blocked").unwrap();
+        space.close().await.unwrap();
+        let quick = Instant::now();
+        control.mend().await.unwrap();
+        assert!(quick.elapsed() < Duration::from_millis(10), "there was nothing to do");
+    });
+}
+
+#[test]
+fn one_node_cannot_be_parted() {
+    block_on(async {
+        let choice = Choice::Private { server: None, settings: Settings::default() };
+        let broker = Broker::open(choice, support::program()).await.unwrap();
+        let error = broker.control().unwrap().part(NODES[0]).await.unwrap_err();
+        assert_eq!(error.kind, Kind::Control);
+        assert!(error.message.ends_with("there is no other node"), "{}", error.message);
+        broker.close().await.unwrap();
     });
 }

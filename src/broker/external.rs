@@ -6,7 +6,7 @@
 use std::sync::Mutex;
 
 use super::address::Address;
-use super::control::Control;
+use super::control::{Control, Known};
 use super::entrances::Entrances;
 use super::error::{BrokerError, Kind};
 use super::link;
@@ -112,8 +112,13 @@ impl Broker {
         }
         let names: Vec<String> =
             self.names.iter().map(|it| it.clone().unwrap_or_default()).collect();
-        let nodes: Vec<_> = self.entrances.each().cloned().zip(self.apis.clone()).collect();
-        self.control = Some(Control::external(hands.on(&names), &nodes));
+        let known = self.entrances.each().zip(&self.apis).zip(&self.names);
+        let known = known.map(|((route, management), name)| Known {
+            route: route.clone(),
+            management: management.clone(),
+            name: name.clone(),
+        });
+        self.control = Some(Control::external(hands.on(&names), known.collect()));
         Ok(self)
     }
 }

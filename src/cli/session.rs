@@ -242,14 +242,19 @@ fn hopeless(variant: &Variant, broker: &Broker) -> Option<(&'static str, &'stati
         (false, _) if expires => {
             Some(("`expires` needs the management API, which does not answer", ENABLE))
         }
+        (false, _) if variant.parts_broker() => Some((
+            "`partition` needs the management API, which does not answer: without it nobody can \
+             tell whether the nodes miss each other",
+            ENABLE,
+        )),
+        (_, "external") if variant.parts_broker() && broker.nodes() == 1 => Some((
+            "`partition` needs the addresses of several nodes: what the others say tells whether \
+             the node is parted",
+            "name them all, with commas between: `--broker amqp://one,amqp://two`",
+        )),
         (_, "private") if variant.topology.has_predeclared() => Some((
             "nothing is `predeclared` on a private broker, which is new",
             "name the broker where it is with `--broker URL`, or leave `predeclared` out",
-        )),
-        (_, "private") if variant.parts_broker() => Some((
-            "this version cannot part the nodes of a private cluster yet",
-            "leave `partition` out, or name a cluster of your own with `--broker` and \
-             `--broker-control`",
         )),
         _ => None,
     }

@@ -80,7 +80,7 @@ pub struct BrokerEffect {
     pub clients: u64,
     /// Copies that it had been given by then.
     pub copies: u64,
-    /// How long it took to end.
+    /// How long it took to end, or to be reported down.
     pub ending: Micros,
     /// Somebody waited for an answer of a broker that stood still.
     pub waited: bool,

@@ -13,7 +13,7 @@ use lapin::{Channel, ErrorKind};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::broker::{BrokerError, Link, Space};
+use crate::broker::{BrokerError, Link, Space, Way};
 use crate::run::nodes::Nodes;
 use crate::run::stage::Numbers;
 
@@ -64,20 +64,30 @@ impl Asker {
 
     async fn link(&self) -> Result<Arc<Link>, BrokerError> {
         let mut slot = self.link.lock().await;
-        if let Some(link) = slot.as_ref().filter(|link| link.connection.status().connected()) {
+        let usable = |link: &&Arc<Link>| link.connection.status().connected() && !self.strays(link);
+        if let Some(link) = slot.as_ref().filter(usable) {
             return Ok(Arc::clone(link));
         }
         // Nobody answers before the broker is back; whoever brings it back has a bound.
         self.nodes.reachable().await;
-        let link = Arc::new(self.space.connect(NAME, None).await?);
+        let way = Way { node: self.nodes.informed(), ..Way::default() };
+        let link = Arc::new(self.space.connect_by(&way, NAME, None).await?);
         *slot = Some(Arc::clone(&link));
         Ok(link)
+    }
+
+    /// Whether it leads to a node that knows less than another one.
+    fn strays(&self, link: &Link) -> bool {
+        self.nodes.is_parted(link.node) && self.nodes.informed().is_some()
     }
 
     /// What the broker says of a queue. A question that was lost with the broker is asked again
     /// when that is back.
     pub async fn ask(&self, queue: &str) -> Result<Answer, BrokerError> {
         let mut slot = self.channel.lock().await;
+        if self.link.lock().await.as_ref().is_some_and(|link| self.strays(link)) {
+            *slot = None;
+        }
         let mut asked = 0;
         loop {
             let epoch = self.nodes.epoch();

@@ -325,12 +325,16 @@ impl Fault {
             return Err(BrokerError::uncontrolled("parting a node from itself"));
         };
         let clients = self.stage.clients(self.node);
-        self.stage.nodes.disturb();
+        self.stage.nodes.set(&[node], State::Parted);
         let reported = self.control.part(node).await?;
-        self.tell(BrokerEffect { clients, reported, ..BrokerEffect::default() });
+        let ending = self.stage.clock.now().saturating_sub(self.at);
+        self.tell(BrokerEffect { clients, reported, ending, ..BrokerEffect::default() });
         self.later(lasts, move |fault| async move {
-            if fault.stage.nodes.come_up(&fault.stage.nodes.meant(None)).await {
+            let mut others = fault.stage.nodes.meant(None);
+            others.retain(|it| *it != node);
+            if fault.stage.nodes.come_up(&others).await {
                 fault.control.heal(node).await?;
+                fault.stage.nodes.set(&[node], State::Up);
             }
             fault.over();
             Ok(())

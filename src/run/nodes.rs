@@ -16,12 +16,20 @@ const RETURN: Duration = Duration::from_secs(600);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
     Up,
+    /// It runs and can be reached, and does not hear the others.
+    Parted,
     /// It stands still, and will go on.
     Paused,
     /// It has ended, and will come back.
     Away,
     /// It has ended for good.
     Gone,
+}
+
+impl State {
+    fn can_be_reached(self) -> bool {
+        matches!(self, Self::Up | Self::Parted)
+    }
 }
 
 /// All nodes of a run's broker.
@@ -31,6 +39,8 @@ pub struct Nodes {
     epoch: AtomicU64,
     /// Some fault has acted upon the broker.
     disturbed: AtomicBool,
+    /// Some node has been parted from the others.
+    parted: AtomicBool,
     /// One end at a time: the ledger tells them apart by their order. Whatever else acts upon a
     /// node does so in between.
     pub ending: Mutex<()>,
@@ -44,6 +54,7 @@ impl Nodes {
             states: watch::Sender::new(vec![State::Up; count.max(1)]),
             epoch: AtomicU64::new(0),
             disturbed: AtomicBool::new(false),
+            parted: AtomicBool::new(false),
             ending: Mutex::new(()),
             declared: std::sync::OnceLock::new(),
         }
@@ -65,6 +76,7 @@ impl Nodes {
     /// What befalls them is about to change, or has changed.
     pub fn set(&self, nodes: &[NodeId], state: State) {
         self.disturb();
+        self.parted.fetch_or(state == State::Parted, Ordering::SeqCst);
         self.epoch.fetch_add(1, Ordering::SeqCst);
         self.states.send_modify(|states| {
             for node in nodes {
@@ -101,7 +113,18 @@ impl Nodes {
 
     /// Whether some node can be reached.
     pub fn can_be_reached(&self) -> bool {
-        self.states.borrow().contains(&State::Up)
+        self.states.borrow().iter().any(|state| state.can_be_reached())
+    }
+
+    /// A node whose answers hold for all: one that hears the others, as far as one does.
+    pub fn informed(&self) -> Option<NodeId> {
+        let states = self.states.borrow();
+        states.iter().position(|state| *state == State::Up).map(NodeId::from_index)
+    }
+
+    /// Whether the node does not hear the others.
+    pub fn is_parted(&self, node: NodeId) -> bool {
+        self.states.borrow().get(node.index()) == Some(&State::Parted)
     }
 
     /// Whether some node has ended.
@@ -109,7 +132,13 @@ impl Nodes {
         self.states.borrow().iter().any(|state| matches!(state, State::Away | State::Gone))
     }
 
-    /// Whether every node can be.
+    /// Whether some node is out of the sight of others: it has ended, or is parted. What a
+    /// partition has done is seen after it is over, too.
+    pub fn some_missing(&self) -> bool {
+        self.some_ended() || self.parted.load(Ordering::SeqCst)
+    }
+
+    /// Whether every node can be, and hears the others.
     pub fn all_up(&self) -> bool {
         self.states.borrow().iter().all(|state| *state == State::Up)
     }
@@ -142,7 +171,8 @@ impl Nodes {
     pub async fn reachable(&self) -> bool {
         let mut states = self.states.subscribe();
         let settled = |states: &Vec<State>| {
-            states.contains(&State::Up) || states.iter().all(|state| *state == State::Gone)
+            states.iter().any(|state| state.can_be_reached())
+                || states.iter().all(|state| *state == State::Gone)
         };
         // The sender lives as long as this value. Nobody brings a node back later than that.
         let _ = timeout(RETURN, states.wait_for(settled)).await;
@@ -164,5 +194,18 @@ mod tests {
         assert!(!nodes.can_be_reached() && !nodes.all_gone());
         nodes.set(&nodes.meant(None), State::Gone);
         assert!(nodes.all_gone() && nodes.is_disturbed() && nodes.epoch() == 3);
+    }
+
+    #[test]
+    fn a_parted_node_can_be_reached_and_is_not_asked_about_others() {
+        let nodes = Nodes::new(3);
+        assert!(nodes.informed() == Some(NodeId(0)) && !nodes.some_missing());
+        nodes.set(&[NodeId(0)], State::Parted);
+        assert!(nodes.can_be_reached() && !nodes.all_up() && !nodes.some_ended());
+        assert!(nodes.informed() == Some(NodeId(1)) && nodes.is_parted(NodeId(0)));
+        nodes.set(&[NodeId(1), NodeId(2)], State::Gone);
+        assert!(nodes.can_be_reached() && nodes.informed().is_none());
+        nodes.set(&nodes.meant(None), State::Up);
+        assert!(nodes.all_up() && nodes.some_missing(), "what it did may be seen later");
     }
 }

@@ -73,12 +73,13 @@ impl Stage {
         // Of one that stands still, or was cut off, the broker may lose patience; and it may still
         // believe in who was there before.
         let impatient = met.scope == "consumer" || matches!(met.code, 403 | 405 | 406);
-        // A queue whose node is away is not found, does not answer, or sends its consumers away.
+        // A queue whose node is away, or parted from who asks, is not found, does not answer, or
+        // sends its consumers away.
         let away = matches!(met.code, 0 | 404);
         taken
             || (network.is_struck() && (lost || impatient))
             || (self.nodes.is_disturbed()
-                && (lost || met.code == INTERNAL || (away && self.nodes.some_ended())))
+                && (lost || met.code == INTERNAL || (away && self.nodes.some_missing())))
     }
 
     /// Whether an error means that the connection was lost, and not that whoever used it made a

@@ -190,7 +190,7 @@ async fn is_quiet(stage: &Arc<Stage>, pulse: &Pulse) -> bool {
         let frozen = stage.frozen_on(QueueId::from_index(index));
         let known = shown.saturating_sub(frozen)..=shown;
         // A queue that has lost its majority for good says nothing of anything.
-        let mute = stage.nodes.some_ended()
+        let mute = stage.nodes.some_missing()
             && plan.kind == QueueKind::Quorum
             && numbers == (Numbers { ready: 0, consumers: 0 });
         if moving || !(known.contains(&numbers.consumers) || mute) {

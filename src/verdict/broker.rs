@@ -25,7 +25,7 @@ pub fn effect(fault: &Fault, effect: &BrokerEffect) -> (String, bool) {
         }
         BrokerAct::Block { .. } => (format!("blocked {}", list(&effect.blocked, NAMES)), true),
         BrokerAct::Partition { .. } if effect.reported => {
-            ("another node reported it down".to_owned(), true)
+            (format!("another node reported it down after {}", millis(effect.ending)), true)
         }
         BrokerAct::Partition { .. } => ("no other node reported it down".to_owned(), false),
     }
@@ -63,7 +63,7 @@ pub fn remedy(fault: &Fault) -> String {
             "block it while a producer still publishes"
         }
         FaultAction::Broker { act: BrokerAct::Partition { .. }, .. } => {
-            "give the broker more `nodes`, or the partition a longer `for`"
+            "part it while another node runs that can miss it, or give the broker more `nodes`"
         }
         _ => "let it act while somebody is connected, or something was published",
     };

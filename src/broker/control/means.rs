@@ -66,24 +66,47 @@ impl Means {
     /// Raises or clears an alarm.
     pub async fn alarm(&self, node: usize, alarm: Alarm, on: bool) -> Result<(), Why> {
         match self {
-            Self::Keeper(hand) => {
-                let act = Act::Evaluate(erlang::alarm(alarm, on));
-                match hand.ask(node, act, GRACEFUL).await? {
-                    said if said == "ok" => Ok(()),
-                    said => Err(format!("it says {said}")),
-                }
-            }
+            Self::Keeper(hand) => have(hand, node, erlang::alarm(alarm, on)).await,
             Self::Outside(outside) => {
                 outside.act(node, outside::Act::Alarm(alarm, on)).await.map(drop)
             }
         }
     }
 
-    /// What only tools can do; `None` where there are none.
-    pub async fn by_tool(&self, node: usize, act: outside::Act) -> Option<Result<ProcessId, Why>> {
+    /// The node and its peers do not hear each other any more.
+    pub async fn part(&self, node: usize, peers: &[&str]) -> Result<(), Why> {
         match self {
-            Self::Keeper(_) => None,
-            Self::Outside(outside) => Some(outside.act(node, act).await),
+            Self::Keeper(hand) => have(hand, node, erlang::part(peers)).await,
+            Self::Outside(outside) => outside.act(node, outside::Act::Part).await.map(drop),
+        }
+    }
+
+    /// And can hear each other again.
+    pub async fn join(&self, node: usize, peers: &[&str]) -> Result<(), Why> {
+        match self {
+            Self::Keeper(hand) => have(hand, node, erlang::join(peers)).await,
+            Self::Outside(outside) => outside.act(node, outside::Act::Heal).await.map(drop),
+        }
+    }
+
+    /// Whether a partition has left the node with a history of its own that it will not give up
+    /// by itself.
+    pub async fn is_split(&self, node: usize) -> bool {
+        let said = match self {
+            Self::Keeper(hand) => {
+                let act = Act::Evaluate(erlang::is_split());
+                hand.ask(node, act, GRACEFUL).await.map(ProcessId)
+            }
+            Self::Outside(outside) => outside.act(node, outside::Act::IsSplit).await,
+        };
+        said.is_ok_and(|said| said.0 == erlang::SPLIT)
+    }
+
+    /// Has it give that up.
+    pub async fn rejoin(&self, node: usize) -> Result<(), Why> {
+        match self {
+            Self::Keeper(hand) => have(hand, node, erlang::restart()).await,
+            Self::Outside(outside) => outside.act(node, outside::Act::Rejoin).await.map(drop),
         }
     }
 
@@ -102,5 +125,13 @@ impl Means {
             Self::Keeper(hand) => hand.fallen().map(|exit| (exit.node, exit.log)),
             Self::Outside(_) => None,
         }
+    }
+}
+
+/// Has a node of our own do something whose answer is `ok`.
+async fn have(hand: &Hand, node: usize, what: String) -> Result<(), Why> {
+    match hand.ask(node, Act::Evaluate(what), GRACEFUL).await? {
+        said if said == "ok" => Ok(()),
+        said => Err(format!("it says {said}")),
     }
 }

@@ -5,6 +5,7 @@
 
 pub(super) mod erlang;
 mod means;
+mod parting;
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -16,7 +17,7 @@ use tokio::time::{sleep, timeout};
 use super::error::{BrokerError, Kind};
 use super::management::Management;
 use super::node::{Facts, Hand, answers};
-use super::outside::{self, Outside};
+use super::outside::Outside;
 use super::route::Route;
 use crate::plan::model::{Alarm, NodeId, StopHow};
 use means::{Means, Why};
@@ -46,7 +47,18 @@ struct Place {
     /// Where it has one that answers.
     management: Option<Management>,
     /// What it is called in messages.
-    name: String,
+    title: String,
+    /// What the cluster calls it, if anybody has said so.
+    name: Option<String>,
+}
+
+/// A node of somebody else's, as far as it is known.
+pub(super) struct Known {
+    pub route: Route,
+    /// Where it has one that answers.
+    pub management: Option<Management>,
+    /// What the cluster calls it.
+    pub name: Option<String>,
 }
 
 /// What was done to a node and not undone yet.
@@ -73,36 +85,33 @@ impl Done {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProcessId(pub String);
 
-fn cannot(doing: &str) -> BrokerError {
-    BrokerError::new(Kind::Control, format!("{doing} failed: this broker cannot be controlled"))
-}
-
 impl Control {
     /// That of nodes of our own.
     pub(super) fn private(hand: Hand, facts: &[Facts]) -> Result<Self, BrokerError> {
         let place = |(index, one): (usize, &[Facts])| {
-            let name = match facts.len() {
+            let title = match facts.len() {
                 1 => "the private RabbitMQ".to_owned(),
                 // As the file counts.
                 _ => format!("node {} of the private RabbitMQ", index + 1),
             };
-            let management = Some(Management::private(one)?);
-            Ok(Place { route: Route::private(&one[0]), management, name })
+            let (management, name) = (Some(Management::private(one)?), Some(one[0].name.clone()));
+            Ok(Place { route: Route::private(&one[0]), management, title, name })
         };
         let places = facts.chunks(1).enumerate().map(place).collect::<Result<_, BrokerError>>()?;
         Ok(Self::new(Means::Keeper(hand), places))
     }
 
     /// That of somebody else's nodes, each with its management API if that answers.
-    pub(super) fn external(outside: Outside, nodes: &[(Route, Option<Management>)]) -> Self {
-        let place = |(index, (route, management)): (usize, &(Route, Option<Management>))| {
-            let name = match nodes.len() {
+    pub(super) fn external(outside: Outside, nodes: Vec<Known>) -> Self {
+        let count = nodes.len();
+        let place = |(index, Known { route, management, name }): (usize, Known)| {
+            let title = match count {
                 1 => format!("the RabbitMQ at {}", route.address),
                 _ => format!("node {} of the cluster, at {},", index + 1, route.address),
             };
-            Place { route: route.clone(), management: management.clone(), name }
+            Place { route, management, title, name }
         };
-        let places = nodes.iter().enumerate().map(place).collect();
+        let places = nodes.into_iter().enumerate().map(place).collect();
         Self::new(Means::Outside(outside), places)
     }
 
@@ -143,7 +152,7 @@ impl Control {
     pub async fn start(&self, node: NodeId) -> Result<ProcessId, BrokerError> {
         let means = &self.0.means;
         let failed = |why| self.failed("starting", node, why);
-        let place = &self.0.nodes[node.index()];
+        let place = self.place(node);
         let starting = async {
             means.start(node.index()).await?;
             answers(&place.route, place.management.as_ref()).await;
@@ -200,39 +209,10 @@ impl Control {
             self.note(node, |done| *done.alarm(alarm) = true);
         }
         let doing = if on { "raising an alarm on" } else { "clearing an alarm on" };
-        let known = self.done(node);
-        let done = match () {
-            () if known.stopped => Err("it does not run".to_owned()),
-            () if known.paused => Err("it is paused".to_owned()),
-            () => self.0.means.alarm(node.index(), alarm, on).await,
-        };
-        done.map_err(|why| self.failed(doing, node, why))?;
+        let failed = |why| self.failed(doing, node, why);
+        self.obeys(node).map_err(failed)?;
+        self.0.means.alarm(node.index(), alarm, on).await.map_err(failed)?;
         self.note(node, |done| *done.alarm(alarm) = on);
-        Ok(())
-    }
-
-    /// This node and the others do not hear each other any more. Returns when another one was
-    /// seen to report it down; whether one was.
-    ///
-    /// # Errors
-    /// When the node does not obey.
-    pub async fn part(&self, node: NodeId) -> Result<bool, BrokerError> {
-        self.note(node, |done| done.parted = true);
-        let done = self.0.means.by_tool(node.index(), outside::Act::Part).await;
-        done.ok_or_else(|| cannot("parting a node from the others"))?
-            .map_err(|why| self.failed("parting", node, why))?;
-        Ok(false)
-    }
-
-    /// They hear each other again; returns when all report all others running.
-    ///
-    /// # Errors
-    /// When the node does not obey.
-    pub async fn heal(&self, node: NodeId) -> Result<(), BrokerError> {
-        let done = self.0.means.by_tool(node.index(), outside::Act::Heal).await;
-        done.ok_or_else(|| cannot("healing a partition"))?
-            .map_err(|why| self.failed("healing", node, why))?;
-        self.note(node, |done| done.parted = false);
         Ok(())
     }
 
@@ -245,57 +225,35 @@ impl Control {
         if let Some(fallen) = self.fallen() {
             return Err(fallen);
         }
-        let all = |is: fn(&Done) -> bool| {
-            let nodes = (0..self.nodes()).map(NodeId::from_index);
-            nodes.filter(|node| is(&self.done(*node))).collect::<Vec<_>>()
-        };
-        let paused = all(|done| done.paused && !done.stopped);
+        // A node that stood still for long has been given up by the others, as a parted one has.
+        let apart = self.those(|done| (done.paused || done.parted) && !done.stopped);
+        let broken = !self.those(|done| done.stopped).is_empty() || !apart.is_empty();
+        let paused = self.those(|done| done.paused && !done.stopped);
         let resumed = join_all(paused.into_iter().map(|node| self.resume(node))).await;
+        // First: what starts may need those that do not hear it.
+        let parted = self.those(|done| done.parted && !done.stopped);
+        let joined = join_all(parted.iter().map(|node| self.join(*node))).await;
         // Together: nodes of a cluster wait for one another.
-        let stopped = all(|done| done.stopped);
-        let started = join_all(stopped.iter().map(|node| self.start(*node))).await;
+        let stopped = self.those(|done| done.stopped);
+        let started = join_all(stopped.into_iter().map(|node| self.start(node))).await;
         let started = started.into_iter().map(|started| started.map(drop));
-        let mut done: Vec<_> = resumed.into_iter().chain(started).collect();
-        if !stopped.is_empty() {
-            done.push(self.whole().await);
+        let mut done: Vec<_> = resumed.into_iter().chain(joined).chain(started).collect();
+        for alarm in [Alarm::Memory, Alarm::Disk] {
+            for node in self.those(|mut done| *done.alarm(alarm)) {
+                done.push(self.alarm(node, alarm, false).await);
+            }
         }
-        for node in all(|done| done.memory) {
-            done.push(self.alarm(node, Alarm::Memory, false).await);
-        }
-        for node in all(|done| done.disk) {
-            done.push(self.alarm(node, Alarm::Disk, false).await);
-        }
-        for node in all(|done| done.parted) {
-            done.push(self.heal(node).await);
+        if broken {
+            done.push(self.reunite(&apart).await);
         }
         done.into_iter().collect()
-    }
-
-    /// Waits until every node reports all of them running.
-    async fn whole(&self) -> Result<(), BrokerError> {
-        let count = self.nodes();
-        let nodes = self.0.nodes.iter().enumerate().filter(|_| count > 1);
-        // Without a management API nobody tells.
-        let asked = nodes.filter_map(|(index, it)| Some((index, it.management.as_ref()?)));
-        for (index, management) in asked {
-            let reported = async {
-                while management.running().await.map_or(0, |it| it.len()) < count {
-                    sleep(STEP).await;
-                }
-            };
-            timeout(BOOT_DEADLINE, reported).await.map_err(|_| {
-                let why = format!("it does not report all {count} running");
-                self.failed("bringing back", NodeId::from_index(index), why)
-            })?;
-        }
-        Ok(())
     }
 
     /// That a node has ended without having been told to, as an error.
     pub(super) fn fallen(&self) -> Option<BrokerError> {
         let (node, log) = self.0.means.fallen()?;
-        let name = self.name(NodeId::from_index(node));
-        let message = format!("{name} ended by itself while the run was on");
+        let title = self.title(NodeId::from_index(node));
+        let message = format!("{title} ended by itself while the run was on");
         let help = "the lines above are from its log; was it killed, by hand or for its memory?";
         let mut error = BrokerError::new(Kind::Unreachable, message).help(help);
         error.notes = log;
@@ -321,6 +279,16 @@ impl Control {
         }
     }
 
+    /// The nodes to which that was done.
+    fn those(&self, is: impl Fn(Done) -> bool) -> Vec<NodeId> {
+        let done = self.all_done();
+        (0..done.len()).filter(|index| is(done[*index])).map(NodeId::from_index).collect()
+    }
+
+    fn place(&self, node: NodeId) -> &Place {
+        &self.0.nodes[node.index()]
+    }
+
     fn done(&self, node: NodeId) -> Done {
         self.all_done()[node.index()]
     }
@@ -333,12 +301,12 @@ impl Control {
         self.0.done.lock().expect("nothing panics while holding it")
     }
 
-    fn name(&self, node: NodeId) -> &str {
-        &self.0.nodes[node.index()].name
+    fn title(&self, node: NodeId) -> &str {
+        &self.place(node).title
     }
 
     fn failed(&self, doing: &str, node: NodeId, why: Why) -> BrokerError {
-        let message = format!("{doing} {} failed: {why}", self.name(node));
+        let message = format!("{doing} {} failed: {why}", self.title(node));
         BrokerError::new(Kind::Control, message)
             .help("see whether its process still runs, and what else acts on it")
     }

@@ -42,8 +42,12 @@ pub(super) enum Act {
     Alarm(Alarm, bool),
     /// It hears its peers no more.
     Part,
-    /// And hears them again.
+    /// And can hear them again.
     Heal,
+    /// Whether that has left it with a history of its own.
+    IsSplit,
+    /// It gives that up.
+    Rejoin,
 }
 
 /// The hands on each node.

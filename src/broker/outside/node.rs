@@ -37,7 +37,9 @@ impl Node {
             Act::Pause => self.pause().await,
             Act::Resume => self.resume().await,
             Act::Alarm(alarm, on) => self.alarm(alarm, on).await,
-            Act::Who | Act::Part | Act::Heal => self.run(act, "").await,
+            Act::Who | Act::Part | Act::Heal | Act::IsSplit | Act::Rejoin => {
+                self.run(act, "").await
+            }
         }
     }
 

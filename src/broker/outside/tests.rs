@@ -3,9 +3,10 @@
 use super::hands::Hands;
 use super::tool::Tool;
 use super::*;
+use crate::broker::control;
 use crate::plan::model::BrokerAct;
 
-const ACTS: [Act; 10] = [
+const ACTS: [Act; 12] = [
     Act::Stop(StopHow::Graceful),
     Act::Stop(StopHow::Sigkill),
     Act::Start,
@@ -16,6 +17,8 @@ const ACTS: [Act; 10] = [
     Act::Alarm(Alarm::Disk, false),
     Act::Part,
     Act::Heal,
+    Act::IsSplit,
+    Act::Rejoin,
 ];
 
 fn hands(given: &[&str], nodes: usize) -> Result<Hands, crate::broker::BrokerError> {
@@ -46,6 +49,7 @@ fn check(given: &str, expected: &str) {
         ("NO-DISK", &erlang::alarm(Alarm::Disk, false)),
         ("PART", erlang::PART),
         ("HEAL", erlang::HEAL),
+        ("IS-SPLIT", &control::erlang::is_split()),
     ] {
         found = found.replace(&running::quoted(sentence), name);
     }
@@ -66,7 +70,10 @@ fn containers_are_stopped_started_and_paused_by_their_engine() {
             ENGINE exec rmq-2 rabbitmqctl eval MEMORY
             ENGINE exec rmq-2 rabbitmqctl eval NO-DISK
             ENGINE exec rmq-2 rabbitmqctl eval PART
-            ENGINE exec rmq-2 rabbitmqctl eval HEAL";
+            ENGINE exec rmq-2 rabbitmqctl eval HEAL
+            ENGINE exec rmq-2 rabbitmqctl eval IS-SPLIT
+            ENGINE exec rmq-2 rabbitmqctl stop_app
+            ENGINE exec rmq-2 rabbitmqctl start_app";
         check(&format!("{engine}:rmq-{{node}}"), &expected.replace("ENGINE", engine));
     }
 }
@@ -86,7 +93,10 @@ fn units_are_stopped_started_and_signalled_by_systemd() {
         rabbitmqctl eval MEMORY
         rabbitmqctl eval NO-DISK
         rabbitmqctl eval PART
-        rabbitmqctl eval HEAL",
+        rabbitmqctl eval HEAL
+        rabbitmqctl eval IS-SPLIT
+        rabbitmqctl stop_app
+        rabbitmqctl start_app",
     );
 }
 
@@ -104,7 +114,10 @@ fn pods_keep_their_process_unless_it_is_killed() {
         KUBECTL exec hare-server-1 --container rabbitmq -- rabbitmqctl eval MEMORY
         KUBECTL exec hare-server-1 --container rabbitmq -- rabbitmqctl eval NO-DISK
         KUBECTL exec hare-server-1 --container rabbitmq -- rabbitmqctl eval PART
-        KUBECTL exec hare-server-1 --container rabbitmq -- rabbitmqctl eval HEAL";
+        KUBECTL exec hare-server-1 --container rabbitmq -- rabbitmqctl eval HEAL
+        KUBECTL exec hare-server-1 --container rabbitmq -- rabbitmqctl eval IS-SPLIT
+        KUBECTL exec hare-server-1 --container rabbitmq -- rabbitmqctl stop_app
+        KUBECTL exec hare-server-1 --container rabbitmq -- rabbitmqctl start_app";
     check(
         "kubectl:meadow/hare-server-{index}",
         &expected.replace("KUBECTL", "kubectl --namespace meadow"),
@@ -132,7 +145,10 @@ fn rabbitmqctl_stops_the_application_and_signals_the_process() {
         rabbitmqctl --node rabbit@b eval MEMORY
         rabbitmqctl --node rabbit@b eval NO-DISK
         rabbitmqctl --node rabbit@b eval PART
-        rabbitmqctl --node rabbit@b eval HEAL",
+        rabbitmqctl --node rabbit@b eval HEAL
+        rabbitmqctl --node rabbit@b eval IS-SPLIT
+        rabbitmqctl --node rabbit@b stop_app
+        rabbitmqctl --node rabbit@b start_app",
     );
 }
 

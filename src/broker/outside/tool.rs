@@ -3,6 +3,7 @@
 use super::erlang;
 use super::running::{Line, quoted};
 use super::{Act, Why, machine};
+use crate::broker::control;
 use crate::plan::model::{Alarm, StopHow};
 
 /// What has a hand on one node.
@@ -25,7 +26,12 @@ impl Tool {
     /// it cannot do. `pid` is that of the node's process where [`Tool::asks_process`] says so.
     pub fn lines(&self, act: Act, pid: &str) -> Vec<Line> {
         match self {
+            // Whoever writes a template sees to it that `heal` heals.
+            Tool::Shell { .. } if matches!(act, Act::IsSplit | Act::Rejoin) => Vec::new(),
             Tool::Shell { template } => vec![shell(template, act)],
+            _ if act == Act::Rejoin => {
+                vec![self.rabbitmqctl(&["stop_app"]), self.rabbitmqctl(&["start_app"])]
+            }
             Tool::Engine { program, container } => {
                 self.engine(program, container, act).unwrap_or_else(|| self.eval(act))
             }
@@ -67,7 +73,8 @@ impl Tool {
             Act::Alarm(alarm, on) => erlang::alarm(alarm, on),
             Act::Part => erlang::PART.to_owned(),
             Act::Heal => erlang::HEAL.to_owned(),
-            Act::Who | Act::Stop(_) | Act::Start | Act::Pause | Act::Resume => {
+            Act::IsSplit => control::erlang::is_split(),
+            Act::Who | Act::Stop(_) | Act::Start | Act::Pause | Act::Resume | Act::Rejoin => {
                 erlang::LIFE.to_owned()
             }
         };
@@ -101,7 +108,7 @@ impl Tool {
             Act::Who => line(&["inspect", "--format", "{{.State.Pid}} {{.State.StartedAt}}"]),
             Act::Pause => line(&["pause"]),
             Act::Resume => line(&["unpause"]),
-            Act::Alarm(..) | Act::Part | Act::Heal => None,
+            Act::Alarm(..) | Act::Part | Act::Heal | Act::IsSplit | Act::Rejoin => None,
         }
     }
 
@@ -130,7 +137,7 @@ impl Tool {
             Act::Start => Some(vec![self.rabbitmqctl(&["start_app"])]),
             Act::Pause => signal("STOP"),
             Act::Resume => signal("CONT"),
-            Act::Who | Act::Alarm(..) | Act::Part | Act::Heal => None,
+            Act::Who | Act::Alarm(..) | Act::Part | Act::Heal | Act::IsSplit | Act::Rejoin => None,
         }
     }
 
@@ -143,7 +150,7 @@ impl Tool {
             Act::Start => Some(vec![self.rabbitmqctl(&["start_app"])]),
             Act::Pause => signal("STOP"),
             Act::Resume => signal("CONT"),
-            Act::Who | Act::Alarm(..) | Act::Part | Act::Heal => None,
+            Act::Who | Act::Alarm(..) | Act::Part | Act::Heal | Act::IsSplit | Act::Rejoin => None,
         }
     }
 }
@@ -166,7 +173,7 @@ fn systemd(unit: &str, act: Act) -> Option<Vec<Line>> {
         }
         Act::Pause => vec![line(&["kill", "--signal=SIGSTOP"])],
         Act::Resume => vec![line(&["kill", "--signal=SIGCONT"])],
-        Act::Alarm(..) | Act::Part | Act::Heal => return None,
+        Act::Alarm(..) | Act::Part | Act::Heal | Act::IsSplit | Act::Rejoin => return None,
     })
 }
 
@@ -190,5 +197,7 @@ fn word(act: Act) -> &'static str {
         Act::Alarm(Alarm::Disk, false) => "disk-alarm-off",
         Act::Part => "part",
         Act::Heal => "heal",
+        // No template is asked that.
+        Act::IsSplit | Act::Rejoin => "",
     }
 }
