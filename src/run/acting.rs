@@ -206,7 +206,7 @@ pub async fn stop(stage: &Arc<Stage>, id: WorkerId) {
 
 /// What a queue says of itself; `None` when it does not exist.
 pub async fn numbers(stage: &Arc<Stage>, queue: QueueId) -> Option<Numbers> {
-    let real = stage.real_name(queue)?;
+    let real = stage.real_name(queue).filter(|_| !stage.is_away(queue))?;
     let owner = stage.plan.topology.queues[queue.index()].owner;
     if let Some(owner) = owner {
         let (reply, answer) = oneshot::channel();

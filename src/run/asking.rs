@@ -37,6 +37,8 @@ pub enum Answer {
     There(Numbers),
     /// It exists and belongs to another connection.
     Locked,
+    /// It exists, and the node that it is on cannot be reached.
+    Away,
     Missing,
 }
 
@@ -118,8 +120,8 @@ impl Asker {
         Ok(answer)
     }
 
-    /// Waits until the queue is gone. `false` when it is still there after `at_most`; time in
-    /// which something holds it up does not count.
+    /// Waits until the queue is gone. `false` when it is still there after `at_most`, when it is
+    /// on a node that is gone for good, and when its broker ended and came back meanwhile; time in which something holds it up does not count.
     pub async fn await_gone(
         &self,
         queue: &str,
@@ -128,7 +130,20 @@ impl Asker {
     ) -> Result<bool, BrokerError> {
         let mut deadline = Instant::now() + at_most;
         let mut step = STEP;
-        while self.ask(queue).await? != Answer::Missing {
+        let epoch = self.nodes.epoch();
+        loop {
+            match self.ask(queue).await? {
+                // Whoever used it went with the broker, and it came back with that.
+                Answer::There(Numbers { consumers: 0, .. })
+                    if self.nodes.epoch() != epoch && self.nodes.all_up() =>
+                {
+                    return Ok(false);
+                }
+                Answer::Missing => return Ok(true),
+                Answer::Away if !self.nodes.some_away() => return Ok(false),
+                Answer::Away => deadline = Instant::now() + at_most,
+                Answer::There(_) | Answer::Locked => {}
+            }
             if is_held_up() {
                 deadline = Instant::now() + at_most;
             } else if Instant::now() > deadline {
@@ -137,7 +152,6 @@ impl Asker {
             sleep(step).await;
             step = LONGEST_STEP.min(step * 2);
         }
-        Ok(true)
     }
 
     /// Ends the connection.
@@ -186,7 +200,12 @@ async fn ask_once(channel: &Channel, queue: &str) -> Result<Answer, BrokerError>
             consumers: u64::from(found.consumer_count()),
         })),
         Err(error) => match error.kind() {
-            ErrorKind::ProtocolError(amqp) if amqp.get_id() == 404 => Ok(Answer::Missing),
+            // 3.10, 4.0 and 4.3 say so of a classic queue on a node that has ended.
+            ErrorKind::ProtocolError(amqp) if amqp.get_id() == 404 => {
+                let text = amqp.get_message().as_str();
+                let away = text.contains("down or inaccessible");
+                Ok(if away { Answer::Away } else { Answer::Missing })
+            }
             ErrorKind::ProtocolError(amqp) if amqp.get_id() == 405 => Ok(Answer::Locked),
             _ => Err(BrokerError::amqp(doing, &error)),
         },

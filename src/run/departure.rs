@@ -76,10 +76,23 @@ impl Departure {
         let name = lock(&slot.real).take();
         if let Some(name) = name {
             let is_held_up = || stage.is_held_up(self.queue);
-            match stage.asker.await_gone(&name, AT_MOST, is_held_up).await {
+            let went = match stage.is_gone(self.queue) {
+                true => Ok(false),
+                false => stage.asker.await_gone(&name, AT_MOST, is_held_up).await,
+            };
+            match went {
                 Ok(true) => gone = true,
                 // With the broker all that was on it is gone.
                 _ if stage.nodes.all_gone() => gone = true,
+                // The end of the broker came before that of its consumer, and nobody's leaving
+                // takes along what nobody used any more.
+                Ok(false) if stage.nodes.is_disturbed() => {
+                    *lock(&slot.real) = Some(name);
+                    slot.gone.store(false, Ordering::SeqCst);
+                    let at = stage.clock.now();
+                    stage.scribe.record(Event::ChangeDropped { change: self.change, at }).await;
+                    return false;
+                }
                 Ok(false) => stage.fail(BrokerError::silent(&format!(
                     "waiting for queue {name} to go with its consumer"
                 ))),

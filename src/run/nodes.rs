@@ -137,6 +137,11 @@ impl Nodes {
         matches!(self.states.borrow().get(node.index()), Some(State::Away | State::Gone))
     }
 
+    /// Whether this one has ended for good.
+    pub fn is_gone(&self, node: NodeId) -> bool {
+        self.states.borrow().get(node.index()) == Some(&State::Gone)
+    }
+
     /// Whether some node has ended and will be back.
     pub fn some_away(&self) -> bool {
         self.states.borrow().contains(&State::Away)

@@ -151,11 +151,15 @@ pub async fn await_noticed(stage: &Arc<Stage>, worker: WorkerId, id: LifeId) {
             deadline = Instant::now() + NOTICE;
         }
         let Some(real) = stage.real_name(queue) else { break };
+        if stage.is_away(queue) {
+            // It has no consumers any more.
+            break;
+        }
         let shown = stage.consumers_shown(queue);
         match stage.asker.ask(&real).await {
             Ok(asking::Answer::There(numbers)) if numbers.consumers > shown => sleep(STEP).await,
             Ok(asking::Answer::Locked) => sleep(STEP).await,
-            Ok(asking::Answer::There(_) | asking::Answer::Missing) => break,
+            Ok(_) => break,
             Err(_) => return,
         }
     }

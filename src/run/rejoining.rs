@@ -99,7 +99,8 @@ async fn again(
         if !pause(stage, due, last, &mut control).await {
             break true;
         }
-        let hopeless = stage.nodes.all_gone()
+        let hopeless = stage.is_gone(stage.plan.workers[worker.index()].queue)
+            || stage.nodes.all_gone()
             || stage.workers[worker.index()].network.silence() == Silence::ToTheEnd;
         if hopeless {
             hold = None;

@@ -175,7 +175,12 @@ pub struct WorkerSlot {
 impl WorkerSlot {
     /// Whether its connection leads to this node.
     pub fn is_at(&self, node: NodeId) -> bool {
-        self.node.load(Ordering::SeqCst) == node.index() + 1
+        self.node() == Some(node)
+    }
+
+    /// The node that its connection leads to, or led to last.
+    pub fn node(&self) -> Option<NodeId> {
+        self.node.load(Ordering::SeqCst).checked_sub(1).map(NodeId::from_index)
     }
 }
 

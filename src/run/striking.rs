@@ -124,8 +124,9 @@ async fn watch_noticing(stage: Arc<Stage>, worker: WorkerId, life: LifeId) {
         let Some(real) = stage.real_name(queue) else { return };
         let shown = stage.consumers_shown(queue);
         let given_up = match stage.asker.ask(&real).await {
+            _ if stage.is_away(queue) => true,
             Ok(Answer::There(numbers)) => numbers.consumers <= shown,
-            Ok(Answer::Missing) => true,
+            Ok(Answer::Missing | Answer::Away) => true,
             Ok(Answer::Locked) | Err(_) => false,
         };
         // It may carry again since, and then nobody was given up.

@@ -66,7 +66,7 @@ impl Drain {
             last: std::time::Instant::now(),
             seen_empty: false,
         };
-        if plan.kind != QueueKind::Stream {
+        if plan.kind != QueueKind::Stream && !stage.is_away(queue) {
             let options = BasicConsumeOptions { no_ack: !shared, ..BasicConsumeOptions::default() };
             drain.consumer = drain.consume(options, FieldTable::default()).await;
         }
