@@ -1,6 +1,7 @@
 //! The nodes of a private broker, as their owner sees them: started through their keeper, ready
 //! when they answer, gone when this value is.
 
+mod call;
 mod container;
 mod end;
 mod epmd;
