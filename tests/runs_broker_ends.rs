@@ -101,6 +101,56 @@ faults: [{{ restart: broker, at: 1500ms, how: {how} }}]
 }
 
 #[test]
+fn whoever_reads_a_stream_reads_on_after_a_restart() {
+    let run = run("
+scenario: stream
+topology: { queues: [{ name: q, type: stream }] }
+producers: [{ name: p, to: { queue: q }, messages: 60, rate: 20/s }]
+workers:
+  - { name: w, count: 2, queue: q, prefetch: 10, offset: first, reconnect: { after: 20ms } }
+faults: [{ restart: broker, at: 500ms }]
+");
+    run.exits(0).has("published 60, delivered 60, lost 0");
+    assert!(!run.died("w-1") && !run.died("w-2"), "{run}");
+}
+
+#[test]
+fn a_fault_on_a_broker_that_another_has_ended_did_not_bite() {
+    for fault in ["block: broker", "pause: broker", "restart: broker", "stop: broker"] {
+        let lasts = if fault.contains("re") || fault.contains("stop") { "" } else { ", for: 1s" };
+        let run = run(&format!(
+            "
+scenario: twice
+topology: {{ queues: [{{ name: q }}] }}
+producers: [{{ name: p, to: {{ queue: q }}, messages: 60, rate: 30/s }}]
+workers: [{{ name: w, queue: q }}]
+faults:
+  - {{ restart: broker, after: {{ published: 20 }}, down_for: 1s }}
+  - {{ {fault}, after: {{ published: 20 }}{lasts} }}
+"
+        ));
+        run.exits(4).has("published 60, lost 0").says("did not bite");
+        // What was published in the moment of the end may have got nowhere, and nobody can know.
+        assert_eq!(run.number(0, "delivered") + run.number(0, "in_doubt"), 60, "{run}");
+    }
+}
+
+#[test]
+fn an_alarm_that_ends_while_its_broker_is_away_is_no_failure() {
+    let run = run("
+scenario: twice
+topology: { queues: [{ name: q }] }
+producers: [{ name: p, to: { queue: q }, messages: 60, rate: 30/s }]
+workers: [{ name: w, queue: q }]
+faults:
+  - { block: broker, after: { published: 20 }, for: 500ms }
+  - { restart: broker, after: { fault: end }, down_for: 2s, may_miss: true }
+  - { name: end, slow: w, after: { published: 20 }, latency: 1ms, for: 100ms, may_miss: true }
+");
+    run.exits(0).has("published 60, lost 0");
+}
+
+#[test]
 fn temporary_queues_are_declared_again() {
     let run = run("
 scenario: temporary

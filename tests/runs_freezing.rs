@@ -82,6 +82,26 @@ settle: { idle: 200ms }
 }
 
 #[test]
+fn who_is_stopped_while_it_is_frozen_finishes_what_it_has_in_hand() {
+    for ack in ["early", "manual"] {
+        let run = run(&format!(
+            "
+scenario: frozen
+topology: {{ queues: [{{ name: q }}] }}
+producers: [{{ name: p, to: {{ queue: q }}, messages: 20 }}]
+workers:
+  - {{ name: w, queue: q, work: 20ms, ack: {ack}, stop: {{ at: 300ms }} }}
+  - {{ name: v, queue: q, work: 20ms }}
+faults: [{{ freeze: w, during: 4, for: 600ms }}]
+settle: {{ idle: 200ms }}
+"
+        ));
+        run.exits(0).because(&[]).has("delivered 20, lost 0, workers.w.begun 4");
+        run.has("workers.w.finished 4, workers.w.acked 4, duplicates 0, redelivered 6");
+    }
+}
+
+#[test]
 fn a_frozen_producer_catches_up() {
     let run = run("
 scenario: frozen

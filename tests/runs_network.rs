@@ -48,6 +48,20 @@ faults:
 }
 
 #[test]
+fn who_is_cut_off_before_it_consumes_begins_when_it_can() {
+    let run = run("
+scenario: early
+broker: { heartbeat: 1s }
+topology: { queues: [{ name: q }] }
+producers: [{ name: p, to: { queue: q }, messages: 20 }]
+workers: [{ name: w, count: 3, queue: q, prefetch: 1, work: 300ms }]
+faults: [{ cut: w-2, after: { consuming: 1 }, for: 3s, may_miss: true }]
+");
+    run.exits(0).has("delivered 20, lost 0, duplicates 0");
+    assert!(run.number(0, "workers.w-2.finished") > 0, "{run}");
+}
+
+#[test]
 fn a_slow_network_delays_what_goes_through_it() {
     let run = run("
 scenario: slow
@@ -95,6 +109,21 @@ faults: [{ disconnect: w-1, during: 4 }]
     assert!(!run.died("w-1"), "{run}");
     let error = run.row("errors", 0);
     assert_eq!((&error["code"], &error["explained"]), (&320.into(), &true.into()), "{run}");
+}
+
+#[test]
+fn what_comes_due_while_a_producer_is_away_goes_out_when_it_is_back() {
+    let run = run("
+scenario: overdue
+topology: { queues: [{ name: q }] }
+producers:
+  - { name: p, to: { queue: q }, messages: 60, rate: 30/s, confirms: false,
+      reconnect: { after: 1s } }
+workers: [{ name: w, queue: q }]
+faults: [{ disconnect: p, after: { published: 15 } }]
+expect: { published: 60, latency: { max: \">= 900ms\" } }
+");
+    run.exits(0);
 }
 
 #[test]

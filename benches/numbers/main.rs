@@ -4,6 +4,8 @@
 //! broker, alternating; the median of seven pairs. `scripts/bench` runs this.
 
 mod bare;
+mod boot;
+mod effects;
 mod memory;
 mod ours;
 
@@ -32,7 +34,7 @@ const CASES: [Case; 3] = [
     },
     Case { name: "fanout to three queues", messages: 60_000, queues: 3, window: None },
 ];
-const PAIRS: usize = 7;
+pub const PAIRS: usize = 7;
 /// The program under measurement.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_rmq-scenario");
 
@@ -43,6 +45,9 @@ fn main() {
     let picks = |name: &str| wanted.is_empty() || wanted.iter().any(|word| name.contains(word));
     if picks("memory") {
         memory::per_copy();
+    }
+    if picks("boot") {
+        boot::boot();
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     runtime.expect("a runtime starts").block_on(async {
@@ -58,6 +63,9 @@ fn main() {
         if picks("kill") {
             ours::kill_latency(&broker).await;
         }
+        if picks("wire") {
+            ours::beside_a_wire(&broker).await;
+        }
         if picks("overhead") {
             ours::overhead(&broker).await;
         }
@@ -65,6 +73,12 @@ fn main() {
             ours::thousand_workers(&broker).await;
         }
         broker.close().await.expect("the broker ends");
+        if picks("sigkill") {
+            effects::broker_kill().await;
+        }
+        if picks("cluster") {
+            boot::cluster().await;
+        }
     });
 }
 

@@ -25,7 +25,7 @@ pub fn per_copy() {
     let before = resident();
     let mut ledger = Ledger::new(Arc::new(scenario.variants[0].clone()), Arc::default(), "4.3.6");
     ledger.record(Event::LifeStarted { life, worker, at: 0 });
-    ledger.record(Event::ProducerStarted { producer, at: 0 });
+    ledger.record(Event::ProducerStarted { producer, reconnected: false, at: 0 });
     for first in (1..=COPIES).step_by(BATCH as usize) {
         let count = BATCH.min(COPIES + 1 - first);
         let at = u64::from(first);

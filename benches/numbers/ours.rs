@@ -8,12 +8,13 @@ use rmq_scenario::broker::Broker;
 use rmq_scenario::ledger::books::Books;
 use rmq_scenario::ledger::facts::Facts;
 use rmq_scenario::ledger::history::StepKind;
+use rmq_scenario::ledger::progress::Progress;
 use rmq_scenario::plan::count::Count;
 use rmq_scenario::plan::{self, Options};
 use rmq_scenario::run::{self, Audience};
 use rmq_scenario::scenario::Source;
 
-use crate::{Case, PROGRAM, median, millis};
+use crate::{Case, PAIRS, PROGRAM, median, millis};
 
 /// From the first publish to the last message finished and acked.
 pub async fn run(broker: &Broker, case: Case) -> Duration {
@@ -44,18 +45,39 @@ fn scenario(case: Case) -> String {
 }
 
 async fn play(broker: &Broker, text: &str) -> (Books, Facts) {
+    let Played { books, facts, .. } = played(broker, text).await;
+    (books, facts)
+}
+
+/// What a run came to, and when it began.
+pub struct Played {
+    pub books: Books,
+    pub facts: Facts,
+    pub began: Instant,
+}
+
+pub async fn played(broker: &Broker, text: &str) -> Played {
     let planned = plan::load(Source::new("bench.yaml", text), &Options::default());
     let scenario = planned.unwrap_or_else(|mistakes| panic!("{}", mistakes[0].render(false)));
     let id = format!("{:08x}", Instant::now().elapsed().as_nanos() as u32 ^ std::process::id());
     let space = broker.space(&id).await.expect("a space");
     let (_stop, interrupted) = tokio::sync::watch::channel(false);
     let (notices, _heard) = tokio::sync::mpsc::unbounded_channel();
-    let audience = Audience { interrupted, progress: &mut |_| {}, notices, inspects: false };
+    let mut began = None;
+    // It is told a moment after it was looked at: of many, the earliest is the truest.
+    let mut progress = |progress: Progress| {
+        let looked = Instant::now().checked_sub(progress.elapsed).expect("clocks are old");
+        began = Some(began.map_or(looked, |began: Instant| began.min(looked)));
+    };
+    let audience = Audience { interrupted, progress: &mut progress, notices, inspects: false };
     let plan = Arc::new(scenario.variants[0].clone());
     let played = run::run(plan, id, space.clone(), audience).await.expect("it runs");
+    if let Some(control) = broker.control() {
+        control.mend().await.expect("it comes back");
+    }
     space.close().await.expect("the space goes");
     let played = played.expect("nobody interrupts it");
-    (played.books, played.facts)
+    Played { books: played.books, facts: played.facts, began: began.expect("it was told") }
 }
 
 /// From the beginning of the 50th work to the cut of `during: 50`.
@@ -75,6 +97,39 @@ pub async fn kill_latency(broker: &Broker) {
         delays.push((end.at - begun.expect("it began").at) as f64 / 1000.0);
     }
     println!("kill: {:.2} ms from the 50th work to its cut (under 5 ms)", median(&mut delays));
+}
+
+/// A pair of programs on connections of their own, as fast as they can, while another one of the
+/// same file has a network that is slow; and while it has not.
+pub async fn beside_a_wire(broker: &Broker) {
+    let scenario = |faults: &str| {
+        format!(
+            "scenario: beside\ntopology: {{ queues: [{{ name: q }}, {{ name: o }}] }}\n\
+             producers:\n  - {{ name: p, to: {{ queue: q }}, messages: 200000, confirms: false }}\n\
+             \x20 - {{ name: o-p, to: {{ queue: o }}, messages: 100, rate: 100/s }}\n\
+             workers: [{{ name: w, queue: q, ack: auto }}, {{ name: o-w, queue: o }}]\n{faults}"
+        )
+    };
+    let plain = scenario("");
+    let slow = scenario("faults: [{ slow: o-w, at: 10ms, latency: 5ms }]\n");
+    let mut ratios = Vec::new();
+    for pair in 0..=PAIRS {
+        let (plain, slow) = if pair % 2 == 0 {
+            let plain = play(broker, &plain).await.1;
+            (plain, play(broker, &slow).await.1)
+        } else {
+            let slow = play(broker, &slow).await.1;
+            (play(broker, &plain).await.1, slow)
+        };
+        if pair > 0 {
+            ratios.push(plain.duration as f64 / slow.duration as f64);
+        }
+    }
+    println!(
+        "wire: {:.3} of the throughput without it, for whoever has none (at least 0.95)  pairs {}",
+        median(&mut ratios.clone()),
+        ratios.iter().map(|ratio| format!("{ratio:.2}")).collect::<Vec<_>>().join(" ")
+    );
 }
 
 /// What the whole program takes on a running broker beyond the scenario's own time.

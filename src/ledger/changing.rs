@@ -158,24 +158,29 @@ impl Changing {
         index
     }
 
-    /// Whether the bindings of `queue` let message `n` through, once it is there.
+    /// What stands, and this queue.
+    pub fn with(&self, queue: QueueId) -> Standing {
+        let mut standing = self.standing.clone();
+        standing.add(&self.plan.topology, queue);
+        standing
+    }
+
+    /// Whether the bindings of `queue` let message `n` of a producer through where this stands.
     pub fn could_reach(
         &self,
-        producer: ProducerId,
+        (producer, n): (ProducerId, u32),
         content: &Content,
-        n: u32,
         queue: QueueId,
+        standing: &Standing,
     ) -> bool {
         let ExchangeRef::Declared(exchange) = self.plan.producers[producer.index()].to.exchange
         else {
             return false;
         };
-        let mut standing = self.standing.clone();
-        standing.add(&self.plan.topology, queue);
         let key = content.routing_key(u64::from(n));
         let headers = content.headers(u64::from(n));
         let envelope = Envelope { exchange, routing_key: &key, headers: &headers };
-        route(&self.plan.topology, &standing, envelope).contains(&queue)
+        route(&self.plan.topology, standing, envelope).contains(&queue)
     }
 
     /// What every stage of the pending changes agrees on is required: a queue may go and come

@@ -10,7 +10,7 @@ use crate::ledger::Ledger;
 use crate::ledger::event::{MessageKey, Sighting};
 use crate::ledger::lives::CopyPlace;
 use crate::ledger::messages::{Copy, copy_flag};
-use crate::ledger::paths::{PathId, Reason};
+use crate::ledger::paths::{PathId, Reason, Step};
 use crate::plan::model::{ExchangeRef, QueueId};
 use crate::plan::routing::{Envelope, route};
 
@@ -76,12 +76,18 @@ impl Laters {
 
 impl Ledger {
     /// Where the copy of a dead letter is kept, and all that it proves.
-    pub(super) fn place_later(&mut self, seen: Sighting, queue: QueueId) -> CopyPlace {
+    /// `last` is what it said itself.
+    pub(super) fn place_later(
+        &mut self,
+        seen: Sighting,
+        queue: QueueId,
+        last: Option<Step>,
+    ) -> CopyPlace {
         if let Some(&index) = self.laters.known.get(&(seen, queue)) {
             return CopyPlace::Later(index);
         }
         let mut way = Vec::new();
-        if self.trace(seen, queue, &mut way, &mut DeadEnds::new()).is_none() {
+        if self.trace(seen, (queue, last), &mut way, &mut DeadEnds::new()).is_none() {
             return CopyPlace::Unexpected;
         }
         let mut place = CopyPlace::Unexpected;
@@ -96,7 +102,7 @@ impl Ledger {
     fn trace(
         &self,
         seen: Sighting,
-        queue: QueueId,
+        (queue, last): (QueueId, Option<Step>),
         way: &mut Vec<Hop>,
         dead_ends: &mut DeadEnds,
     ) -> Option<Option<QueueId>> {
@@ -115,10 +121,11 @@ impl Ledger {
         steps.retain(|&(from, ..)| self.may_lead(message, from, queue));
         if steps.len() > 1 {
             steps.sort_by_key(|&step| self.unlikelihood(message, step));
+            steps.sort_by_key(|&(from, reason, _)| last.is_some_and(|it| it != (from, reason)));
         }
         for (from, reason, before) in steps {
             let earlier = Sighting { message, path: before };
-            if let Some(had) = self.trace(earlier, from, way, dead_ends)
+            if let Some(had) = self.trace(earlier, (from, None), way, dead_ends)
                 && self.dead_letter_route(message, had, from).contains(&queue)
             {
                 let keyed = if self.own_key(from).is_some() { Some(from) } else { had };
@@ -142,7 +149,8 @@ impl Ledger {
             _ => self.laters.known.get(&(earlier, from)).map(|&index| self.laters.get(index).copy),
         };
         let copy = copy.unwrap_or_else(|| Copy::new(true));
-        let left = copy.has(copy_flag::LEFT);
+        // Where there may be two of it, the other may leave when one has.
+        let left = copy.has(copy_flag::LEFT) && !self.may_be_two(earlier);
         match reason == Reason::Rejected {
             true if !copy.has(copy_flag::REJECTED) => 3,
             _ if copy.has(copy_flag::SEEN) && !left => 0,
@@ -159,7 +167,8 @@ impl Ledger {
 
     /// Takes down one step of a message, all earlier ones being known.
     fn go(&mut self, message: MessageKey, hop: &Hop) -> CopyPlace {
-        let Ok(place) = self.place(Sighting { message, path: hop.before }, hop.from) else {
+        let earlier = Sighting { message, path: hop.before };
+        let Ok(place) = self.place(earlier, hop.from, None) else {
             return CopyPlace::Unexpected;
         };
         self.has_left(message, hop.from, place, hop.reason);

@@ -8,7 +8,7 @@
 
 use crate::ledger::Ledger;
 use crate::ledger::event::{LifeEnd, LifeId, MessageKey, Sighting};
-use crate::ledger::lives::{CopyPlace, Held, HeldState, Life};
+use crate::ledger::lives::{CopyPlace, End, Held, HeldState, Life};
 use crate::ledger::messages::{Copy, NOBODY, again, copy_flag, message_flag};
 use crate::ledger::paths::PathId;
 use crate::ledger::seeing::Delivery;
@@ -33,40 +33,80 @@ impl Ledger {
     /// Whether a copy that was read elsewhere was sent to this life before that: something keeps,
     /// or kept, what the broker sends it from being read. That is so if it bears no flag, or if
     /// whoever has it did not give it back. Where that one is gone either may be older.
-    pub(super) fn comes_late(&self, id: LifeId, before: Copy, delivery: Delivery) -> bool {
+    pub(super) fn comes_late(
+        &self,
+        id: LifeId,
+        seen: Sighting,
+        before: Copy,
+        delivery: Delivery,
+    ) -> bool {
         let life = &self.lives[id.index()];
-        if before.holder == NOBODY || before.holder == id.0 || !life.unsure {
+        if !self.may_come_late(life, before) || self.may_be_two(seen) {
             return false;
         }
         let holder = &self.lives[usize::from(before.holder)];
-        let holds = holder.is_live() && !before.has(copy_flag::RETURNED);
-        let settled = before.has(copy_flag::ACKED | copy_flag::REJECTED);
+        let holds = holder.is_live() && !holder.unsure && !before.has(copy_flag::RETURNED);
+        let heard = before.has(copy_flag::ACKED | copy_flag::REJECTED) && holder.read_by_broker;
+        let settled = heard || holder.ack == AckMode::Auto;
         !delivery.redelivered
             || (life.dropped && !holder.dropped)
             || holds
-            || settled
-            || holder.ack == AckMode::Auto
+            || (settled && !self.may_be_forgotten_since(holder))
+    }
+
+    /// Whether a copy may have been sent to this life before it was sent to whoever read it last:
+    /// something keeps, or kept, it from reading, and it had begun before that one was over.
+    pub(super) fn may_come_late(&self, life: &Life, before: Copy) -> bool {
+        let holder = self.lives.get(usize::from(before.holder)).filter(|it| it.id != life.id);
+        let over = |end: &End| end.at < life.started;
+        life.unsure && holder.is_some_and(|it| !it.end.as_ref().is_some_and(over))
     }
 
     /// What a copy that is read again, and had been finished, says about the return.
-    pub(super) fn why_again(&self, message: MessageKey, before: Copy) -> u8 {
+    pub(super) fn why_again(
+        &self,
+        id: LifeId,
+        seen: Sighting,
+        before: Copy,
+        redelivered: bool,
+    ) -> u8 {
         if before.holder == NOBODY {
             return 0;
         }
         let life = &self.lives[usize::from(before.holder)];
-        let finished = before.has(copy_flag::FINISHED);
         if self.kind(life.queue) == QueueKind::Stream {
-            return if finished { again::REREAD } else { 0 };
+            return self.why_in_a_stream(id, seen);
         }
+        let finished = before.has(copy_flag::FINISHED);
         let acked = before.has(copy_flag::ACKED);
         // Whoever lives may still write an ack, in vain.
         let open = life.is_live() && matches!(life.ack, AckMode::Manual { .. }) && !acked;
         let bits = if finished && !open { why_back(life.ack, acked) } else { 0 };
-        match self.is_republished(message) {
-            true if self.keeps(life, acked) => again::REPUBLISHED,
-            true => bits | again::REPUBLISHED,
-            false => bits,
+        if !self.is_republished(seen.message) {
+            return match self.may_be_two(seen) {
+                // The queue before this one forgot that it had given the copy up.
+                true if !redelivered => again::ACK_LOST,
+                true => bits | again::ACK_LOST,
+                false => bits,
+            };
         }
+        let third = before.deliveries > 1;
+        let earlier = if third { again::confirmed(before.again()) } else { 0 };
+        let now = if self.keeps(life, acked) { again::perhaps(bits) } else { bits };
+        earlier | now | again::REPUBLISHED
+    }
+
+    /// Why a worker may read a message of a stream once more: it began again, or there are two.
+    fn why_in_a_stream(&self, id: LifeId, seen: Sighting) -> u8 {
+        let worker = self.lives[id.index()].worker;
+        let again = self.lives[..id.index()].iter().any(|life| life.worker == worker);
+        let reread = if again { again::REREAD } else { 0 };
+        reread
+            | match self.may_be_two(seen) {
+                true if self.is_republished(seen.message) => again::REPUBLISHED,
+                true => again::ACK_LOST,
+                false => 0,
+            }
     }
 
     /// Whether the broker cannot have taken back what the life holds, or held: then what is read
@@ -104,7 +144,7 @@ impl Ledger {
         for held in finished {
             if let Some(message) = held.message
                 && held.place != CopyPlace::Unexpected
-                && !self.is_current(id, &held)
+                && (held.doubtful || !self.is_current(id, &held))
             {
                 self.add_again(id, message, held.place, again::REQUEUED);
             }
@@ -112,19 +152,20 @@ impl Ledger {
     }
 
     /// Of a message that was published twice the newer delivery may as well be that of the other,
-    /// unless the broker may have given up the life.
+    /// unless the broker may have given up the life, or it was seen a third time.
     fn add_again(&mut self, id: LifeId, message: MessageKey, place: CopyPlace, bits: u8) {
         let life = &self.lives[id.index()];
         let queue = life.queue;
         if self.kind(queue) == QueueKind::Stream || place == CopyPlace::Unexpected {
             return;
         }
-        let bits = match self.is_republished(message) {
-            true if !life.unsure => again::REPUBLISHED,
+        let (unsure, twice) = (life.unsure, self.is_republished(message));
+        let copy = self.copy_mut(message, queue, place);
+        copy.add_again(match twice {
+            true if !unsure && copy.deliveries < 3 => again::perhaps(bits) | again::REPUBLISHED,
             true => bits | again::REPUBLISHED,
             false => bits,
-        };
-        self.copy_mut(message, queue, place).add_again(bits);
+        });
     }
 
     /// Whether there may be two of it that nothing tells apart: it was published twice, or a queue

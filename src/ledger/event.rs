@@ -50,7 +50,8 @@ pub struct ChangeId(pub u32);
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// A producer opened a channel and goes on with its next number.
-    ProducerStarted { producer: ProducerId, at: Micros },
+    /// One that has `reconnected` is the same program as before: its schedule goes on.
+    ProducerStarted { producer: ProducerId, reconnected: bool, at: Micros },
     /// `count` messages from number `first` are about to be written, in order.
     Published { producer: ProducerId, first: u32, count: u32, at: Micros },
     /// These messages, whose answers were lost with a channel, are about to be written again.
@@ -94,6 +95,11 @@ pub enum Event {
     BrokerDown { at: Micros },
     /// It, or that node of it, answers again.
     BrokerRose { node: Option<NodeId>, at: Micros },
+    /// A node is about to be parted from the others: it runs and its clients reach it, but none of
+    /// them hears the other any more.
+    Parted { node: NodeId, at: Micros },
+    /// It and the others were seen to hear each other again.
+    Rejoined { node: NodeId, at: Micros },
     /// Found in the queue after the run, in the queue's order; `None` is no message of this run.
     Drained { queue: QueueId, messages: Vec<Option<Sighting>> },
     /// The drain of a queue is over. `complete` says that it was seen empty, `total` how many
@@ -119,6 +125,8 @@ pub struct ProducerEnd {
     /// has read them all.
     pub closed: bool,
     pub published: u32,
+    /// Messages of earlier channels that it published again.
+    pub republished: u32,
     pub answered: u32,
     pub returned: u32,
 }

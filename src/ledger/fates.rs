@@ -82,16 +82,21 @@ impl Fates {
         for life in &ledger.lives {
             let Some(end) = &life.end else { continue };
             let queue = life.queue.index();
-            // One that stopped in good order had read all that was sent to it.
-            let in_order = end.how == LifeEnd::Stopped && life.read_by_broker;
+            // One that stopped in good order had read all that was sent to it, unless that was on
+            // its way from one node to another when they were parted.
+            let in_order =
+                end.how == LifeEnd::Stopped && life.read_by_broker && !ledger.may_be_parted(life);
             if life.ack == AckMode::Auto {
                 if !in_order {
                     forgetful[queue].push(life.id);
                 }
-            } else if !life.holds_on() || life.shaken.is_some() {
+                continue;
+            }
+            // What a silent channel holds comes back when nobody can be sent it any more.
+            returning[queue] += u64::from(!in_order || life.shaken.is_some());
+            if !life.holds_on() || life.shaken.is_some() {
                 let at = life.gave_back();
                 first_return[queue] = Some(first_return[queue].map_or(at, |first| first.min(at)));
-                returning[queue] += u64::from(!in_order);
             }
         }
         let broken = ledger.producers.iter().map(|book| {
@@ -291,7 +296,8 @@ impl Ledger {
 
     /// It may have been on its way to a consumer that ended, unless that consumer had read a
     /// later one: a channel keeps the order of the queue. But a copy that came back from another
-    /// consumer, who never read it, may have been sent after later ones.
+    /// consumer, who never read it, may have been sent after later ones; and what was on its way
+    /// between two nodes that were parted then never arrives.
     fn may_have_been_sent(&self, fates: &Fates, view: &CopyView, life: &Life) -> bool {
         let MessageKey { producer, n } = view.message;
         let channel = self.producers[producer.index()].channel_of(n);
@@ -299,7 +305,8 @@ impl Ledger {
         let later = n > life.highest_of_channel(producer, channel);
         let came_back =
             fates.first_return[life.queue.index()].is_some_and(|at| !life.is_noticed(at));
-        in_time && (later || came_back || !self.keeps_order(view.queue, producer))
+        let skipped = self.may_be_parted(life);
+        in_time && (later || came_back || skipped || !self.keeps_order(view.queue, producer))
     }
 
     /// Whether what a channel of the producer publishes leaves the queue in that order.
@@ -312,7 +319,7 @@ impl Ledger {
     fn queue_gone(&self, view: &CopyView, causes: &mut Vec<Cause>) {
         let MessageKey { producer, n } = view.message;
         let gone = self.queues[view.queue.index()].gone.iter();
-        let sent = self.confirmed_resend(view);
+        let sent = self.confirmed_resend(view).map_or(0, |send| send.event);
         let there = gone.filter(|gone| n <= gone.published[producer.index()] && gone.event > sent);
         causes.extend(there.map(|gone| match gone.how {
             ChangeKind::Perishes => Cause::Transient,

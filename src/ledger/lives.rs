@@ -32,6 +32,8 @@ pub struct Held {
     pub acked: bool,
     /// Which delivery of its copy it is, from 1; 0 where a newer one had been read before.
     pub turn: u16,
+    /// Or perhaps it is older than the one that was read before.
+    pub doubtful: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -62,6 +62,17 @@ pub mod again {
     pub const REREAD: u8 = 8;
     /// It was published twice.
     pub const REPUBLISHED: u8 = 16;
+
+    /// Of two that nothing tells apart one may have come again for these reasons, if it is seen a
+    /// third time.
+    pub fn perhaps(bits: u8) -> u8 {
+        (bits & (FORGOTTEN | REQUEUED | ACK_LOST)) << 5
+    }
+
+    /// It was.
+    pub fn confirmed(again: u8) -> u8 {
+        again >> 5
+    }
 }
 
 /// No life has read the copy.

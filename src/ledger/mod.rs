@@ -33,7 +33,7 @@ use std::sync::Arc;
 use crate::ledger::changing::Changing;
 use crate::ledger::crowding::Crowd;
 use crate::ledger::dead_letters::Laters;
-use crate::ledger::event::{ChangeKind, LifeId, MessageKey, Micros};
+use crate::ledger::event::{ChangeId, ChangeKind, LifeId, MessageKey, Micros};
 use crate::ledger::history::History;
 use crate::ledger::lives::Life;
 use crate::ledger::messages::{Copy, Messages, Routes};
@@ -45,6 +45,7 @@ use crate::ledger::schedule::Schedule;
 use crate::ledger::streams::Readers;
 use crate::plan::content::Content;
 use crate::plan::model::{Confirms, Expectation, Expected, ProducerId, QueueId, Variant, WorkerId};
+use crate::plan::routing::Standing;
 
 /// Something that cannot be: this program is wrong, or the broker is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,6 +75,9 @@ pub struct Ledger {
     rules: Rules,
     /// Each time that the broker, or a node of it, was ended.
     outages: Vec<Outage>,
+    /// Queues that are about to go with their broker: how many outages there had been before, and
+    /// how many events.
+    perishing: HashMap<ChangeId, (usize, u64)>,
     /// Faults upon workers that lived on.
     strikes: Vec<Strike>,
     /// Messages that were on their way when a queue was about to come.
@@ -123,6 +127,8 @@ struct ProducerBook {
     channels: Vec<u32>,
     /// Numbers of earlier channels that the one in use published again.
     again: BTreeSet<u32>,
+    /// Which of these came back on it.
+    returned_again: BTreeSet<u32>,
     /// Sends beyond the first of a message.
     republished: u64,
     /// When a number was published for the last time, where that was not the first.
@@ -160,6 +166,8 @@ struct Resend {
     at: Micros,
     /// Which event that was, counted over all.
     event: u64,
+    /// The queues that it reached then.
+    route: u32,
 }
 
 /// A queue lost what was in it.
@@ -178,6 +186,8 @@ struct Window {
     producer: ProducerId,
     /// First and last numbers of spans.
     spans: Vec<(u32, u32)>,
+    /// What stood then, and the queue.
+    standing: Standing,
 }
 
 impl Ledger {
@@ -217,6 +227,7 @@ impl Ledger {
             readers: Readers::default(),
             rules: Rules::of(version),
             outages: Vec::new(),
+            perishing: HashMap::new(),
             strikes: Vec::new(),
             windows: Vec::new(),
             unexpected: BTreeMap::new(),
@@ -278,6 +289,7 @@ impl ProducerBook {
             channel_from: 1,
             channels: Vec::new(),
             again: BTreeSet::new(),
+            returned_again: BTreeSet::new(),
             republished: 0,
             last_sends: BTreeMap::new(),
             channel_answered: 0,

@@ -1,46 +1,76 @@
-//! Brokers that end and come back, and faults upon workers that live on: what is known of each,
-//! and which copies an end can have taken.
+//! Brokers that end and come back, nodes that are parted from the others, and faults upon workers
+//! that live on: what is known of each, and which copies an end can have taken.
+//!
+//! A parted node serves its clients as well as it can. The others take what its consumers hold for
+//! given back, and hand it to consumers of their own; what is acked on it meanwhile does not reach
+//! a queue that is led elsewhere. Who is connected to which node is not known here, so this may
+//! befall anybody.
 //!
 //! What became of copies is told by where they are seen afterwards, not by what a broker of that
 //! kind should do: a cause is only looked for where a copy is gone.
 
-use crate::ledger::Ledger;
 use crate::ledger::books::{Books, CopyView};
 use crate::ledger::event::{Hindrance, LifeId, Micros};
 use crate::ledger::fates::Cause;
 use crate::ledger::lives::Life;
 use crate::ledger::messages::message_flag;
 use crate::ledger::paths::PathId;
+use crate::ledger::{Ledger, Resend};
 use crate::plan::model::{AckMode, FaultId, NodeId, QueueId, QueueKind, StopHow};
 
-/// One end of the broker, or of one of its nodes.
+/// What befell the broker, or one of its nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    Ended(StopHow),
+    /// It runs, and it and the others do not hear each other.
+    Parted,
+}
+
+/// One end of the broker, or of one of its nodes; or a partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outage {
-    pub how: StopHow,
+    pub how: How,
     /// `None` is all of it.
     pub node: Option<NodeId>,
     /// Queues that had been declared for less than a second.
     young: Vec<QueueId>,
     /// When it began.
     pub at: Micros,
-    /// What each producer had published when the process was seen to have ended.
+    /// What each producer had published when the process was seen to have ended, or the partition
+    /// was over.
     published: Option<Vec<u32>>,
     /// Which event that was, counted over all.
     ended: u64,
-    /// When it answered again.
+    /// When it answered again, or heard the others again.
     pub up: Option<Micros>,
 }
 
 impl Outage {
     /// Its process was not yet seen to have ended.
     pub(super) fn is_under_way(&self) -> bool {
+        self.is_on() && self.how != How::Parted
+    }
+
+    /// The same, or it is a partition that is not over.
+    pub(super) fn is_on(&self) -> bool {
         self.published.is_none()
+    }
+
+    /// Whether it is a partition of this node that is not over.
+    fn is_parted(&self, node: NodeId) -> bool {
+        self.is_on() && self.how == How::Parted && self.node == Some(node)
     }
 
     /// Whether it may have forgotten what it had done last: killed, or one node of several, which
     /// others may not have heard in time.
     fn may_forget(&self) -> bool {
-        self.how == StopHow::Sigkill || self.node.is_some()
+        self.how == How::Ended(StopHow::Sigkill) || self.node.is_some()
+    }
+
+    /// Whether it befell whoever began at that moment, when there had been so many before.
+    fn befell(&self, number: usize, life: &Life) -> bool {
+        let parted = self.how == How::Parted && self.up.is_none_or(|up| life.started <= up);
+        number >= life.outages_before || parted
     }
 }
 
@@ -106,7 +136,7 @@ impl Ledger {
         young: Vec<QueueId>,
         at: Micros,
     ) {
-        if self.outages.last().is_some_and(Outage::is_under_way) {
+        if self.outages.iter().any(Outage::is_under_way) {
             self.violation(None, "a broker was ended while it was being ended");
         }
         if node.is_none() {
@@ -115,14 +145,33 @@ impl Ledger {
         }
         // Who is connected to which node is not known here.
         self.lives.iter_mut().for_each(|life| life.shake(at));
+        let how = How::Ended(how);
         self.outages.push(Outage { how, node, young, at, published: None, ended: 0, up: None });
+    }
+
+    /// What consumers of the node hold may come to others from now on.
+    pub(super) fn parted(&mut self, node: NodeId, at: Micros) {
+        if self.outages.iter().any(|it| it.is_parted(node)) {
+            self.violation(None, "a node was parted from the others that was parted");
+        }
+        self.lives.iter_mut().for_each(|life| life.shake(at));
+        let (how, node, young) = (How::Parted, Some(node), Vec::new());
+        self.outages.push(Outage { how, node, young, at, published: None, ended: 0, up: None });
+    }
+
+    pub(super) fn rejoined(&mut self, node: NodeId, at: Micros) {
+        let (published, event) = (self.published_so_far(), self.events);
+        let Some(outage) = self.outages.iter_mut().find(|it| it.is_parted(node)) else {
+            return self.violation(None, "a node found the others again that was not parted");
+        };
+        (outage.published, outage.ended, outage.up) = (Some(published), event, Some(at));
     }
 
     /// The process that sent deliveries and took acks is gone: to nobody that was subscribed
     /// anything more is sent, and what they held is back in its queue, if that survives.
     pub(super) fn broker_down(&mut self, at: Micros) {
         let (published, event) = (self.published_so_far(), self.events);
-        let Some(outage) = self.outages.last_mut().filter(|last| last.is_under_way()) else {
+        let Some(outage) = self.outages.iter_mut().find(|it| it.is_under_way()) else {
             return self.violation(None, "a broker ended that nobody had ended");
         };
         outage.published = Some(published.clone());
@@ -145,10 +194,22 @@ impl Ledger {
 
     pub(super) fn broker_rose(&mut self, node: Option<NodeId>, at: Micros) {
         let mut outages = self.outages.iter_mut().rev();
-        match outages.find(|outage| outage.node == node && outage.up.is_none()) {
+        let ended = |it: &&mut Outage| it.node == node && it.up.is_none() && !it.is_on();
+        match outages.find(ended) {
             Some(outage) => outage.up = Some(at),
-            None => self.violation(None, "a broker came back that had not gone"),
+            None => self.violation(None, "a broker came back that had not ended"),
         }
+    }
+
+    /// Whether a broker with what is not durable has ended since then: since there had been so
+    /// many outages, and events. It is told to end later than that; a parted one may be restarted
+    /// when it hears the others again.
+    pub(super) fn has_ended_since(&self, (outages, event): (usize, u64)) -> bool {
+        let mut all = self.outages.iter().enumerate();
+        all.any(|(number, it)| match it.how {
+            How::Ended(_) => number >= outages && !it.is_on(),
+            How::Parted => it.ended > event,
+        })
     }
 
     /// Whether a broker may, since the life began, have forgotten what it had sent and which acks
@@ -157,10 +218,16 @@ impl Ledger {
         self.forgotten_by(life).is_some()
     }
 
+    /// Whether the node that it is connected to may have been parted from others since it began.
+    pub(super) fn may_be_parted(&self, life: &Life) -> bool {
+        let mut outages = self.outages.iter().enumerate();
+        outages.any(|(number, it)| it.how == How::Parted && it.befell(number, life))
+    }
+
     /// The first end of a broker by which that may have come about, and its number.
     pub(super) fn forgotten_by(&self, life: &Life) -> Option<(usize, &Outage)> {
-        let mut outages = self.outages.iter().enumerate().skip(life.outages_before);
-        outages.find(|(_, outage)| outage.may_forget())
+        let mut outages = self.outages.iter().enumerate();
+        outages.find(|(number, outage)| outage.may_forget() && outage.befell(*number, life))
     }
 
     /// Whether a queue may, at any time, have given up the same copy twice.
@@ -171,47 +238,59 @@ impl Ledger {
     /// Why a copy may be gone that was in its queue, or on its way there, when a broker ended;
     /// `since` leaves out the ends before that number.
     pub(super) fn outages_for(&self, view: &CopyView, since: usize, causes: &mut Vec<Cause>) {
-        let sent = self.confirmed_resend(view);
+        let sent = self.confirmed_resend(view).map_or(0, |send| send.event);
         let outages = self.outages[since..].iter();
         let there = outages.filter(|it| self.hosts(it, view.queue) && was_there(it, view));
-        for outage in there.filter(|it| it.is_under_way() || it.ended > sent) {
+        for outage in there.filter(|it| it.is_on() || it.ended > sent) {
             causes.extend(self.taken_by(outage, view));
         }
         causes.sort_unstable();
         causes.dedup();
     }
 
-    /// Which event it was that a message was published once more, if that was confirmed: what came
-    /// before it took another one. 0 where it was not.
-    pub(super) fn confirmed_resend(&self, view: &CopyView) -> u64 {
-        let confirmed = is_confirmed(view);
+    /// When the message was published once more, if it came to the queue then, and that was
+    /// confirmed: what was before that took another one.
+    pub(super) fn confirmed_resend(&self, view: &CopyView) -> Option<Resend> {
         let book = &self.producers[view.message.producer.index()];
-        book.last_sends.get(&view.message.n).filter(|_| confirmed).map_or(0, |send| send.event)
+        let send = book.last_sends.get(&view.message.n).filter(|_| is_confirmed(view))?;
+        self.routes.get(send.route).contains(&(view.queue, false)).then_some(*send)
     }
 
-    /// Whether the queue, or a part of it, was where the broker ended.
+    /// Whether the broker had said by then, or may have, that it has written the copy: what was
+    /// published once more after that had no answer before.
+    fn was_confirmed(&self, view: &CopyView, outage: &Outage) -> bool {
+        let book = &self.producers[view.message.producer.index()];
+        let resend = book.last_sends.get(&view.message.n);
+        is_confirmed(view) && resend.is_none_or(|it| outage.is_on() || it.event < outage.ended)
+    }
+
+    /// Whether the queue, or a part of it, was where the broker ended. Whoever publishes through a
+    /// parted node may not reach the queues of the others.
     fn hosts(&self, outage: &Outage, queue: QueueId) -> bool {
         let queue = &self.plan.topology.queues[queue.index()];
         let replicated = queue.kind != QueueKind::Classic;
         let home = queue.node.unwrap_or(NodeId(0));
-        outage.node.is_none_or(|node| replicated || node == home)
+        outage.how == How::Parted || outage.node.is_none_or(|node| replicated || node == home)
     }
 
     /// A classic queue keeps no transient message over an end of its broker, however that came
     /// about. Whoever is killed has perhaps not written what it had not yet confirmed, and keeps
     /// nothing of a quorum queue that is not yet a second old. (Measured on 3.10.8, 4.0.5 and
-    /// 4.3.6.)
+    /// 4.3.6.) What is published in a partition may never reach its queue, and who was parted may
+    /// be restarted when it hears the others again.
     fn taken_by(&self, outage: &Outage, view: &CopyView) -> Vec<Cause> {
         let queue = &self.plan.topology.queues[view.queue.index()];
         let persistent = self.plan.producers[view.message.producer.index()].persistent;
         let mut causes = Vec::new();
-        if queue.kind == QueueKind::Classic && (!persistent || !queue.durable) {
+        let home = outage.node == Some(queue.node.unwrap_or(NodeId(0)));
+        let restarted = outage.how != How::Parted || (home && self.rules.restarts_parted);
+        if restarted && queue.kind == QueueKind::Classic && (!persistent || !queue.durable) {
             causes.push(Cause::Transient);
         }
-        if outage.how == StopHow::Graceful {
+        if outage.how == How::Ended(StopHow::Graceful) {
             return causes;
         }
-        if !is_confirmed(view) && causes.is_empty() {
+        if !self.was_confirmed(view, outage) && causes.is_empty() {
             causes.push(Cause::Unflushed);
         }
         if outage.young.contains(&view.queue) {

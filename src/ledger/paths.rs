@@ -3,7 +3,8 @@
 //! The broker writes down in `x-death` which queues gave a message up, for which reason and how
 //! often. (Measured on 3.10.8, 4.0.5 and 4.3.6: one entry for each queue and reason, the most
 //! recent first, the others in no reliable order.) So a way is the set of its entries; in which
-//! order it was gone follows from where each queue sends what it gives up.
+//! order it was gone follows from where each queue sends what it gives up, and from what a message
+//! says was last.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -56,13 +57,16 @@ pub struct Death {
     pub count: u32,
 }
 
+/// A queue gave a message up for this reason.
+pub type Step = (QueueId, Reason);
+
 /// Every way that was seen, each once. Shared by all who read messages.
 #[derive(Debug, Default)]
 pub struct Paths(Mutex<Known>);
 
 #[derive(Debug, Default)]
 struct Known {
-    ids: HashMap<Vec<Death>, PathId>,
+    ids: HashMap<(Vec<Death>, Option<Step>), PathId>,
     paths: Vec<Path>,
 }
 
@@ -71,26 +75,30 @@ struct Path {
     /// In the order of queues and reasons.
     deaths: Vec<Death>,
     /// The most recent one, if a message said so.
-    last: Option<(QueueId, Reason)>,
+    last: Option<Step>,
+    /// The way as such, whatever was last.
+    whole: PathId,
 }
 
 impl Paths {
-    /// The way that a message says it took: its deaths, the most recent first.
+    /// The way that a message says it took, with what was last: its deaths, the most recent first.
     pub fn read(&self, deaths: &[Death]) -> PathId {
         let last = deaths.first().map(|death| (death.queue, death.reason));
         self.lock().intern(deaths.to_vec(), last)
     }
 
-    /// Everything that can have happened last on this way, with the way before it: what a
-    /// message said comes first. Another message can have gone the same way in another order.
+    /// The way as such, and what a message said was last: another one can have gone the same way
+    /// in another order.
+    pub fn told(&self, path: PathId) -> (PathId, Option<Step>) {
+        let known = self.lock();
+        known.get(path).map_or((path, None), |path| (path.whole, path.last))
+    }
+
+    /// Everything that can have happened last on this way, with the way before it.
     pub fn steps(&self, path: PathId) -> Vec<(QueueId, Reason, PathId)> {
         let mut known = self.lock();
-        let index = (path.0 as usize).checked_sub(1);
-        let Some(path) = index.and_then(|index| known.paths.get(index)).cloned() else {
-            return Vec::new();
-        };
-        let mut last: Vec<_> = path.deaths.iter().map(|d| (d.queue, d.reason)).collect();
-        last.sort_by_key(|&step| Some(step) != path.last);
+        let Some(path) = known.get(path).cloned() else { return Vec::new() };
+        let last: Vec<_> = path.deaths.iter().map(|d| (d.queue, d.reason)).collect();
         let mut without = |step| {
             let mut deaths = path.deaths.clone();
             deaths.iter_mut().filter(|d| (d.queue, d.reason) == step).for_each(|d| d.count -= 1);
@@ -101,9 +109,7 @@ impl Paths {
 
     /// How often, over the whole way, a queue gave the message up.
     pub fn deaths(&self, path: PathId) -> Vec<Death> {
-        let known = self.lock();
-        let path = (path.0 as usize).checked_sub(1).and_then(|index| known.paths.get(index));
-        path.map(|path| path.deaths.clone()).unwrap_or_default()
+        self.lock().get(path).map(|path| path.deaths.clone()).unwrap_or_default()
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
@@ -112,20 +118,26 @@ impl Paths {
 }
 
 impl Known {
-    fn intern(&mut self, mut deaths: Vec<Death>, last: Option<(QueueId, Reason)>) -> PathId {
+    fn get(&self, path: PathId) -> Option<&Path> {
+        self.paths.get((path.0 as usize).checked_sub(1)?)
+    }
+
+    fn intern(&mut self, mut deaths: Vec<Death>, last: Option<Step>) -> PathId {
         deaths.retain(|death| death.count > 0);
         if deaths.is_empty() {
             return PathId::NONE;
         }
         deaths.sort_unstable();
-        if let Some(&id) = self.ids.get(&deaths) {
-            let path = &mut self.paths[id.0 as usize - 1];
-            path.last = path.last.or(last);
+        // Of a single one everybody knows that it was the last.
+        let last = last.filter(|_| deaths.len() > 1);
+        let key = (deaths, last);
+        if let Some(&id) = self.ids.get(&key) {
             return id;
         }
+        let whole = last.map(|_| self.intern(key.0.clone(), None));
         let id = PathId(u32::try_from(self.paths.len() + 1).expect("a run has few ways"));
-        self.paths.push(Path { deaths: deaths.clone(), last });
-        self.ids.insert(deaths, id);
+        self.paths.push(Path { deaths: key.0.clone(), last, whole: whole.unwrap_or(id) });
+        self.ids.insert(key, id);
         id
     }
 }
@@ -152,20 +164,31 @@ mod tests {
     }
 
     #[test]
+    fn what_was_last_is_said_of_a_message_and_not_of_its_way() {
+        let paths = Paths::default();
+        let (a, b) = (death(WORK, Reason::Rejected, 1), death(RETRY, Reason::Expired, 1));
+        let (one, other) = (paths.told(paths.read(&[a, b])), paths.told(paths.read(&[b, a])));
+        assert_eq!(one.0, other.0);
+        assert_eq!([one.1, other.1], [Some((WORK, a.reason)), Some((RETRY, b.reason))]);
+        assert_eq!(paths.told(one.0), (one.0, None));
+        assert_eq!(paths.told(PathId::NONE), (PathId::NONE, None));
+        assert_eq!(paths.told(PathId::STRANGE), (PathId::STRANGE, None));
+        assert_eq!(paths.deaths(one.0), paths.deaths(paths.read(&[a, b])));
+    }
+
+    #[test]
     fn a_round_is_gone_back_step_by_step() {
         let paths = Paths::default();
         let two = paths.read(&[death(RETRY, Reason::Expired, 2), death(WORK, Reason::Rejected, 2)]);
         let steps = paths.steps(two);
-        // What the message said comes first, though its queue does not.
-        let (queue, reason, before) = steps[0];
+        assert_eq!(steps[0].0, WORK);
+        let (queue, reason, before) = steps[1];
         assert_eq!((queue, reason), (RETRY, Reason::Expired));
-        assert_eq!(steps[1].0, WORK);
-        // Nobody saw that one: either may have been the last.
         let either = paths.steps(before);
         assert_eq!([either[0].0, either[1].0], [WORK, RETRY]);
         let one = paths.read(&[death(RETRY, Reason::Expired, 1), death(WORK, Reason::Rejected, 1)]);
-        assert_eq!(either[0].2, one);
-        let first = paths.steps(one)[0].2;
+        assert_eq!(either[0].2, paths.told(one).0);
+        let first = paths.steps(one)[1].2;
         assert_eq!(paths.steps(first), [(WORK, Reason::Rejected, PathId::NONE)]);
         assert_eq!(paths.steps(PathId::NONE), []);
         assert_eq!(paths.steps(PathId::STRANGE), []);

@@ -3,7 +3,7 @@
 use crate::ledger::event::{ChangeId, ChangeKind, MessageKey, Sighting};
 use crate::ledger::lives::CopyPlace;
 use crate::ledger::messages::{Copy, copy_flag, message_flag};
-use crate::ledger::paths::PathId;
+use crate::ledger::paths::{PathId, Step};
 use crate::ledger::recording::{Broken, NOT_ANSWERED, NOT_READ};
 use crate::ledger::{Gone, Ledger, Window};
 use crate::plan::model::{ExchangeRef, ProducerId, QueueId, Unconfirmed};
@@ -18,7 +18,8 @@ impl Ledger {
                     let count =
                         on_their_way.iter().map(|&(first, last)| u64::from(last - first) + 1);
                     self.came_back(queue, count.sum());
-                    self.windows.push(Window { queue, producer, spans: on_their_way.clone() });
+                    let (spans, standing) = (on_their_way.clone(), self.changing.with(queue));
+                    self.windows.push(Window { queue, producer, spans, standing });
                 }
                 ChangeKind::Comes => {}
                 ChangeKind::Goes | ChangeKind::Perishes | ChangeKind::Purged => {
@@ -30,6 +31,9 @@ impl Ledger {
                 messages.add_flags(n, message_flag::UNCERTAIN);
             }
         }
+        if kind == ChangeKind::Perishes {
+            self.perishing.insert(change, (self.outages.len(), self.events));
+        }
         self.changing.begin(change, queue, kind);
     }
 
@@ -37,6 +41,10 @@ impl Ledger {
         match self.changing.end(change) {
             Some((_, ChangeKind::Comes)) => {}
             Some((queue, how)) => {
+                let since = self.perishing.remove(&change).unwrap_or_default();
+                if how == ChangeKind::Perishes && !self.has_ended_since(since) {
+                    self.violation(None, "a queue went with a broker that had not ended");
+                }
                 let published = self.published_so_far();
                 let event = self.events;
                 self.queues[queue.index()].gone.push(Gone { how, event, published });
@@ -101,7 +109,12 @@ impl Ledger {
     }
 
     /// Where the copy of a message in a queue is kept, if there may be one.
-    pub(super) fn place(&mut self, seen: Sighting, queue: QueueId) -> Result<CopyPlace, Broken> {
+    pub(super) fn place(
+        &mut self,
+        seen: Sighting,
+        queue: QueueId,
+        last: Option<Step>,
+    ) -> Result<CopyPlace, Broken> {
         let message = seen.message;
         let MessageKey { producer, n } = message;
         let Some(book) = self.producers.get(producer.index()) else {
@@ -111,7 +124,7 @@ impl Ledger {
             return Err((Some(message), format!("message {n} came before it was published")));
         }
         if seen.path != PathId::NONE {
-            return Ok(self.place_later(seen, queue));
+            return Ok(self.place_later(seen, queue, last));
         }
         if let Some(index) = book.messages.find(n, queue, &self.routes) {
             return Ok(CopyPlace::Routed(u32::try_from(index).expect("under 4 billion copies")));
@@ -133,12 +146,14 @@ impl Ledger {
     /// Whether the message was on its way when the queue came, and gets through its bindings.
     fn is_in_a_window(&self, message: MessageKey, queue: QueueId) -> bool {
         let MessageKey { producer, n } = message;
-        let possible = self.windows.iter().any(|window| {
-            let within = |&(first, last): &(u32, u32)| (first..=last).contains(&n);
-            window.queue == queue && window.producer == producer && window.spans.iter().any(within)
-        });
         let content = &self.producers[producer.index()].content;
-        possible && self.changing.could_reach(producer, content, n, queue)
+        self.windows.iter().any(|window| {
+            let within = |&(first, last): &(u32, u32)| (first..=last).contains(&n);
+            window.queue == queue
+                && window.producer == producer
+                && window.spans.iter().any(within)
+                && self.changing.could_reach((producer, n), content, queue, &window.standing)
+        })
     }
 
     pub(super) fn copy(&self, message: MessageKey, queue: QueueId, place: CopyPlace) -> Copy {

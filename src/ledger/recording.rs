@@ -8,6 +8,7 @@ use crate::ledger::event::{
 use crate::ledger::history::StepKind;
 use crate::ledger::lives::{CopyPlace, Life};
 use crate::ledger::messages::{copy_flag, message_flag};
+use crate::ledger::outages::Outage;
 use crate::ledger::seeing::Delivery;
 use crate::ledger::{Ledger, Resend};
 use crate::plan::model::{AckMode, KillHow, ProducerId, QueueKind, WorkerId};
@@ -17,7 +18,9 @@ impl Ledger {
     pub fn record(&mut self, event: Event) {
         self.events += 1;
         match event {
-            Event::ProducerStarted { producer, at } => self.producer_started(producer, at),
+            Event::ProducerStarted { producer, reconnected, at } => {
+                self.producer_started(producer, reconnected, at);
+            }
             Event::Published { producer, first, count, at } => {
                 self.published(producer, first, count, at);
             }
@@ -59,6 +62,8 @@ impl Ledger {
             Event::BrokerFell { how, node, young, at } => self.broker_fell(how, node, young, at),
             Event::BrokerDown { at } => self.broker_down(at),
             Event::BrokerRose { node, at } => self.broker_rose(node, at),
+            Event::Parted { node, at } => self.parted(node, at),
+            Event::Rejoined { node, at } => self.rejoined(node, at),
             Event::Drained { queue, messages } => self.drained(queue, messages),
             Event::DrainEnded { queue, complete, total, at } => {
                 self.drain_ended(queue, complete, total, at);
@@ -66,13 +71,16 @@ impl Ledger {
         }
     }
 
-    fn producer_started(&mut self, producer: ProducerId, at: Micros) {
+    fn producer_started(&mut self, producer: ProducerId, reconnected: bool, at: Micros) {
         let book = &mut self.producers[producer.index()];
         let was_up = std::mem::replace(&mut book.up, true);
         book.channel_from = book.messages.len() + 1;
         book.channels.push(book.channel_from);
-        book.schedule.start(book.channel_from, at);
+        if !reconnected {
+            book.schedule.start(book.channel_from, at);
+        }
         book.again.clear();
+        book.returned_again.clear();
         book.channel_answered = 0;
         book.channel_returned = 0;
         if was_up {
@@ -126,7 +134,8 @@ impl Ledger {
             }
             book.messages.add_flags(n, message_flag::REPUBLISHED);
             book.republished += 1;
-            book.last_sends.insert(n, Resend { at, event });
+            let route = self.changing.route(producer, &book.content, n, &mut self.routes);
+            book.last_sends.insert(n, Resend { at, event, route });
         }
         self.crowd(producer, numbers);
         if let Some(n) = wrong {
@@ -162,7 +171,14 @@ impl Ledger {
         let mandatory = self.plan.producers[message.producer.index()].mandatory;
         let book = &mut self.producers[message.producer.index()];
         let known = message.n > 0 && message.n <= book.messages.len();
-        if !known || !mandatory || book.messages.flags(message.n) & message_flag::RETURNED != 0 {
+        let again = book.again.contains(&message.n);
+        // Once for each time that it was published; what an earlier channel says is not heard.
+        let first = known && book.messages.flags(message.n) & message_flag::RETURNED == 0;
+        let possible = match again {
+            true => book.returned_again.insert(message.n),
+            false => first && message.n >= book.channel_from,
+        };
+        if !known || !mandatory || !possible {
             let what = format!("message {} was returned, which cannot be", message.n);
             return self.violation(Some(message), what);
         }
@@ -190,6 +206,7 @@ impl Ledger {
         let seen = ProducerEnd {
             closed: end.closed,
             published: last + 1 - first,
+            republished: u32::try_from(book.again.len()).expect("fewer than were published"),
             answered: book.channel_answered,
             returned: book.channel_returned,
         };
@@ -234,7 +251,11 @@ impl Ledger {
             producers.map(|id| earlier.iter().map(|life| life.highest(id)).max().unwrap_or(0));
         let highest = highest.collect();
         let outages = self.outages.len();
-        self.lives.push(Life::new(id, worker, plan.queue, plan.ack, at, highest, outages));
+        let mut life = Life::new(id, worker, plan.queue, plan.ack, at, highest, outages);
+        if self.outages.iter().any(Outage::is_on) {
+            life.shake(at);
+        }
+        self.lives.push(life);
     }
 
     fn life_ended(&mut self, id: LifeId, how: LifeEnd, totals: LifeTotals, at: Micros) {
@@ -314,7 +335,7 @@ impl Ledger {
         let held = life.finish(tag, at).map_err(|what| (None, what))?;
         let Some(message) = held.message else { return Ok(()) };
         self.history.add(message, at, StepKind::Finished(id));
-        if !self.mark_current(id, message, queue, &held, copy_flag::FINISHED) {
+        if !self.mark_current(id, message, queue, &held, copy_flag::FINISHED) || held.doubtful {
             self.finished_late(id, message, &held);
         }
         self.producers[message.producer.index()].schedule.finished(message.n, at);
@@ -352,7 +373,8 @@ impl Ledger {
         for held in life.ack(tag, multiple).map_err(|what| (None, what))? {
             if let Some(message) = held.message {
                 self.history.add(message, at, StepKind::Acked(id));
-                if !self.mark_current(id, message, queue, &held, copy_flag::ACKED) {
+                if !self.mark_current(id, message, queue, &held, copy_flag::ACKED) || held.doubtful
+                {
                     self.acked_late(id, message, &held);
                 }
             }

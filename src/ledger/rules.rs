@@ -4,7 +4,7 @@ use crate::ledger::Ledger;
 use crate::ledger::books::CopyView;
 use crate::ledger::event::{MessageKey, Micros};
 use crate::ledger::fates::{Cause, Fates};
-use crate::ledger::messages::{copy_flag, message_flag};
+use crate::ledger::messages::copy_flag;
 use crate::ledger::paths::PathId;
 use crate::plan::model::{AckMode, Confirms, Overflow, Queue, QueueKind};
 
@@ -17,20 +17,26 @@ pub struct Rules {
     negative_is_none: bool,
     /// A quorum queue may forget what was published last on a channel that is closed.
     pub(super) forgets_tails: bool,
+    /// A node that was parted from the others gives its own history up when it hears them again,
+    /// and is restarted for that.
+    pub(super) restarts_parted: bool,
 }
 
 impl Rules {
     /// Those of a version: `4.3.6`. (Measured: 3.10 has no default limit and takes a negative one
     /// for 0; from 4.0 on the default is 20. On 3.10 a burst without confirms may lose its end,
     /// though the channel was closed in good order: the queue hears of that before it has heard
-    /// of every publish. Hundreds of 4800 were gone every other time, and none on 4.0 and 4.3.)
+    /// of every publish. Hundreds of 4800 were gone every other time, and none on 4.0 and 4.3. From
+    /// 4.3 on nodes keep no history of their own: what they know is a majority's.)
     pub fn of(version: &str) -> Self {
         let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
         let modern = major.is_none_or(|major| major >= 4);
+        let minor = version.split('.').nth(1).and_then(|minor| minor.parse::<u32>().ok());
         Self {
             default_limit: modern.then_some(20),
             negative_is_none: modern,
             forgets_tails: !modern,
+            restarts_parted: !modern || (major == Some(4) && minor.is_some_and(|minor| minor < 3)),
         }
     }
 
@@ -95,8 +101,7 @@ impl Ledger {
         let MessageKey { producer, n } = view.message;
         let book = &self.producers[producer.index()];
         // Where it was published again and that was answered, it came then at the latest.
-        let acked = view.message_flags & message_flag::ACKED != 0;
-        let again = book.last_sends.get(&n).filter(|_| acked && view.path == PathId::NONE);
+        let again = self.confirmed_resend(view);
         let came = again.map_or_else(|| book.schedule.published_at(n), |send| send.at);
         // The drain brings everything to the head of its queue, where messages expire.
         came + ttl <= self.queues[view.queue.index()].drained_at

@@ -7,7 +7,7 @@ use crate::ledger::event::{LifeEnd, LifeId, MessageKey, Micros, Sighting};
 use crate::ledger::history::StepKind;
 use crate::ledger::lives::{CopyPlace, Held, HeldState};
 use crate::ledger::messages::{Copy, NOBODY, copy_flag, message_flag};
-use crate::ledger::paths::PathId;
+use crate::ledger::paths::{PathId, Step};
 use crate::ledger::recording::Broken;
 use crate::ledger::{Ledger, Move};
 use crate::plan::model::{AckMode, QueueId, QueueKind};
@@ -36,18 +36,21 @@ impl Ledger {
         delivery: Delivery,
     ) -> Result<(), Broken> {
         let Delivery { tag, redelivered, at } = delivery;
-        let place = match seen {
-            Some(seen) => self.place(seen, queue)?,
+        let told = seen.map(|seen| self.told(seen));
+        let place = match told {
+            Some((seen, last)) => self.place(seen, queue, last)?,
             None => CopyPlace::Unexpected,
         };
+        let seen = told.map(|(seen, _)| seen);
         let message = seen.map(|seen| seen.message);
         let path = seen.map_or(PathId::NONE, |seen| seen.path);
-        let turn = match message.filter(|_| place != CopyPlace::Unexpected) {
-            Some(message) => self.turn(id, self.copy(message, queue, place), delivery),
-            None => LATE,
+        let (turn, doubtful) = match seen.filter(|_| place != CopyPlace::Unexpected) {
+            Some(seen) => self.turn(id, seen, self.copy(seen.message, queue, place), delivery),
+            None => (LATE, false),
         };
         let life = &mut self.lives[id.index()];
-        let held = Held { message, path, place, state: HeldState::Read, acked: false, turn };
+        let state = HeldState::Read;
+        let held = Held { message, path, place, state, acked: false, turn, doubtful };
         life.read(tag, held).map_err(|what| (message, what))?;
         life.counts.redelivered += u64::from(redelivered);
         self.went_out(queue);
@@ -76,7 +79,7 @@ impl Ledger {
             }
             self.came_again(seen.message, queue, place, before);
         }
-        let bits = self.why_again(seen.message, before);
+        let bits = self.why_again(id, seen, before, redelivered);
         let copy = self.copy_mut(seen.message, queue, place);
         copy.add_again(bits);
         copy.holder = id.0;
@@ -86,13 +89,26 @@ impl Ledger {
         Ok(())
     }
 
-    /// Which delivery of its copy it is.
-    fn turn(&self, id: LifeId, before: Copy, delivery: Delivery) -> u16 {
-        let stream = self.kind(self.lives[id.index()].queue) == QueueKind::Stream;
-        match !stream && self.comes_late(id, before, delivery) {
-            true => LATE,
-            false => before.deliveries.saturating_add(1),
+    /// Which delivery of its copy it is, and whether that is in doubt.
+    fn turn(&self, id: LifeId, seen: Sighting, before: Copy, delivery: Delivery) -> (u16, bool) {
+        let life = &self.lives[id.index()];
+        let stream = self.kind(life.queue) == QueueKind::Stream;
+        match !stream && self.comes_late(id, seen, before, delivery) {
+            true => (LATE, false),
+            false => {
+                let doubtful = !stream && self.may_come_late(life, before);
+                (before.deliveries.saturating_add(1), doubtful)
+            }
         }
+    }
+
+    /// The copy that was seen, and what it said was the last that befell it.
+    fn told(&self, seen: Sighting) -> (Sighting, Option<Step>) {
+        if seen.path == PathId::NONE {
+            return (seen, None);
+        }
+        let (path, last) = self.paths.told(seen.path);
+        (Sighting { path, ..seen }, last)
     }
 
     fn note_seen(&mut self, message: MessageKey) {
@@ -210,7 +226,8 @@ impl Ledger {
     }
 
     fn found(&mut self, seen: Sighting, queue: QueueId) -> Result<(), Broken> {
-        let place = self.place(seen, queue)?;
+        let (seen, last) = self.told(seen);
+        let place = self.place(seen, queue, last)?;
         let message = seen.message;
         self.history.add(message, Micros::MAX, StepKind::Found(queue));
         self.note_seen(message);

@@ -31,6 +31,9 @@ pub async fn befall(stage: &Arc<Stage>, id: FaultId, act: BrokerAct, node: Optio
     // The only node is the whole broker.
     let node = node.filter(|_| stage.nodes.count() > 1);
     let fault = Fault { stage: Arc::clone(stage), id, control, node, at };
+    if !stage.nodes.are_up(&fault.nodes()) {
+        return fault.misses();
+    }
     let done = match act {
         BrokerAct::Restart { how, down_for } => fault.restart(how, down_for).await,
         BrokerAct::Stop { how } => fault.stop(how).await,
@@ -73,6 +76,12 @@ impl Fault {
         }
     }
 
+    /// Another fault has put out of work what it was to befall.
+    fn misses(&self) {
+        acting::acted(&self.stage, self.id, self.at, Effect::Nothing);
+        acting::over(&self.stage, self.id);
+    }
+
     fn over(&self) {
         lock(&self.stage.faults[self.id.index()].fact).restarted = Some(self.stage.clock.now());
         acting::over(&self.stage, self.id);
@@ -106,7 +115,9 @@ impl Fault {
     }
 
     async fn restart(self, how: StopHow, down_for: Duration) -> Done {
-        self.end(how, State::Away).await?;
+        if !self.end(how, State::Away).await? {
+            return Ok(());
+        }
         self.later(Some(down_for), |fault| async move {
             if fault.stage.is_interrupted() {
                 fault.stage.nodes.set(&fault.nodes(), State::Gone);
@@ -123,15 +134,21 @@ impl Fault {
     }
 
     async fn stop(self, how: StopHow) -> Done {
-        self.end(how, State::Gone).await?;
-        acting::over(&self.stage, self.id);
+        if self.end(how, State::Gone).await? {
+            acting::over(&self.stage, self.id);
+        }
         Ok(())
     }
 
-    /// Ends the processes, between the two moments that the ledger must know.
-    async fn end(&self, how: StopHow, after: State) -> Done {
+    /// Ends the processes, between the two moments that the ledger must know. `false` when
+    /// another fault came first.
+    async fn end(&self, how: StopHow, after: State) -> Result<bool, BrokerError> {
         let (stage, nodes) = (&self.stage, self.nodes());
         let turn = stage.nodes.ending.lock().await;
+        if !stage.nodes.are_up(&nodes) {
+            self.misses();
+            return Ok(false);
+        }
         let mut effect = BrokerEffect {
             clients: stage.clients(self.node),
             copies: stage.scribe.pulse().await.map_or(0, |pulse| pulse.progress.expected),
@@ -151,7 +168,7 @@ impl Fault {
         effect.ended = ended.into_iter().map(|id| id.0).collect();
         effect.ending = at.saturating_sub(self.at);
         self.tell(effect);
-        Ok(())
+        Ok(true)
     }
 
     /// Queues that go with what ends. Of those that perhaps go because nobody uses them any more
@@ -247,11 +264,17 @@ impl Fault {
 
     async fn pause(self, lasts: Option<Duration>) -> Done {
         let nodes = self.nodes();
+        let turn = self.stage.nodes.ending.lock().await;
+        if !self.stage.nodes.are_up(&nodes) {
+            self.misses();
+            return Ok(());
+        }
         let clients = self.stage.clients(self.node);
         self.stage.nodes.set(&nodes, State::Paused);
         for node in &nodes {
             self.control.pause(*node).await?;
         }
+        drop(turn);
         let waited = self.stage.somebody_waits();
         self.tell(BrokerEffect { clients, waited, ..BrokerEffect::default() });
         self.later(lasts, |fault| async move {
@@ -268,15 +291,24 @@ impl Fault {
     }
 
     async fn block(self, alarm: Alarm, lasts: Option<Duration>) -> Done {
+        let turn = self.stage.nodes.ending.lock().await;
+        if !self.stage.nodes.are_up(&self.nodes()) {
+            self.misses();
+            return Ok(());
+        }
         let clients = self.stage.clients(self.node);
         lock(&self.stage.blocked).clear();
         for node in self.nodes() {
             self.control.alarm(node, alarm, true).await?;
         }
+        drop(turn);
         self.tell(BrokerEffect { clients, ..BrokerEffect::default() });
         self.later(lasts, move |fault| async move {
-            for node in fault.nodes() {
-                fault.control.alarm(node, alarm, false).await?;
+            // One that has ended since took its alarm along; one that stands still hears nothing.
+            if fault.stage.nodes.come_up(&fault.nodes()).await {
+                for node in fault.nodes() {
+                    fault.control.alarm(node, alarm, false).await?;
+                }
             }
             let mut blocked = std::mem::take(&mut *lock(&fault.stage.blocked));
             blocked.sort_unstable();
@@ -298,8 +330,12 @@ impl Fault {
         let ending = self.stage.clock.now().saturating_sub(self.at);
         self.tell(BrokerEffect { clients, reported, ending, ..BrokerEffect::default() });
         self.later(lasts, move |fault| async move {
-            fault.control.heal(node).await?;
-            fault.stage.nodes.set(&[node], State::Up);
+            let mut others = fault.stage.nodes.meant(None);
+            others.retain(|it| *it != node);
+            if fault.stage.nodes.come_up(&others).await {
+                fault.control.heal(node).await?;
+                fault.stage.nodes.set(&[node], State::Up);
+            }
             fault.over();
             Ok(())
         });

@@ -160,10 +160,13 @@ async fn open(stage: &Arc<Stage>, inspects: bool) -> Result<JoinSet<()>, BrokerE
     expiry::watch_all(stage);
     let workers = stage.plan.workers.iter().enumerate();
     let at_once = workers.filter(|(_, worker)| worker.start.is_none());
-    let connections = at_once.map(|(index, _)| staff::connect(stage, WorkerId::from_index(index)));
+    let connections = at_once.map(|(index, _)| async move {
+        let worker = WorkerId::from_index(index);
+        (worker, staff::connect(stage, worker).await)
+    });
     let mut connections = stream::iter(connections).buffered(CONNECTING);
-    while let Some(ready) = connections.next().await {
-        staff::subscribe(stage, ready?).await?;
+    while let Some((worker, ready)) = connections.next().await {
+        staff::enter(stage, worker, ready).await?;
     }
     drop(connections);
     let producers = stage.plan.producers.iter().enumerate();
@@ -177,7 +180,7 @@ async fn open(stage: &Arc<Stage>, inspects: bool) -> Result<JoinSet<()>, BrokerE
     }
     let began = stage.clock.begin();
     let timers = timers(stage, began.into());
-    ready.into_iter().for_each(producer::release);
+    ready.into_iter().for_each(|ready| producer::release(stage, ready));
     Ok(timers)
 }
 

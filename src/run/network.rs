@@ -88,6 +88,11 @@ impl Network {
         self.silence() != Silence::None
     }
 
+    /// Whether a fault keeps it, or has kept it, from carrying.
+    pub fn is_touched(&self) -> bool {
+        self.is_silent() || self.is_struck()
+    }
+
     /// Its program learns that its connection is lost.
     pub fn learn(&self, at: Micros) {
         *lock(&self.learned) = Some(at);

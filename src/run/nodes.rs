@@ -41,7 +41,8 @@ pub struct Nodes {
     disturbed: AtomicBool,
     /// Some node has been parted from the others.
     parted: AtomicBool,
-    /// One end at a time: the ledger tells them apart by their order.
+    /// One end at a time: the ledger tells them apart by their order. Whatever else acts upon a
+    /// node does so in between.
     pub ending: Mutex<()>,
     /// When the topology was declared: what is younger than a second dies more easily.
     pub declared: std::sync::OnceLock<Instant>,
@@ -145,6 +146,25 @@ impl Nodes {
     /// Whether none will ever be reached again.
     pub fn all_gone(&self) -> bool {
         self.states.borrow().iter().all(|state| *state == State::Gone)
+    }
+
+    /// Whether all of these can be.
+    pub fn are_up(&self, nodes: &[NodeId]) -> bool {
+        let states = self.states.borrow();
+        nodes.iter().all(|node| states.get(node.index()) == Some(&State::Up))
+    }
+
+    /// Waits until all of these can be reached. `false` when one of them never will.
+    pub async fn come_up(&self, nodes: &[NodeId]) -> bool {
+        let mut states = self.states.subscribe();
+        let settled = |states: &Vec<State>| {
+            let mut of = nodes.iter().map(|node| states.get(node.index()));
+            of.clone().all(|state| state == Some(&State::Up))
+                || of.any(|state| state == Some(&State::Gone))
+        };
+        // The sender lives as long as this value. Nobody brings a node back later than that.
+        let _ = timeout(RETURN, states.wait_for(settled)).await;
+        self.are_up(nodes)
     }
 
     /// Waits until a node can be reached. `false` when none ever will.

@@ -71,7 +71,7 @@ pub async fn lost(mut life: Life, fact: ErrorFact) {
 
 /// Whether a fault keeps the broker from answering this worker, for now or for good.
 pub fn is_excused(stage: &Stage, worker: WorkerId) -> bool {
-    stage.nodes.is_disturbed() || stage.workers[worker.index()].network.is_silent()
+    stage.nodes.is_disturbed() || stage.workers[worker.index()].network.is_touched()
 }
 
 /// Goes on trying to begin, in a task of its own.

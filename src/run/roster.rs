@@ -2,10 +2,13 @@
 
 use std::sync::atomic::Ordering;
 
+use lapin::Error;
+
 use crate::ledger::facts::ErrorFact;
 use crate::plan::model::{QueueId, QueueKind, WorkerId};
 use crate::run::network::Network;
-use crate::run::stage::{FORCED, Stage};
+use crate::run::stage::{FORCED, INTERNAL, Stage};
+use crate::run::trouble;
 
 impl Stage {
     /// How many consumers the broker shows of a queue when it has given up all that are dead. Of
@@ -70,10 +73,19 @@ impl Stage {
         // Of one that stands still, or was cut off, the broker may lose patience; and it may still
         // believe in who was there before.
         let impatient = met.scope == "consumer" || matches!(met.code, 403 | 405 | 406);
-        // A queue whose node is away, or parted from who asks, is not found, does not answer, or sends its consumers away.
-        let away = matches!(met.code, 0 | 404 | 541);
+        // A queue whose node is away, or parted from who asks, is not found, does not answer, or
+        // sends its consumers away.
+        let away = matches!(met.code, 0 | 404);
         taken
             || (network.is_struck() && (lost || impatient))
-            || (self.nodes.is_disturbed() && (lost || (away && self.nodes.some_missing())))
+            || (self.nodes.is_disturbed()
+                && (lost || met.code == INTERNAL || (away && self.nodes.some_missing())))
+    }
+
+    /// Whether an error means that the connection was lost, and not that whoever used it made a
+    /// mistake. A broker that has just come back fails at what it cannot do yet: a stream is not
+    /// to be consumed from before its coordinator works. (Seen on 4.3.)
+    pub fn is_loss(&self, error: &Error) -> bool {
+        trouble::is_loss(error) || (self.nodes.is_disturbed() && trouble::is_internal(error))
     }
 }

@@ -92,7 +92,7 @@ pub async fn subscribe(stage: &Arc<Stage>, mut ready: Ready) -> Result<bool, Bro
         }
         Ok(Err(error)) => {
             let error = ready.listener.reason(&error).await;
-            if trouble::is_loss(&error) && !ready.link.connection.status().connected() {
+            if stage.is_loss(&error) && !ready.link.connection.status().connected() {
                 gave_up(stage, ready).await;
                 return Err(BrokerError::amqp(&doing, &error));
             }
@@ -205,20 +205,32 @@ pub fn begin_life(
 /// A late start or a restart. Whether it is consuming then. One that meets a broker, or a network,
 /// that a fault keeps from answering tries on.
 pub async fn start(stage: &Arc<Stage>, worker: WorkerId) -> bool {
-    let begun = match connect(stage, worker).await {
-        Ok(ready) => begin_life(stage, ready).await,
-        Err(error) => Err(error),
-    };
-    match begun {
+    let ready = connect(stage, worker).await;
+    match enter(stage, worker, ready).await {
         Ok(consuming) => consuming,
-        Err(_) if rejoining::is_excused(stage, worker) => {
-            rejoining::try_on(stage, worker);
-            false
-        }
         Err(error) => {
             stage.fail(error);
             false
         }
+    }
+}
+
+/// Begins with what connecting came to. Whether it is consuming then.
+pub async fn enter(
+    stage: &Arc<Stage>,
+    worker: WorkerId,
+    ready: Result<Ready, BrokerError>,
+) -> Result<bool, BrokerError> {
+    let begun = match ready {
+        Ok(ready) => begin_life(stage, ready).await,
+        Err(error) => Err(error),
+    };
+    match begun {
+        Err(_) if rejoining::is_excused(stage, worker) => {
+            rejoining::try_on(stage, worker);
+            Ok(false)
+        }
+        begun => begun,
     }
 }
 

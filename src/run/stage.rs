@@ -31,6 +31,8 @@ use crate::run::worker::refusing::Refusals;
 /// CONNECTION_FORCED: the broker's goodbye to everybody, or to one whom an administrator sends
 /// away.
 pub const FORCED: u16 = 320;
+/// INTERNAL_ERROR: the broker could not do what it should.
+pub const INTERNAL: u16 = 541;
 
 /// What an instance is told while it runs.
 pub enum Command {

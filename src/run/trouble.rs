@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::ledger::facts::ErrorFact;
-use crate::run::stage::FORCED;
+use crate::run::stage::{FORCED, INTERNAL};
 
 /// How long the reason of a failure may come after the failure itself.
 const REASON: Duration = Duration::from_millis(500);
@@ -92,6 +92,11 @@ pub fn is_loss(error: &Error) -> bool {
         ErrorKind::ProtocolError(said) => said.get_id() == FORCED,
         _ => true,
     }
+}
+
+/// Whether the broker failed, and not who asked.
+pub fn is_internal(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::ProtocolError(said) if said.get_id() == INTERNAL)
 }
 
 /// The fact that the server ended a subscription.

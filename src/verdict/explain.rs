@@ -1,8 +1,9 @@
 //! The why lines: one plain sentence for each set of causes, with its evidence.
 
 use crate::ledger::books::Books;
-use crate::ledger::event::LifeId;
+use crate::ledger::event::{LifeEnd, LifeId};
 use crate::ledger::fates::Cause;
+use crate::ledger::outages::How;
 use crate::plan::count::Count;
 use crate::plan::model::{Fault, FaultAction, QueueId, StopHow};
 use crate::verdict::causes::{Causes, Group as Alike};
@@ -41,17 +42,15 @@ fn sentence(books: &Books, cause: Cause, group: &Alike) -> String {
         ),
         Cause::QueueGone => gone(books, group),
         Cause::NotSent => format!(
-            "with confirms off nobody notices when the channel of {} ends under a publish",
-            producers(books, group)
+            "the channel of {} ended under {}, which nobody notices with confirms off",
+            producers(books, group),
+            plural(group.count, "its publish", "the publishes")
         ),
         Cause::Transient => transient(books, group),
-        Cause::Unflushed => format!(
-            "RabbitMQ was killed before it had written {}, and had confirmed nothing",
-            plural(group.count, "it", "them")
-        ),
+        Cause::Unflushed => unflushed(books, group),
         Cause::YoungQueue => format!(
-            "{} had been declared for less than a second when RabbitMQ was killed, which forgets \
-             such a queue's messages",
+            "{} was less than a second old when RabbitMQ was killed, and a quorum queue that young \
+             may forget everything",
             queues(books, group)
         ),
         Cause::WorkerRejected => {
@@ -73,9 +72,10 @@ fn sentence(books: &Books, cause: Cause, group: &Alike) -> String {
             format!("{} was full, and RabbitMQ drops what is too much", queues(books, group))
         }
         Cause::Republished => format!(
-            "{} published {} once more after its connection was lost, and the first had arrived",
+            "{} published {} once more after its connection was lost, and the first {} arrived",
             producers(books, group),
-            plural(group.count, "it", "them")
+            plural(group.count, "it", "them"),
+            plural(group.count, "had", "ones had")
         ),
         Cause::Reread => "the worker read the stream once more from an earlier offset".to_owned(),
         Cause::ForgottenAck => format!(
@@ -83,19 +83,48 @@ fn sentence(books: &Books, cause: Cause, group: &Alike) -> String {
             plural(group.count, "it", "them")
         ),
         Cause::Requeued => format!(
-            "the first worker was gone between its work and its ack, so RabbitMQ handed {} out again",
+            "the worker {} between its work and its ack, so RabbitMQ handed {} out again",
+            parted(books),
             plural(group.count, "it", "them")
         ),
-        Cause::AckLost if books.outages().iter().any(|it| it.how == StopHow::Sigkill) => format!(
-            "the ack of {} was written, and lost with the RabbitMQ that was killed",
-            plural(group.count, "it", "them")
-        ),
-        Cause::AckLost => format!(
-            "the ack of {} was written and took no effect before the worker was gone",
-            plural(group.count, "it", "them")
-        ),
+        Cause::AckLost => ack_lost(books, group),
         Cause::Unexplained => "nothing that was observed explains it".to_owned(),
     }
+}
+
+fn ack_lost(books: &Books, group: &Alike) -> String {
+    let acks = plural(group.count, "its ack was", "their acks were");
+    let copies = plural(group.count, "it", "them");
+    if befell(books, How::Ended(StopHow::Sigkill)) {
+        return format!("{acks} written, and lost with RabbitMQ when that was killed");
+    }
+    if befell(books, How::Parted) {
+        return format!(
+            "{acks} written on a node that did not hear the others, which had taken {copies} for \
+             given back"
+        );
+    }
+    format!(
+        "{acks} written, and RabbitMQ had not taken {copies} when the worker or its connection \
+         was gone"
+    )
+}
+
+fn unflushed(books: &Books, group: &Alike) -> String {
+    let copies = plural(group.count, "it", "them");
+    let killed = books.outages().iter().any(|it| it.how != How::Parted);
+    match killed || !befell(books, How::Parted) {
+        true => {
+            format!("RabbitMQ was killed before it had written {copies}, and had confirmed nothing")
+        }
+        false => format!(
+            "nodes of RabbitMQ did not hear each other when {copies} came, and had confirmed nothing"
+        ),
+    }
+}
+
+fn befell(books: &Books, how: How) -> bool {
+    books.outages().iter().any(|it| it.how == how)
 }
 
 /// `worker-1 had been sent 10, finished 3, and was killed in its 4th (160 ms)`. What is lost
@@ -117,6 +146,19 @@ fn sent(books: &Books, group: &Alike) -> String {
         0 => list,
         1 => format!("{list}; 1 was still on its way"),
         many => format!("{list}; {many} were still on their way"),
+    }
+}
+
+/// How workers and their deliveries were parted in this run.
+fn parted(books: &Books) -> &'static str {
+    let ends = || books.lives().iter().filter_map(|life| life.end.as_ref());
+    let any = |alike: fn(&LifeEnd) -> bool| ends().any(|end| alike(&end.how));
+    let killed = any(|how| matches!(how, LifeEnd::Killed(_)));
+    let lost = any(|how| matches!(how, LifeEnd::Lost));
+    match (killed, lost, any(|how| matches!(how, LifeEnd::Failed))) {
+        (true, false, false) => "was killed",
+        (false, true, false) => "lost its connection",
+        _ => "was gone",
     }
 }
 
@@ -159,7 +201,7 @@ fn transient(books: &Books, group: &Alike) -> String {
         return format!("{} was not durable, and went when RabbitMQ ended", queues(books, group));
     }
     let what = plural(group.count, "the message was", "the messages were");
-    format!("{what} not persistent, and RabbitMQ keeps only persistent ones when it ends")
+    format!("{what} not persistent, and a classic queue keeps no others when RabbitMQ ends")
 }
 
 fn producers(books: &Books, group: &Alike) -> String {

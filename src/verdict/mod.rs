@@ -70,7 +70,7 @@ pub fn judge(
         observations: observation_rows(variant, facts),
         probes: answers::rows(variant, facts),
         expectations,
-        notes: notes::notes(books),
+        notes: notes::notes(books, facts),
         diagnostics: judgement.diagnostics,
         declared: answers::declared(facts),
         histories: story::all(books),

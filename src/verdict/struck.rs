@@ -32,7 +32,9 @@ pub fn worker(
     }
     let mut text = parts.join(", ");
     if matches!(fault.action, FaultAction::Cut { .. }) {
-        text += &match life.noticed.filter(|noticed| *noticed >= at) {
+        // Once its network carries again, it is the worker itself that goes.
+        let silent = at..=fact.restarted.unwrap_or(Micros::MAX);
+        text += &match life.noticed.filter(|noticed| silent.contains(noticed)) {
             Some(noticed) => format!("; the broker gave it up after {}", millis(noticed - at)),
             None => "; the broker did not give it up".to_owned(),
         };

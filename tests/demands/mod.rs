@@ -175,7 +175,8 @@ impl Hearing<'_> {
             "pass" => self.must(!fails, "it passed all the same"),
             "fail" => self.must(fails, format!("nothing failed, and yet: {reason}")),
             "inconclusive" => {
-                let doubt = misses || self.is_cut();
+                let undrained = !self.drawn.is_reachable && reason.contains("could not be drained");
+                let doubt = misses || self.is_cut() || undrained;
                 self.must(!fails && doubt, format!("no reason for a doubt: {reason}"));
             }
             other => self.must(false, format!("the verdict is {other}: {reason}")),

@@ -1,18 +1,18 @@
 //! The ledger's books beside the naive model's numbers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rmq_scenario::ledger::Ledger;
 use rmq_scenario::ledger::books::{Books, CopyView};
 use rmq_scenario::ledger::counts::Counts;
-use rmq_scenario::ledger::event::{Event, MessageKey};
+use rmq_scenario::ledger::event::{Event, MessageKey, WorkEvent};
 use rmq_scenario::plan::count::{ALL, COPY_OUTCOMES, Count};
-use rmq_scenario::plan::model::QueueId;
+use rmq_scenario::plan::model::{AckMode, FaultId, QueueId};
 
 use crate::naive::{Naive, Numbers};
-use crate::simulated::Run;
 use crate::simulated::broker::CopyKey;
+use crate::simulated::{Run, Strike};
 
 pub fn books(run: &Run, events: &[Event]) -> Books {
     let mut ledger = Ledger::new(Arc::clone(&run.plan), Arc::clone(&run.paths), "4.3.6");
@@ -30,6 +30,53 @@ pub fn outcomes(run: &Run, books: &Books) -> BTreeMap<CopyKey, Count> {
 /// The stay that a copy is.
 pub fn key(run: &Run, view: &CopyView) -> CopyKey {
     (view.message, view.queue, run.way(view.path))
+}
+
+/// How workers stood when faults struck them, where the ledger says otherwise.
+pub fn false_strikes(run: &Run, books: &Books) -> Vec<String> {
+    let each = run.strikes.iter().enumerate().filter_map(|(index, strike)| {
+        let known = books.strike(FaultId::from_index(index)).expect("it was told");
+        let told = [known.read, known.finished, known.unworked, known.unacked];
+        let found = standing(run, strike);
+        (told != found).then(|| format!("strike {index}: {told:?}, naively {found:?}"))
+    });
+    each.collect()
+}
+
+/// Deliveries read, finished, not worked on yet and not settled.
+fn standing(run: &Run, strike: &Strike) -> [u64; 4] {
+    let (mut read, mut finished, mut refused, mut worker) = (0, 0, 0, None);
+    let mut open: BTreeSet<u64> = BTreeSet::new();
+    for event in &run.events[..strike.events] {
+        match event {
+            Event::LifeStarted { life, worker: of, .. } if *life == strike.life => {
+                worker = Some(*of);
+            }
+            Event::Worked { life, events } if *life == strike.life => {
+                for event in events {
+                    match event.what {
+                        WorkEvent::Read { tag, .. } => {
+                            read += 1;
+                            open.insert(tag);
+                        }
+                        WorkEvent::Begun { .. } => {}
+                        WorkEvent::Finished { .. } => finished += 1,
+                        WorkEvent::Rejected { tag, .. } => {
+                            refused += 1;
+                            open.remove(&tag);
+                        }
+                        WorkEvent::Acked { tag, multiple } => {
+                            open.retain(|&held| if multiple { held > tag } else { held != tag });
+                        }
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    let auto = run.plan.workers[worker.expect("it began").index()].ack == AckMode::Auto;
+    let unacked = if auto { 0 } else { open.len() as u64 };
+    [read, finished, read - finished - refused, unacked]
 }
 
 /// Every difference, in words.

@@ -7,9 +7,9 @@ use rmq_scenario::ledger::books::Books;
 use rmq_scenario::ledger::event::Hindrance::{CutOff, Frozen};
 use rmq_scenario::ledger::event::{LifeEnd, LifeId};
 use rmq_scenario::plan::count::Count;
-use rmq_scenario::plan::model::StopHow::Graceful;
+use rmq_scenario::plan::model::StopHow::{Graceful, Sigkill};
 use rmq_scenario::plan::model::{
-    AckMode, Confirms, ExchangeId, FaultId, QueueId, Unconfirmed, WorkerId,
+    AckMode, Confirms, ExchangeId, FaultId, NodeId, QueueId, Unconfirmed, WorkerId,
 };
 
 use crate::build::{Draft, WINDOW};
@@ -268,4 +268,56 @@ fn a_strike_tells_how_its_worker_stood() {
     let strike = books.strike(FaultId(0)).expect("it was struck");
     assert_eq!((strike.read, strike.finished, strike.unworked, strike.unacked), (3, 1, 2, 2));
     assert_eq!(strike.published, [5]);
+}
+
+/// The second worker's connection is lost unseen, too, when it has finished message 1; the first one
+/// reads that then, and acks it.
+#[test]
+fn two_that_may_have_been_given_up_both_say_why_a_copy_came_again() {
+    let (mut script, first, second) = script([MANUAL, MANUAL], 1);
+    script.hinder(first, Some(Frozen));
+    script.read(second, 1);
+    script.begin(second);
+    script.finish(second);
+    script.hinder(second, Some(CutOff));
+    script.hinder(first, None);
+    script.reread(first, 1);
+    script.complete(first);
+    script.end_life(second, LOST);
+    close(&mut script, first);
+    let books = script.sound_books();
+    assert_eq!(books.totals[Count::Duplicates], 1);
+    assert!(causes(&books, 1, Q).contains(&"requeued"), "{:?}", causes(&books, 1, Q));
+}
+
+/// Message 1 was acked for good before the broker, or a node of it, was killed. Then it comes again,
+/// to a worker that began after that and whose network is cut, or to one that lives on at another
+/// node; and that one dies when it has finished it.
+#[test]
+fn what_a_killed_broker_brings_back_is_not_late() {
+    for node in [None, Some(NodeId(1))] {
+        let (mut script, first, second) = script([MANUAL, MANUAL], 1);
+        script.read(first, 1);
+        script.complete(first);
+        close(&mut script, first);
+        script.wait(1_000);
+        let reader = if let Some(node) = node {
+            script.restart_node(Sigkill, node);
+            second
+        } else {
+            script.end_life(second, LOST);
+            script.restart(Sigkill);
+            let third = script.subscribe(WorkerId(1));
+            script.hinder(third, Some(CutOff));
+            third
+        };
+        script.reread(reader, 1);
+        script.begin(reader);
+        script.finish(reader);
+        script.end_life(reader, CRASH);
+        let found = causes(&script.sound_books(), 1, Q);
+        assert!(found.contains(&"ack_lost"), "{node:?} {found:?}");
+        // Whoever began after that cannot have had it before.
+        assert!(node.is_some() || found == ["ack_lost"], "{found:?}");
+    }
 }

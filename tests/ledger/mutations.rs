@@ -13,10 +13,10 @@ use rmq_scenario::plan::model::ProducerId;
 use rmq_scenario::verdict::causes::each;
 
 use crate::compare::{books, differences, key, outcomes};
-use crate::honest::untrue_causes;
+use crate::honest::{seeds, untrue_causes};
 use crate::naive::count;
 use crate::simulated::broker::CopyKey;
-use crate::simulated::{Run, run};
+use crate::simulated::{Run, rough_run, run};
 
 const SEEDS: u64 = 200;
 
@@ -127,6 +127,8 @@ fn actor(event: &Event) -> Actor {
         | Event::BrokerFell { .. }
         | Event::BrokerDown { .. }
         | Event::BrokerRose { .. }
+        | Event::Parted { .. }
+        | Event::Rejoined { .. }
         | Event::Drained { .. }
         | Event::Excused { .. }
         | Event::DrainEnded { .. } => Actor::Engine,
@@ -193,10 +195,10 @@ fn silent(run: &Run, honest: &Summary, events: &[Event], possible: bool) -> Opti
     Some(format!("{found:?}\ninstead of\n{honest:?}"))
 }
 
-#[test]
-fn no_event_is_dropped_doubled_or_swapped_in_silence() {
+/// Every mutation of every event of these runs. How many there were.
+fn mutate_events(run: fn(u64) -> Run, count: u64) -> usize {
     let mut tried = 0;
-    for seed in 1..=SEEDS {
+    for seed in seeds(count) {
         let run = run(seed);
         let honest = summary(&run, &books(&run, &run.events));
         for index in 0..run.events.len() {
@@ -211,31 +213,53 @@ fn no_event_is_dropped_doubled_or_swapped_in_silence() {
             }
         }
     }
-    assert!(tried > 80 * SEEDS, "{tried} mutations are too few");
+    tried
 }
 
-#[test]
-fn no_step_of_a_worker_is_dropped_doubled_or_swapped_in_silence() {
+/// Every mutation of every step of a worker.
+fn mutate_steps(run: fn(u64) -> Run, count: u64) -> usize {
     let mut tried = 0;
-    for seed in 1..=SEEDS {
+    for seed in seeds(count) {
         let run = run(seed);
         let honest = summary(&run, &books(&run, &run.events));
         for (index, event) in run.events.iter().enumerate() {
             let Event::Worked { life, events: steps } = event else { continue };
-            for step in 0..steps.len() {
-                for how in MUTATIONS {
-                    let Some(steps): Option<Vec<Stamped>> = mutate(steps, step, how) else {
-                        continue;
-                    };
-                    let mut events = run.events.clone();
-                    events[index] = Event::Worked { life: *life, events: steps };
-                    tried += 1;
-                    if let Some(wrong) = silent(&run, &honest, &events, false) {
-                        panic!("seed {seed}: {how:?} of step {step} of {event:?}:\n{wrong}");
-                    }
+            for (step, how) in (0..steps.len()).flat_map(|it| MUTATIONS.map(|how| (it, how))) {
+                let Some(steps): Option<Vec<Stamped>> = mutate(steps, step, how) else {
+                    continue;
+                };
+                let mut events = run.events.clone();
+                events[index] = Event::Worked { life: *life, events: steps };
+                tried += 1;
+                if let Some(wrong) = silent(&run, &honest, &events, false) {
+                    panic!("seed {seed}: {how:?} of step {step} of {event:?}:\n{wrong}");
                 }
             }
         }
     }
-    assert!(tried > 20 * SEEDS, "{tried} mutations are too few");
+    tried
+}
+
+#[test]
+fn no_event_is_dropped_doubled_or_swapped_in_silence() {
+    let tried = mutate_events(run, SEEDS);
+    assert!(tried > 80 * SEEDS as usize, "{tried} mutations are too few");
+}
+
+#[test]
+fn no_event_of_a_rough_run_is_dropped_doubled_or_swapped_in_silence() {
+    let tried = mutate_events(rough_run, SEEDS);
+    assert!(tried > 80 * SEEDS as usize, "{tried} mutations are too few");
+}
+
+#[test]
+fn no_step_of_a_worker_is_dropped_doubled_or_swapped_in_silence() {
+    let tried = mutate_steps(run, SEEDS);
+    assert!(tried > 20 * SEEDS as usize, "{tried} mutations are too few");
+}
+
+#[test]
+fn no_step_of_a_worker_in_a_rough_run_is_dropped_doubled_or_swapped_in_silence() {
+    let tried = mutate_steps(rough_run, SEEDS);
+    assert!(tried > 20 * SEEDS as usize, "{tried} mutations are too few");
 }

@@ -6,6 +6,7 @@ use rmq_scenario::ledger::books::Books;
 use rmq_scenario::ledger::event::ChangeKind::{Comes, Goes};
 use rmq_scenario::ledger::event::LifeEnd;
 use rmq_scenario::plan::count::Count;
+use rmq_scenario::plan::model::StopHow::Graceful;
 use rmq_scenario::plan::model::{AckMode, Confirms, ExchangeId, ExchangeKind, QueueId, WorkerId};
 use rmq_scenario::plan::pattern::{Pattern, Scalar};
 
@@ -251,4 +252,31 @@ fn strays_are_named_in_the_order_of_their_numbers() {
     let books = script.sound_books();
     assert_eq!(books.strays, [1, 2, 3, 4, 5].map(|n| (message(n), queue)));
     assert_eq!(books.totals[Count::Unexpected], 100);
+}
+
+#[test]
+fn a_way_that_is_lost_later_was_one_when_the_queue_came() {
+    let mut draft = Draft::new();
+    let exchange = draft.exchange("logs", ExchangeKind::Fanout);
+    draft.0.topology.exchanges[exchange.index()].durable = false;
+    let queue = draft.owned("late", true);
+    draft.worker("late", queue, AckMode::Auto);
+    draft.bind(exchange, queue, "");
+    draft.producer("p", exchange, &[""], 1, Confirms::Off);
+    let mut script = Script::new(&draft);
+    script.start(P);
+    script.publish(P, 1, 1);
+    script.change(queue, Comes);
+    let life = script.subscribe(WorkerId(0));
+    let change = script.begin_change(queue, Goes);
+    script.restart(Graceful);
+    script.end_change(change);
+    script.end(P, false);
+    // It tells late of what it had read before.
+    script.read(life, 1);
+    script.complete(life);
+    script.end_life(life, LifeEnd::Lost);
+    let books = script.sound_books();
+    let names = [Count::Unexpected, Count::Expected, Count::Delivered];
+    assert_eq!(names.map(|count| books.totals[count]), [0, 1, 1]);
 }

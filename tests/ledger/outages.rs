@@ -299,7 +299,7 @@ fn an_end_that_is_never_seen_to_be_over_is_a_violation() {
     assert!(script.violation().contains("nobody had ended"));
     let mut script = self::script(WINDOW, &[]);
     script.rise();
-    assert!(script.violation().contains("had not gone"));
+    assert!(script.violation().contains("that had not ended"));
 }
 
 /// A worker had cancelled and holds message 1 on its silent channel when a node of the broker

@@ -203,3 +203,36 @@ fn a_worker_that_reads_a_stream_again_breaks_no_order() {
     let found = [Count::Delivered, Count::Repeats, Count::Duplicates];
     assert_eq!((found.map(|count| books.totals[count]), books.disorder_count), ([3, 3, 3], 0));
 }
+
+/// Two messages, each in two queues that give up to each other and to a third, went there by the
+/// same deaths in opposite orders.
+#[test]
+fn what_was_last_is_asked_of_each_message_and_not_of_the_way() {
+    let mut draft = Draft::new();
+    let publish = draft.exchange("publish", ExchangeKind::Fanout);
+    let dead = draft.exchange("dead", ExchangeKind::Direct);
+    let (a, b, end) = (draft.queue("a"), draft.queue("b"), draft.queue("end"));
+    for (queue, other, key) in [(a, b, "from-a"), (b, a, "from-b")] {
+        draft.bind(publish, queue, "");
+        draft.bind(dead, other, key);
+        draft.bind(dead, end, key);
+        gives_up_to(&mut draft, queue, dead, Some(key));
+        draft.0.topology.queues[queue.index()].max_length = Some(2);
+        draft.0.topology.queues[queue.index()].message_ttl =
+            Some(std::time::Duration::from_micros(10));
+    }
+    draft.producer("p", publish, &[""], 2, WINDOW);
+    let mut script = Script::new(&draft);
+    script.publish_all(P, 2, true);
+    let (of_a, of_b) = (death(a, Expired, 1), death(b, Reason::MaxLength, 1));
+    script.drain_dead(end, &[(1, &[of_b, of_a]), (2, &[of_a, of_b])]);
+    script.drain_dead(a, &[(2, &[])]);
+    script.drain_dead(b, &[(1, &[])]);
+    let books = script.sound_books();
+    let left = |n, queue| {
+        let mut of = books.copies().filter(|it| it.message == message(n) && it.queue == queue);
+        of.find(|it| it.path == PathId::NONE).expect("it was published").outcome
+    };
+    assert_eq!([left(1, a), left(1, b)], [Count::DeadLettered, Count::Remaining]);
+    assert_eq!([left(2, a), left(2, b)], [Count::Remaining, Count::DeadLettered]);
+}

@@ -7,7 +7,7 @@ use rmq_scenario::ledger::event::ChangeKind::Comes;
 use rmq_scenario::ledger::event::LifeEnd;
 use rmq_scenario::plan::count::Count;
 use rmq_scenario::plan::model::{
-    AckMode, Confirms, ExchangeId, ExchangeKind, QueueId, QueueKind, WorkerId,
+    AckMode, Confirms, ExchangeId, ExchangeKind, KillHow, QueueId, QueueKind, WorkerId,
 };
 
 use crate::build::{Draft, WINDOW};
@@ -185,4 +185,16 @@ fn what_was_on_its_way_when_its_queue_came_counts_for_its_length() {
     let books = script.sound_books();
     let dropped = books.copies().find(|view| view.message.n == 3).unwrap();
     assert_eq!((dropped.outcome, books.totals[Count::Unexpected]), (Count::Dropped, 0));
+}
+
+#[test]
+fn what_a_cancelled_channel_holds_unread_counts_towards_the_limit() {
+    for (limit, expected) in
+        [(0, (Count::OverLimit, vec!["delivery_limit"])), (1, (Count::Lost, vec!["unexplained"]))]
+    {
+        let mut script = limited(limit);
+        let life = script.subscribe(WorkerId(0));
+        script.end_life(life, LifeEnd::Killed(KillHow::Cancel));
+        assert_eq!(became(&script.sound_books(), 1), expected, "{limit}");
+    }
 }

@@ -65,9 +65,10 @@ impl Script {
     }
 
     pub fn start(&mut self, producer: ProducerId) {
-        let end = ProducerEnd { closed: true, published: 0, answered: 0, returned: 0 };
+        let end =
+            ProducerEnd { closed: true, published: 0, republished: 0, answered: 0, returned: 0 };
         self.ends.insert(producer, end);
-        self.events.push(Event::ProducerStarted { producer, at: self.at });
+        self.events.push(Event::ProducerStarted { producer, reconnected: false, at: self.at });
     }
 
     pub fn publish(&mut self, producer: ProducerId, first: u32, count: u32) {
@@ -226,6 +227,14 @@ impl Script {
         self.events.push(Event::BrokerRose { node, at: self.at });
     }
 
+    pub fn part(&mut self, node: NodeId) {
+        self.events.push(Event::Parted { node, at: self.at });
+    }
+
+    pub fn rejoin(&mut self, node: NodeId) {
+        self.events.push(Event::Rejoined { node, at: self.at });
+    }
+
     pub fn down(&mut self) {
         self.events.push(Event::BrokerDown { at: self.at });
     }
@@ -244,6 +253,8 @@ impl Script {
 
     pub fn republish(&mut self, producer: ProducerId, numbers: &[u32]) {
         let numbers = numbers.to_vec();
+        let end = self.ends.get_mut(&producer).expect("it started");
+        end.republished += u32::try_from(numbers.len()).expect("few numbers");
         self.events.push(Event::Republished { producer, numbers, at: self.at });
     }
 

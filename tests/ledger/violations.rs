@@ -6,6 +6,7 @@ use rmq_scenario::ledger::event::{
 };
 use rmq_scenario::ledger::facts::Facts;
 use rmq_scenario::plan::count::Count;
+use rmq_scenario::plan::model::StopHow::Graceful;
 use rmq_scenario::plan::model::{
     AckMode, Confirms, ExchangeId, KillHow, ProducerId, QueueId, WorkerId,
 };
@@ -356,10 +357,12 @@ fn an_answer_does_not_come_on_another_channel() {
 
 #[test]
 fn a_producer_that_counted_otherwise_was_not_heard_in_full() {
-    let right = ProducerEnd { closed: true, published: 3, answered: 3, returned: 0 };
+    let right =
+        ProducerEnd { closed: true, published: 3, republished: 0, answered: 3, returned: 0 };
     for (end, sound) in [
         (right, true),
         (ProducerEnd { published: 4, ..right }, false),
+        (ProducerEnd { republished: 1, ..right }, false),
         (ProducerEnd { answered: 2, ..right }, false),
         (ProducerEnd { returned: 1, ..right }, false),
     ] {
@@ -460,4 +463,34 @@ fn foreign_messages_are_unexpected_and_no_violation() {
     let books = script.sound_books();
     assert_eq!((books.totals[Count::Unexpected], books.foreign), (2, 2));
     assert_eq!((books.totals[Count::Acked], books.totals[Count::StillQueued]), (1, 0));
+}
+
+#[test]
+fn nothing_perishes_with_a_broker_and_none_comes_back_before_it_has_ended() {
+    let mut draft = Draft::new();
+    let queue = draft.queue("q");
+    draft.0.topology.queues[0].durable = false;
+    for early in [true, false] {
+        let mut script = Script::new(&draft);
+        let change = script.begin_change(queue, ChangeKind::Perishes);
+        script.fall(Graceful, &[]);
+        if early {
+            script.end_change(change);
+        }
+        script.down();
+        if !early {
+            script.end_change(change);
+            drop(script.sound_books());
+        }
+        script.rise();
+        match early {
+            true => says(&script, "a queue went with a broker that had not ended"),
+            false => drop(script.sound_books()),
+        }
+    }
+    let mut script = Script::new(&draft);
+    script.fall(Graceful, &[]);
+    script.rise();
+    script.down();
+    says(&script, "a broker came back that had not ended");
 }

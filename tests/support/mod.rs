@@ -6,6 +6,7 @@
 
 pub mod api;
 pub mod space;
+pub mod traces;
 
 use std::future::Future;
 use std::path::Path;

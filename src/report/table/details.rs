@@ -139,8 +139,8 @@ fn error(row: &ErrorRow) -> String {
     let explained = if row.explained { " (explained by a fault)" } else { "" };
     let ErrorRow { who, scope, code, text, .. } = row;
     match code {
-        0 => format!("error of {who}: {scope} {text}{explained}"),
-        code => format!("error of {who}: {scope} {code} {text}{explained}"),
+        0 => format!("error of {who}, {scope}: {text}{explained}"),
+        code => format!("error of {who}, {scope}: {code} {text}{explained}"),
     }
 }
 

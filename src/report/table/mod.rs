@@ -86,6 +86,8 @@ fn reason(variant: &VariantReport) -> Option<String> {
 
 fn why(cause: &CauseRow, style: Style) -> String {
     let CauseRow { outcome, count, causes, text } = cause;
+    // The one outcome that is a plural.
+    let outcome = if *count == 1 { outcome.trim_end_matches('s') } else { outcome };
     if style.verbosity > 0 {
         format!("{count} {outcome} by {}: {text}", causes.join(" and "))
     } else {

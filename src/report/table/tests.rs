@@ -330,7 +330,7 @@ work-queue                                             scenarios/work_queue.yaml
 
    vars: ack = \"auto\", durable = false, n = 3, nothing = null
    fault kill worker-1: fired at 163 ms, bit: held 7
-   error of worker-1: channel 406 PRECONDITION_FAILED (explained by a fault)
+   error of worker-1, channel: 406 PRECONDITION_FAILED (explained by a fault)
    expected lost: 0 NOT HELD, actual 7 (line 38)
 
 1 variant failed in 1.4 s · seed 1

@@ -47,7 +47,7 @@ impl Life {
                 let error = self.listener.reason(&error).await;
                 let gone = !self.link.connection.status().connected();
                 self.note_error(trouble::fact(&plan.name, &error));
-                if trouble::is_loss(&error) && gone {
+                if self.stage.is_loss(&error) && gone {
                     self.stage.producers[self.id.index()].network.learn(self.stage.clock.now());
                     lost = plan.reconnect.map(|after| self.lost(after));
                 }
@@ -55,8 +55,13 @@ impl Life {
             }
         };
         let (published, closed) = (self.next - self.first, closed && !self.torn);
-        let end =
-            ProducerEnd { closed, published, answered: self.answered, returned: self.returned };
+        let end = ProducerEnd {
+            closed,
+            published,
+            republished: self.republished,
+            answered: self.answered,
+            returned: self.returned,
+        };
         let (producer, at) = (self.id, self.stage.clock.now());
         self.stage.scribe.record(Event::ProducerEnded { producer, end, at }).await;
         let slot = &self.stage.producers[self.id.index()];
@@ -108,7 +113,8 @@ impl Life {
         unanswered.sort_unstable();
         // Until it is back, whoever has something to tell it still reaches it.
         let control = std::mem::replace(&mut self.control, mpsc::channel(1).1);
-        Lost { after, control, standing: self.standing(0), unanswered }
+        let standing = self.standing(0);
+        Lost { after, control, standing, unanswered, schedule: self.schedule }
     }
 
     /// What the broker had answered before it closed the channel was read before the close was.

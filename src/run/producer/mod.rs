@@ -57,6 +57,13 @@ enum Ending {
     Failed(Error),
 }
 
+/// When a rate began to count, and with which number.
+#[derive(Debug, Clone, Copy)]
+struct Schedule {
+    began: Instant,
+    first: u32,
+}
+
 struct Life {
     stage: Arc<Stage>,
     id: ProducerId,
@@ -70,7 +77,8 @@ struct Life {
     confirmed: Watch,
     next: u32,
     first: u32,
-    began: Instant,
+    /// From its first connection on; whoever connects again has not begun anew.
+    schedule: Option<Schedule>,
     waiting: VecDeque<Waiting>,
     /// No longer waited for; their answers still count.
     late: Vec<Waiting>,
@@ -81,6 +89,7 @@ struct Life {
     again: Vec<u32>,
     /// Of one that asks: whose answers it waits for.
     requests: Option<Requests>,
+    republished: u32,
     answered: u32,
     returned: u32,
     bodies: Vec<Vec<u8>>,
@@ -95,21 +104,7 @@ struct Life {
 pub async fn start(stage: &Arc<Stage>, id: ProducerId) {
     match prepare(stage, id).await {
         Ok(life) => launch(life),
-        // A broker that a fault keeps from answering may answer later.
-        Err(_) if stage.nodes.is_disturbed() || stage.producers[id.index()].network.is_silent() => {
-            let stage = Arc::clone(stage);
-            let trying = Arc::clone(&stage);
-            let (sender, control) = mpsc::channel(COMMANDS);
-            *lock(&stage.producers[id.index()].control) = Some(sender);
-            let task = tokio::spawn(async move {
-                let standing = Effect::Nothing;
-                let nothing = Lost { after: AGAIN, control, standing, unanswered: Vec::new() };
-                if let Some(life) = reconnecting::again(&trying, id, nothing).await {
-                    run(life).await;
-                }
-            });
-            lock(&stage.producers[id.index()].task).push(task);
-        }
+        Err(_) if is_excused(stage, id) => try_on(stage, id),
         Err(error) => {
             stage.producers[id.index()].done.store(true, Ordering::SeqCst);
             stage.fail(error);
@@ -117,17 +112,46 @@ pub async fn start(stage: &Arc<Stage>, id: ProducerId) {
     }
 }
 
-/// A producer that is connected and has published nothing yet.
-pub struct Ready(Life);
+/// Whether a fault keeps the broker from answering this producer: it may answer later.
+fn is_excused(stage: &Stage, id: ProducerId) -> bool {
+    stage.nodes.is_disturbed() || stage.producers[id.index()].network.is_touched()
+}
+
+/// Goes on trying to begin, in a task of its own.
+fn try_on(stage: &Arc<Stage>, id: ProducerId) {
+    let trying = Arc::clone(stage);
+    let (sender, control) = mpsc::channel(COMMANDS);
+    *lock(&stage.producers[id.index()].control) = Some(sender);
+    let task = tokio::spawn(async move {
+        let standing = Effect::Nothing;
+        let unanswered = Vec::new();
+        let nothing = Lost { after: AGAIN, control, standing, unanswered, schedule: None };
+        if let Some(life) = reconnecting::again(&trying, id, nothing).await {
+            run(life).await;
+        }
+    });
+    lock(&stage.producers[id.index()].task).push(task);
+}
+
+/// A producer that has published nothing yet: it is connected, unless a fault has kept it from
+/// that already.
+pub struct Ready(ProducerId, Option<Box<Life>>);
 
 /// Connects one; many may do so at the same time.
 pub async fn connect(stage: &Arc<Stage>, id: ProducerId) -> Result<Ready, BrokerError> {
-    prepare(stage, id).await.map(Ready)
+    match prepare(stage, id).await {
+        Ok(life) => Ok(Ready(id, Some(Box::new(life)))),
+        Err(_) if is_excused(stage, id) => Ok(Ready(id, None)),
+        Err(error) => Err(error),
+    }
 }
 
 /// Lets it go.
-pub fn release(ready: Ready) {
-    launch(ready.0);
+pub fn release(stage: &Arc<Stage>, ready: Ready) {
+    match ready {
+        Ready(_, Some(life)) => launch(*life),
+        Ready(id, None) => try_on(stage, id),
+    }
 }
 
 fn launch(life: Life) {
@@ -170,13 +194,14 @@ async fn prepare(stage: &Arc<Stage>, id: ProducerId) -> Result<Life, BrokerError
         control,
         next: first,
         first,
-        began: Instant::now(),
+        schedule: None,
         waiting: VecDeque::new(),
         late: Vec::new(),
         in_batch: 0,
         orphans: Vec::new(),
         again: Vec::new(),
         requests,
+        republished: 0,
         answered: 0,
         returned: 0,
         bodies: vec![Vec::new(); usize::try_from(CHUNK).expect("it is small")],
@@ -209,8 +234,10 @@ fn exchange_name(space: &Space, stage: &Stage, plan: &Producer) -> ShortString {
 async fn run(mut life: Life) {
     loop {
         let (producer, at) = (life.id, life.stage.clock.now());
-        life.stage.scribe.record(Event::ProducerStarted { producer, at }).await;
-        life.began = Instant::now();
+        let reconnected = life.schedule.is_some();
+        let started = Event::ProducerStarted { producer, reconnected, at };
+        life.stage.scribe.record(started).await;
+        life.schedule.get_or_insert_with(|| Schedule { began: Instant::now(), first: life.first });
         let ending = match life.republish().await {
             Ok(()) => life.live().await,
             Err(ending) => ending,
@@ -286,16 +313,19 @@ impl Life {
     /// How many the schedule says should be out by now. The schedule is absolute: what a
     /// pause held up goes out at once.
     fn due(&self) -> u64 {
-        let Some(rate) = self.plan().rate else { return u64::MAX };
-        let sent = f64::from(self.next - self.first);
-        let due = self.began.elapsed().as_secs_f64() * rate + 1.0 - sent;
+        let (Some(rate), Some(schedule)) = (self.plan().rate, self.schedule) else {
+            return u64::MAX;
+        };
+        let sent = f64::from(self.next - schedule.first);
+        let due = schedule.began.elapsed().as_secs_f64() * rate + 1.0 - sent;
         if due > 0.0 { due as u64 } else { 0 }
     }
 
     fn next_due(&self) -> Option<Instant> {
         let rate = self.plan().rate.filter(|_| self.left() > 0)?;
-        let offset = f64::from(self.next - self.first) / rate;
-        Some(self.began + Duration::from_secs_f64(offset))
+        let schedule = self.schedule?;
+        let offset = f64::from(self.next - schedule.first) / rate;
+        Some(schedule.began + Duration::from_secs_f64(offset))
     }
 
     /// Waits for an answer, for the next moment of the schedule, or for a command.

@@ -13,7 +13,7 @@ use crate::ledger::facts::Effect;
 use crate::plan::model::{Confirms, ProducerId, Unconfirmed};
 use crate::run::network::Silence;
 use crate::run::producer::answers::Waiting;
-use crate::run::producer::{Ending, Life, prepare};
+use crate::run::producer::{Ending, Life, Schedule, prepare};
 use crate::run::stage::{Command, Stage, lock};
 use crate::run::worker::PATIENCE;
 
@@ -28,6 +28,8 @@ pub struct Lost {
     pub control: mpsc::Receiver<Command>,
     pub standing: Effect,
     pub unanswered: Vec<u32>,
+    /// Goes on meanwhile: what comes due is overdue when it is back.
+    pub(super) schedule: Option<Schedule>,
 }
 
 /// Connects again, as often as it takes. `None` when the run is over before it succeeds.
@@ -70,6 +72,7 @@ pub async fn again(stage: &Arc<Stage>, id: ProducerId, mut lost: Lost) -> Option
         let plan = life.plan();
         let wants = plan.confirms != Confirms::Off && plan.unconfirmed == Unconfirmed::Republish;
         life.again = if wants { lost.unanswered } else { Vec::new() };
+        life.schedule = lost.schedule;
         drop(hold);
         return Some(life);
     }
@@ -113,6 +116,7 @@ impl Life {
         let (producer, at) = (self.id, self.stage.clock.now());
         let told = Event::Republished { producer, numbers: numbers.clone(), at };
         self.stage.scribe.record(told).await;
+        self.republished = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
         let mut left = numbers.into_iter();
         while let Some(n) = left.next() {
             let mut body = Vec::new();

@@ -1,6 +1,5 @@
 //! Losing the connection: what is in hand is finished all the same, and never acked.
 
-use crate::run::trouble;
 use crate::run::worker::{Ending, Life};
 
 impl Life {
@@ -18,7 +17,7 @@ impl Life {
     /// Whether an error means that the connection is lost, rather than that the broker closed the
     /// channel for a mistake.
     pub fn has_lost(&self, error: &lapin::Error) -> bool {
-        trouble::is_loss(error) && !self.link.connection.status().connected()
+        self.stage.is_loss(error) && !self.link.connection.status().connected()
     }
 
     /// A fault ended the broker that this worker may be connected to: whether it is shows in a

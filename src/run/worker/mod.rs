@@ -336,12 +336,18 @@ impl Life {
 
     /// A command in the middle of a work: a stop lets the work end, all else is obeyed at once.
     async fn heed(&mut self, command: Option<Command>) -> Result<(), Ending> {
-        match command {
-            Some(Command::Stop { done }) => self.stop_reading(done).await,
-            Some(command) => return self.obey(command).await.map_or(Ok(()), Err),
-            None => return Err(Ending::forsaken()),
+        let ending = match command {
+            Some(command) => self.obey(command).await,
+            None => Some(Ending::forsaken()),
+        };
+        match ending {
+            // Also one that came while it stood still.
+            Some(Ending::Stopped { done }) => {
+                self.stop_reading(done).await;
+                Ok(())
+            }
+            ending => ending.map_or(Ok(()), Err),
         }
-        Ok(())
     }
 
     /// Lets faults and other actions happen before this worker does anything else. Whatever

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use rmq_scenario::ledger::event::{MessageKey, Micros, Sighting};
 use rmq_scenario::ledger::paths::{Death, Paths};
 use rmq_scenario::plan::model::{
-    AckMode, BoundTo, ExchangeId, ExchangeKind, ExchangeRef, Offset, ProducerId, QueueId,
-    QueueKind, Variant,
+    AckMode, BoundTo, ExchangeId, ExchangeKind, ExchangeRef, Queue, QueueId, QueueKind, Variant,
+    WorkerId,
 };
 use rmq_scenario::plan::pattern::Pattern;
 
 use crate::dice::Dice;
+use crate::simulated::truth::{Delivered, Truth};
 
 /// A stay of a message in a queue; the way by which it came is sorted.
 pub type CopyKey = (MessageKey, QueueId, Vec<Death>);
@@ -28,24 +29,16 @@ pub struct Letter {
     pub message: MessageKey,
     pub place: u64,
     pub redelivered: bool,
-    /// How its present holder has left it.
-    pub finish: Option<Finish>,
-    /// Why it is in the queue again though somebody finished it, until somebody reads it.
-    pub again: Option<Finish>,
+    /// From which deliveries it came back, until somebody reads it.
+    pub origins: Vec<Delivered>,
+    /// The broker has it where a kill does not reach.
+    pub written: bool,
     /// Which queues gave it up, the most recent first, and the routing key that they gave it.
     pub way: Vec<Death>,
     pub key: Option<String>,
     /// How often it came back to this queue, and when it expires there.
     pub returns: u64,
     pub due: Option<Micros>,
-}
-
-/// How the last worker that finished it left it, if it was handed out again since.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Finish {
-    Forgotten,
-    Unacked,
-    AckWritten,
 }
 
 /// One existence of a queue; a temporary one may come again before the last is gone.
@@ -55,6 +48,10 @@ pub struct Pile {
     /// Of a stream: all that it ever got.
     pub ready: BTreeMap<u64, Letter>,
     pub gone: bool,
+    /// What left it of late, and by which delivery; a kill may undo that.
+    pub settled: Vec<(Letter, Option<Delivered>)>,
+    /// It has lost its leader for good.
+    pub stuck: bool,
 }
 
 /// What a consumer writes.
@@ -67,12 +64,17 @@ pub enum Frame {
 /// The broker's side of a consumer.
 #[derive(Debug)]
 pub struct Consumer {
+    pub(super) worker: WorkerId,
     pub pile: usize,
     pub ack: AckMode,
     pub prefetch: usize,
     pub subscribed: bool,
     pub open: bool,
-    next_tag: u64,
+    /// Nothing gets through, in either direction.
+    pub cut: bool,
+    /// Its node does not hear the one where the queue is.
+    pub parted: bool,
+    pub(super) next_tag: u64,
     /// On the way to the client.
     pub wire: VecDeque<(u64, Letter)>,
     pub unacked: BTreeMap<u64, Letter>,
@@ -95,12 +97,15 @@ pub enum Reply {
 #[derive(Debug, Default)]
 pub struct Inlet {
     pub wire: VecDeque<u32>,
-    unanswered: BTreeMap<u32, bool>,
+    pub(super) unanswered: BTreeMap<u32, bool>,
     pub replies: VecDeque<Reply>,
+    /// The broker has closed it, and whether for a mistake.
+    pub closed: bool,
+    pub refused: bool,
 }
 
 pub struct Broker<'a> {
-    plan: &'a Variant,
+    pub(super) plan: &'a Variant,
     pub piles: Vec<Pile>,
     pub consumers: Vec<Consumer>,
     pub inlets: Vec<Inlet>,
@@ -121,9 +126,9 @@ pub struct Broker<'a> {
     pub patience: u32,
     /// What some worker refused for good, whether the broker heard of it or not.
     pub refused: BTreeSet<CopyKey>,
-    /// Why copies vanished, and why finished ones were handed out again.
-    pub vanished: BTreeMap<CopyKey, BTreeSet<&'static str>>,
-    pub returned: BTreeMap<CopyKey, BTreeSet<&'static str>>,
+    pub truth: Truth,
+    /// Exchanges that are not durable are gone.
+    pub lost_exchanges: bool,
 }
 
 impl<'a> Broker<'a> {
@@ -144,8 +149,8 @@ impl<'a> Broker<'a> {
             expired: 0,
             patience: 0,
             refused: BTreeSet::new(),
-            vanished: BTreeMap::new(),
-            returned: BTreeMap::new(),
+            truth: Truth::default(),
+            lost_exchanges: false,
         };
         for (index, queue) in plan.topology.queues.iter().enumerate() {
             if queue.owner.is_none() {
@@ -156,53 +161,18 @@ impl<'a> Broker<'a> {
     }
 
     pub fn declare(&mut self, queue: QueueId) -> usize {
-        self.piles.push(Pile { queue, ready: BTreeMap::new(), gone: false });
+        self.piles.push(Pile {
+            queue,
+            ready: BTreeMap::new(),
+            gone: false,
+            settled: Vec::new(),
+            stuck: false,
+        });
         self.piles.len() - 1
     }
 
     pub fn standing(&self, queue: QueueId) -> Option<usize> {
         self.piles.iter().rposition(|pile| pile.queue == queue && !pile.gone)
-    }
-
-    /// The broker reads one publish: routes it, returns it, prepares its answer.
-    pub fn take_publish(&mut self, producer: ProducerId, dice: &mut Dice) {
-        let plan = &self.plan.producers[producer.index()];
-        let Some(n) = self.inlets[producer.index()].wire.pop_front() else { return };
-        let message = MessageKey { producer, n };
-        let confirms = plan.confirms != rmq_scenario::plan::model::Confirms::Off;
-        let piles: Vec<usize> =
-            (0..self.piles.len()).filter(|&pile| self.reaches(message, pile)).collect();
-        let mut refused = confirms && !piles.is_empty() && dice.percent(self.refusals);
-        for &pile in &piles {
-            // A refused message may have reached another queue than the one that refused it.
-            let takes = !refused || (piles.len() > 1 && dice.percent(30));
-            if takes && !self.enqueue(message, pile) {
-                refused = confirms;
-            }
-        }
-        let inlet = &mut self.inlets[producer.index()];
-        if piles.is_empty() && plan.mandatory {
-            inlet.replies.push_back(Reply::Return(n));
-        }
-        if confirms && !dice.percent(self.silence) {
-            inlet.unanswered.insert(n, !refused);
-        }
-    }
-
-    /// A publish comes to a queue. Whether that takes it.
-    fn enqueue(&mut self, message: MessageKey, pile: usize) -> bool {
-        let letter = Letter {
-            message,
-            place: 0,
-            redelivered: false,
-            finish: None,
-            again: None,
-            way: Vec::new(),
-            key: None,
-            returns: 0,
-            due: None,
-        };
-        self.arrive(letter, pile)
     }
 
     pub(super) fn next_place(&mut self) -> u64 {
@@ -224,186 +194,24 @@ impl<'a> Broker<'a> {
     }
 
     /// Direct and fanout exchanges are all that a simulated run has.
-    fn reaches(&self, message: MessageKey, pile: usize) -> bool {
+    pub(super) fn reaches(&self, message: MessageKey, pile: usize) -> bool {
         let pile = &self.piles[pile];
         let to = &self.plan.producers[message.producer.index()].to;
         let ExchangeRef::Declared(exchange) = to.exchange else { return false };
         !pile.gone && routes(self.plan, exchange, key_of(self.plan, message), pile.queue)
     }
 
-    /// The broker answers some of what it has routed, in any order.
-    pub fn answer(&mut self, producer: ProducerId, dice: &mut Dice) {
-        let inlet = &mut self.inlets[producer.index()];
-        let waiting: Vec<u32> = inlet.unanswered.keys().copied().collect();
-        if waiting.is_empty() {
-            return;
-        }
-        let upto = dice.pick(&waiting);
-        let one = dice.percent(30);
-        for n in waiting.into_iter().filter(|&n| if one { n == upto } else { n <= upto }) {
-            let ack = inlet.unanswered.remove(&n).expect("it was waiting");
-            inlet.replies.push_back(Reply::Answer { n, ack });
-        }
-    }
-
-    pub fn owes_answers(&self, producer: ProducerId) -> bool {
-        !self.inlets[producer.index()].unanswered.is_empty()
-    }
-
-    /// The socket is dead: what the broker had not read never arrives.
-    pub fn lose_inlet(&mut self, producer: ProducerId) {
-        let confirms = self.plan.producers[producer.index()].confirms;
-        let inlet = std::mem::take(&mut self.inlets[producer.index()]);
-        if confirms == rmq_scenario::plan::model::Confirms::Off {
-            for n in inlet.wire {
-                let message = MessageKey { producer, n };
-                for index in 0..self.plan.topology.queues.len() {
-                    self.vanish(first_stay(message, QueueId::from_index(index)), "not_sent");
-                }
-            }
-        }
+    pub(super) fn queue(&self, pile: usize) -> &Queue {
+        &self.plan.topology.queues[self.piles[pile].queue.index()]
     }
 
     pub(super) fn vanish(&mut self, copy: CopyKey, why: &'static str) {
-        self.vanished.entry(copy).or_default().insert(why);
-    }
-
-    pub fn subscribe(
-        &mut self,
-        pile: usize,
-        ack: AckMode,
-        prefetch: usize,
-        offset: Option<Offset>,
-    ) -> usize {
-        let from_next = offset == Some(Offset::Next);
-        let last = self.piles[pile].ready.last_key_value().map_or(0, |(place, _)| *place);
-        self.consumers.push(Consumer {
-            pile,
-            ack,
-            prefetch,
-            subscribed: true,
-            open: true,
-            next_tag: 1,
-            wire: VecDeque::new(),
-            unacked: BTreeMap::new(),
-            acks: VecDeque::new(),
-            offset: if from_next { last } else { 0 },
-            acked: BTreeSet::new(),
-        });
-        self.consumers.len() - 1
-    }
-
-    fn able(&self, consumer: &Consumer) -> bool {
-        let limited = consumer.prefetch > 0 && consumer.ack != AckMode::Auto;
-        consumer.subscribed && (!limited || consumer.unacked.len() < consumer.prefetch)
+        self.truth.vanish(copy, why);
     }
 
     pub(super) fn is_stream(&self, pile: usize) -> bool {
         let queue = self.piles[pile].queue;
         self.plan.topology.queues[queue.index()].kind == QueueKind::Stream
-    }
-
-    /// Consumers that can be sent what is at the head, or behind what they were sent.
-    fn able_on(&self, pile: usize) -> Vec<usize> {
-        let (ready, stream) = (&self.piles[pile].ready, self.is_stream(pile));
-        let more = |c: &Consumer| match stream {
-            true => ready.range(c.offset + 1..).next().is_some(),
-            false => !ready.is_empty(),
-        };
-        let all = self.consumers.iter().enumerate();
-        all.filter(|(_, c)| c.pile == pile && self.able(c) && more(c)).map(|(id, _)| id).collect()
-    }
-
-    pub fn can_dispatch(&self, pile: usize) -> bool {
-        !self.piles[pile].gone && !self.able_on(pile).is_empty()
-    }
-
-    /// The head of the queue goes to some able consumer.
-    pub fn dispatch(&mut self, pile: usize, dice: &mut Dice) {
-        let able = self.able_on(pile);
-        let stream = self.is_stream(pile);
-        let consumer = &mut self.consumers[dice.pick(&able)];
-        let ready = &mut self.piles[pile].ready;
-        let letter = if stream {
-            let (place, letter) = ready.range(consumer.offset + 1..).next().expect("it is able");
-            consumer.offset = *place;
-            letter.clone()
-        } else {
-            ready.pop_first().expect("something is ready").1
-        };
-        let tag = consumer.next_tag;
-        consumer.next_tag += 1;
-        consumer.wire.push_back((tag, letter.clone()));
-        if consumer.ack != AckMode::Auto {
-            consumer.unacked.insert(tag, letter);
-        }
-    }
-
-    /// The broker reads one ack.
-    pub fn take_ack(&mut self, id: usize) {
-        let consumer = &mut self.consumers[id];
-        let (tag, multiple) = match consumer.acks.pop_front() {
-            Some(Frame::Ack { tag, multiple }) => (tag, multiple),
-            Some(Frame::Nack { tag, requeue }) => return self.take_nack(id, tag, requeue),
-            None => return,
-        };
-        let from = if multiple { 0 } else { tag };
-        let covered: Vec<u64> = consumer.unacked.range(from..=tag).map(|(tag, _)| *tag).collect();
-        for tag in covered {
-            consumer.unacked.remove(&tag);
-            consumer.acked.insert(tag);
-        }
-    }
-
-    /// The channel is no more: what it held goes back, in its place.
-    pub fn close(&mut self, id: usize) {
-        let consumer = &mut self.consumers[id];
-        (consumer.open, consumer.subscribed) = (false, false);
-        consumer.acks.clear();
-        let unacked = std::mem::take(&mut consumer.unacked);
-        let (pile, auto) = (consumer.pile, consumer.ack == AckMode::Auto);
-        let wire = std::mem::take(&mut consumer.wire);
-        let queue = self.piles[pile].queue;
-        for (_, letter) in wire.into_iter().filter(|_| auto) {
-            self.vanish(letter.stay(queue), "auto_ack");
-        }
-        let stream = self.is_stream(pile);
-        for letter in unacked.into_values().filter(|_| !stream) {
-            self.come_back(letter, pile, true);
-        }
-        self.shorten(pile);
-    }
-
-    /// The client read a delivery: if it was finished before, this is why it came again.
-    pub fn note_read(&mut self, id: usize, tag: u64, letter: &Letter) {
-        if let Some(held) = self.consumers[id].unacked.get_mut(&tag) {
-            held.again = None;
-        }
-        if self.is_stream(self.consumers[id].pile) {
-            return;
-        }
-        let why = match letter.again {
-            None => return,
-            Some(Finish::Forgotten) => "forgotten_ack",
-            Some(Finish::Unacked) => "requeued",
-            Some(Finish::AckWritten) => "ack_lost",
-        };
-        let queue = self.piles[self.consumers[id].pile].queue;
-        self.returned.entry(letter.stay(queue)).or_default().insert(why);
-    }
-
-    /// What the client did with a delivery, for the truth about what comes back.
-    pub fn note_finish(&mut self, id: usize, tag: u64, finish: Finish) {
-        if let Some(letter) = self.consumers[id].unacked.get_mut(&tag) {
-            letter.finish = Some(finish);
-        }
-    }
-
-    pub fn vanish_held(&mut self, id: usize, letter: &Letter, why: &'static str) {
-        let pile = self.consumers[id].pile;
-        if !self.is_stream(pile) {
-            self.vanish(letter.stay(self.piles[pile].queue), why);
-        }
     }
 
     /// The queue goes with all that is ready and all that is unacked.

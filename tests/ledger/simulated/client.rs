@@ -1,10 +1,13 @@
 //! The simulated programs: what a worker does with its deliveries, and what it writes down.
 
-use rmq_scenario::ledger::event::{Event, LifeId, LifeTotals, Micros, Stamped, WorkEvent};
+use rmq_scenario::ledger::event::{
+    ChangeId, Event, LifeId, LifeTotals, Micros, Stamped, WorkEvent,
+};
 use rmq_scenario::plan::model::AckMode;
 
 use crate::dice::Dice;
-use crate::simulated::broker::{Broker, Finish, Frame, Letter};
+use crate::simulated::broker::{Broker, Frame, Letter};
+use crate::simulated::truth::Finish;
 
 /// One subscription, seen from the program. Its id is the consumer's id at the broker.
 pub struct Client {
@@ -27,6 +30,21 @@ pub struct Client {
     owed: Option<(u64, bool)>,
     /// Seen and done, not yet told to the ledger.
     untold: Vec<Stamped>,
+    /// Its network is silent, or it does nothing.
+    pub cut: Option<Silence>,
+    pub frozen: Option<Silence>,
+    /// It knows that its connection is lost, and that there was no time for an early ack.
+    pub lost: bool,
+    unacked: bool,
+    /// Its queue goes with its connection, which may have been given up.
+    pub goes: Option<(ChangeId, usize)>,
+}
+
+/// How long something lasts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Silence {
+    ForNow,
+    ToTheEnd,
 }
 
 impl Client {
@@ -46,6 +64,11 @@ impl Client {
             in_work: false,
             owed: None,
             untold: Vec::new(),
+            cut: None,
+            frozen: None,
+            lost: false,
+            unacked: false,
+            goes: None,
         }
     }
 
@@ -62,7 +85,25 @@ impl Client {
         self.read.push(letter);
     }
 
+    pub fn is_hindered(&self) -> bool {
+        self.cut.is_some() || self.frozen.is_some()
+    }
+
+    /// Whether anything that is sent to it is read.
+    pub fn reads(&self) -> bool {
+        !self.is_hindered() && !self.lost
+    }
+
+    /// It learns that its connection is lost. What it had only read it forgets.
+    pub fn lose(&mut self) {
+        self.lost = true;
+        self.unacked |= self.owed.take().is_some();
+    }
+
     pub fn has_work(&self) -> bool {
+        if self.frozen.is_some() || self.lost {
+            return self.lost && self.in_work;
+        }
         self.in_work || self.owed.is_some() || self.begun < self.read.len() as u64
     }
 
@@ -80,6 +121,8 @@ impl Client {
             self.done += 1;
             let may = matches!(self.ack, AckMode::Manual { .. } | AckMode::Never);
             match may && dice.percent(self.refusals) {
+                // What would be refused now cannot be.
+                true if self.lost => self.done -= 1,
                 true => self.refuse(broker, dice.percent(40), at),
                 false => self.finish(broker, at),
             }
@@ -100,13 +143,14 @@ impl Client {
         self.note(at, WorkEvent::Finished { tag });
         let finish = match self.ack {
             AckMode::Never => Finish::Forgotten,
-            AckMode::Early => Finish::AckWritten,
-            AckMode::Manual { .. } | AckMode::Auto => Finish::Unacked,
+            AckMode::Early if self.unacked => Finish::Unacked,
+            AckMode::Early | AckMode::Auto => Finish::AckWritten,
+            AckMode::Manual { .. } => Finish::Unacked,
         };
-        broker.note_finish(self.consumer, tag, finish);
+        broker.note_finish(self.consumer, tag, &self.read[tag as usize - 1], finish);
         if let AckMode::Manual { every } = self.ack {
             self.waiting.push(tag);
-            if self.waiting.len() as u64 >= every {
+            if !self.lost && self.waiting.len() as u64 >= every {
                 self.owed = Some((tag, every > 1));
             }
         }
@@ -125,7 +169,7 @@ impl Client {
     fn write_ack(&mut self, broker: &mut Broker, tag: u64, multiple: bool, at: Micros) {
         self.note(at, WorkEvent::Acked { tag, multiple });
         for covered in std::mem::take(&mut self.waiting) {
-            broker.note_finish(self.consumer, covered, Finish::AckWritten);
+            broker.truth.ack((self.consumer, covered));
         }
         self.acks += 1;
         broker.consumers[self.consumer].acks.push_back(Frame::Ack { tag, multiple });
@@ -174,6 +218,9 @@ impl Client {
     /// and did not finish is lost where the broker has forgotten it.
     pub fn bury(&self, broker: &mut Broker) {
         for tag in self.done + 1..=self.read.len() as u64 {
+            if broker.truth.is_back((self.consumer, tag)) {
+                continue;
+            }
             let letter = &self.read[tag as usize - 1];
             if self.ack == AckMode::Auto {
                 broker.vanish_held(self.consumer, letter, "auto_ack");

@@ -8,7 +8,11 @@ use crate::simulated::working::Post;
 
 impl Sim<'_> {
     pub(super) fn end(&mut self) {
+        self.end_weather();
         for index in 0..self.sources.len() {
+            if self.sources[index].is_up() && self.broker.inlets[index].closed {
+                self.learn_loss(ProducerId::from_index(index));
+            }
             if self.sources[index].is_up() {
                 self.end_producer(ProducerId::from_index(index));
             }
@@ -26,6 +30,7 @@ impl Sim<'_> {
                 }
                 self.end_change(change);
             }
+            let how = self.last_way(index, how);
             self.end_life(WorkerId::from_index(index), how, false);
         }
         while !self.dying.is_empty() {
@@ -52,6 +57,18 @@ impl Sim<'_> {
         }
     }
 
+    /// Nobody hears a goodbye of who is out of reach.
+    fn last_way(&mut self, index: usize, how: LifeEnd) -> LifeEnd {
+        let Post::Live(client) = &self.posts[index] else { return how };
+        let open = self.broker.consumers[client.consumer].open;
+        match (client.frozen, client.cut) {
+            (Some(_), _) => LifeEnd::Frozen,
+            (None, Some(_)) => LifeEnd::Lost,
+            (None, None) if !open => self.dice.pick(&[LifeEnd::Lost, LifeEnd::Failed]),
+            (None, None) => how,
+        }
+    }
+
     /// Channels that were only cancelled end with the run.
     fn close_silent(&mut self) {
         for client in std::mem::take(&mut self.silent) {
@@ -65,11 +82,13 @@ impl Sim<'_> {
 
     fn drain(&mut self, queue: QueueId) {
         let mut found: Vec<Sighting> = Vec::new();
-        if let Some(pile) = self.broker.standing(queue) {
+        let pile = self.broker.standing(queue);
+        let reachable = pile.is_none_or(|it| self.is_up() && !self.broker.piles[it].stuck);
+        if let Some(pile) = pile.filter(|_| reachable) {
             let ready = self.broker.piles[pile].ready.clone();
             found.extend(ready.values().map(|letter| self.broker.sighting(letter)));
         }
-        let complete = !self.dice.percent(2);
+        let complete = !self.dice.percent(2) && reachable;
         if !complete {
             found.truncate(self.dice.below(found.len() + 1));
         }

@@ -43,10 +43,6 @@ fn drops_head(queue: &Queue) -> bool {
 }
 
 impl Broker<'_> {
-    fn queue(&self, pile: usize) -> &Queue {
-        &self.plan().topology.queues[self.piles[pile].queue.index()]
-    }
-
     /// Something comes to a queue. Whether that takes it.
     pub(super) fn arrive(&mut self, mut letter: Letter, pile: usize) -> bool {
         let (queue, id) = (self.queue(pile).clone(), self.piles[pile].queue);
@@ -79,7 +75,7 @@ impl Broker<'_> {
 
     /// Whether the head of the queue has had its time.
     pub fn can_expire(&self, pile: usize) -> bool {
-        self.next_expiry(pile).is_some_and(|due| due <= self.now)
+        !self.piles[pile].stuck && self.next_expiry(pile).is_some_and(|due| due <= self.now)
     }
 
     /// When the head of the queue will have had its time.
@@ -97,6 +93,7 @@ impl Broker<'_> {
         let queue = self.piles[pile].queue;
         for letter in std::mem::take(&mut self.piles[pile].ready).into_values() {
             self.vanish(letter.stay(queue), "queue_gone");
+            self.settle(pile, letter, None);
         }
     }
 
@@ -126,9 +123,8 @@ impl Broker<'_> {
             let stay = letter.stay(self.piles[pile].queue);
             return self.vanish(stay, "queue_gone");
         }
-        let again = letter.finish.or(letter.again);
         let returns = letter.returns + u64::from(counts);
-        let back = Letter { redelivered: true, finish: None, again, returns, ..letter };
+        let back = Letter { redelivered: true, returns, ..letter };
         let queue = self.queue(pile);
         let limit = queue.delivery_limit.map_or(DEFAULT_LIMIT, |limit| limit as u64);
         if queue.kind == QueueKind::Quorum && returns > limit {
@@ -141,6 +137,7 @@ impl Broker<'_> {
     fn give_up(&mut self, letter: Letter, pile: usize, reason: Reason) {
         let from = self.piles[pile].queue;
         let stay = letter.stay(from);
+        self.settle(pile, letter.clone(), None);
         self.vanish(stay.clone(), cause(reason));
         let dead = self.queue(pile).dead_letter.clone();
         let Some(dead) = dead else { return };
@@ -148,8 +145,8 @@ impl Broker<'_> {
         let key = dead.routing_key.or_else(|| letter.key.clone());
         let mut next = Letter {
             redelivered: false,
-            finish: None,
-            again: None,
+            origins: Vec::new(),
+            written: false,
             returns: 0,
             due: None,
             key,

@@ -3,31 +3,41 @@
 
 pub mod broker;
 mod client;
+mod consumers;
 mod ending;
+mod faults;
+mod inlets;
 mod leaving;
+mod losing;
+mod outages;
+mod parting;
 mod plans;
 mod publishing;
+mod surviving;
+pub mod truth;
 mod working;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use rmq_scenario::ledger::event::{ChangeId, ChangeKind, Event, LifeEnd, LifeId, Micros};
+use rmq_scenario::ledger::event::{ChangeId, Event, LifeId, Micros};
 use rmq_scenario::ledger::paths::{Death, PathId, Paths};
 use rmq_scenario::plan::model::{ProducerId, QueueId, QueueKind, Variant, WorkerId};
 
 use crate::dice::Dice;
-use crate::simulated::broker::{Broker, CopyKey};
-use crate::simulated::client::Client;
+use crate::simulated::broker::{Broker, Consumer, CopyKey};
+use crate::simulated::client::{Client, Silence};
+use crate::simulated::outages::Weather;
 use crate::simulated::publishing::Source;
+use crate::simulated::truth::Truth;
 use crate::simulated::working::{Dying, Post};
 
 /// What a simulated run left behind.
 pub struct Run {
     pub plan: Arc<Variant>,
     pub events: Vec<Event>,
-    /// Why each copy vanished, and why finished ones came again.
-    pub vanished: BTreeMap<CopyKey, BTreeSet<&'static str>>,
+    pub truth: Truth,
+    /// Why finished copies came again.
     pub returned: BTreeMap<CopyKey, BTreeSet<&'static str>>,
     /// From which stay a dead letter came.
     pub parents: BTreeMap<CopyKey, CopyKey>,
@@ -36,10 +46,18 @@ pub struct Run {
     pub refused: BTreeSet<CopyKey>,
     /// How many events had been written when a message expired.
     pub expiries: Vec<usize>,
+    /// What befell workers that lived on, in the order of the faults.
+    pub strikes: Vec<Strike>,
     /// From this event on nothing is published and nobody subscribes or is killed.
     pub settling_from: usize,
     /// From this event on the workers are being stopped.
     pub stops_from: usize,
+}
+
+/// A fault upon a worker that lived on, and how many events had been written by then.
+pub struct Strike {
+    pub life: LifeId,
+    pub events: usize,
 }
 
 impl Run {
@@ -55,10 +73,21 @@ impl Run {
     }
 }
 
+/// A run in which workers and producers die and come back, on a broker that never ends.
 pub fn run(seed: u64) -> Run {
-    let mut dice = Dice::new(seed, "simulation");
-    let plan = Arc::new(plans::draw(&mut dice));
-    let mut sim = Sim::new(&plan, dice);
+    simulate(seed, "simulation", false)
+}
+
+/// A run in which connections are lost as well, and brokers end or are parted.
+pub fn rough_run(seed: u64) -> Run {
+    simulate(seed, "rough simulation", true)
+}
+
+fn simulate(seed: u64, what: &str, rough: bool) -> Run {
+    let mut dice = Dice::new(seed, what);
+    let plan = Arc::new(plans::draw(&mut dice, rough));
+    let mut sim = Sim::new(&plan, dice, rough);
+    sim.parts = rough && Dice::new(seed, "partitions").percent(30);
     sim.play();
     let stops_from = sim.events.len();
     sim.end();
@@ -67,11 +96,12 @@ pub fn run(seed: u64) -> Run {
         stops_from,
         events: sim.events,
         expiries: sim.expiries,
+        strikes: sim.strikes,
         refused: sim.broker.refused,
         parents: sim.broker.parents,
         paths: sim.broker.paths,
-        vanished: sim.broker.vanished,
-        returned: sim.broker.returned,
+        returned: sim.broker.truth.returned(),
+        truth: sim.broker.truth,
         plan: Arc::clone(&plan),
     }
 }
@@ -97,6 +127,20 @@ enum Action {
     Bury(usize),
     VerifyGone(usize),
     LifeRead(usize),
+    LearnLoss(ProducerId),
+    /// A worker's network carries again, or it goes on; the broker gives it up; it learns that.
+    Mend(WorkerId),
+    Thaw(WorkerId),
+    GiveUp(WorkerId),
+    Learn(WorkerId),
+    /// The broker writes what is only in its memory; it closes one of its connections, ends,
+    /// comes back.
+    Flush(usize),
+    Dismiss(usize),
+    GoDown,
+    Rise,
+    /// A parted node hears the others again.
+    Rejoin,
 }
 
 struct Sim<'a> {
@@ -126,18 +170,31 @@ struct Sim<'a> {
     patience: usize,
     cut: bool,
     settling_from: Option<usize>,
+    /// Connections are lost, and the broker ends.
+    rough: bool,
+    ends: bool,
+    /// It has several nodes, which are parted now and then.
+    parts: bool,
+    weather: Weather,
+    /// A node does not hear the others.
+    parted: bool,
+    /// Changes that began with an end of the broker, and whose outcome shows when it is back.
+    uncertain: Vec<(ChangeId, usize)>,
+    strikes: Vec<Strike>,
 }
 
 impl<'a> Sim<'a> {
-    fn new(plan: &'a Variant, mut dice: Dice) -> Self {
+    fn new(plan: &'a Variant, mut dice: Dice, rough: bool) -> Self {
         let toss = Dice::new(dice.below(1 << 30) as u64, "broker");
         let mut broker = Broker::new(plan, toss);
         // A real broker has none: but where it sees no round there can be longer ways.
-        broker.patience = if dice.percent(50) { 40 } else { 0 };
+        let patience = if rough { 10 } else { 40 };
+        broker.patience = if dice.percent(50) { patience } else { 0 };
         broker.counts_nacks = dice.percent(60);
         broker.refusals = if dice.percent(20) { 10 } else { 0 };
         broker.silence = if dice.percent(25) { 15 } else { 0 };
-        let faults_left = dice.below(5);
+        let ends = rough && dice.percent(65);
+        let faults_left = if rough { 1 + dice.below(6) } else { dice.below(5) };
         let patience = if dice.percent(5) { dice.below(150) } else { 5000 };
         Self {
             plan,
@@ -160,6 +217,13 @@ impl<'a> Sim<'a> {
             patience,
             cut: false,
             settling_from: None,
+            rough,
+            ends,
+            parts: false,
+            weather: Weather::Up,
+            parted: false,
+            uncertain: Vec::new(),
+            strikes: Vec::new(),
         }
     }
 
@@ -195,7 +259,10 @@ impl<'a> Sim<'a> {
 
     /// Nothing happens until the next message has had its time. Whether there is one.
     fn wait_for_expiry(&mut self) -> bool {
-        let piles = 0..self.broker.piles.len();
+        if !self.serves() {
+            return false;
+        }
+        let piles = (0..self.broker.piles.len()).filter(|&pile| !self.broker.piles[pile].stuck);
         let next = piles.filter_map(|pile| self.broker.next_expiry(pile)).min();
         self.clock = next.map_or(self.clock, |next| next.max(self.clock));
         self.broker.now = self.clock;
@@ -205,13 +272,23 @@ impl<'a> Sim<'a> {
     /// Once nothing new is to come there are no faults any more.
     fn settle(&mut self) {
         let published = self.sources.iter().all(Source::is_done);
-        let staffed =
-            self.posts.iter().all(|post| !matches!(post, Post::Absent | Post::Declaring { .. }));
-        if self.settling_from.is_none() && published && staffed {
+        let staffed = self.posts.iter().all(|post| match post {
+            Post::Absent | Post::Declaring { .. } => false,
+            Post::Live(client) => self.is_settled(client),
+            Post::Done => true,
+        });
+        if self.settling_from.is_none() && published && staffed && self.is_up() {
             self.faults_left = 0;
             self.last_fault();
             self.settling_from = Some(self.events.len());
         }
+    }
+
+    /// Nothing will happen to it by itself, but for what follows from being cut off for good.
+    fn is_settled(&self, client: &Client) -> bool {
+        let passes = client.cut.or(client.frozen) == Some(Silence::ForNow);
+        let unlearned = client.cut.is_none() && !self.broker.consumers[client.consumer].open;
+        !passes && !client.lost && (!unlearned || client.frozen.is_some())
     }
 
     /// A run in which nothing happens before it settles would say little about its end.
@@ -220,7 +297,11 @@ impl<'a> Sim<'a> {
         let live: Vec<usize> = live.collect();
         if !live.is_empty() && self.dice.percent(60) {
             let index = self.dice.pick(&live);
-            self.end_worker(WorkerId::from_index(index));
+            let id = WorkerId::from_index(index);
+            if self.rough && self.dice.percent(50) {
+                return self.strike(id, true);
+            }
+            self.end_worker(id);
             self.posts[index] = Post::Done;
         }
     }
@@ -232,8 +313,10 @@ impl<'a> Sim<'a> {
         }
         for index in 0..self.posts.len() {
             self.working_actions(WorkerId::from_index(index), &mut actions);
+            self.losing_actions(WorkerId::from_index(index), &mut actions);
         }
-        for pile in 0..self.broker.piles.len() {
+        let piles = if self.serves() { self.broker.piles.len() } else { 0 };
+        for pile in 0..piles {
             if self.broker.can_dispatch(pile) {
                 actions.extend([Action::Dispatch(pile); 3]);
             }
@@ -242,12 +325,17 @@ impl<'a> Sim<'a> {
             }
         }
         let open = self.broker.consumers.iter().enumerate();
-        let acking = open.filter(|(_, consumer)| !consumer.acks.is_empty());
+        let heard = |consumer: &Consumer| consumer.open && !consumer.cut && self.serves();
+        let acking = open.filter(|(_, it)| !it.acks.is_empty() && heard(it));
         actions.extend(acking.map(|(id, _)| Action::TakeAck(id)));
         actions.extend((0..self.dying.len()).map(Action::Bury));
         actions.extend((0..self.unverified.len()).map(Action::VerifyGone));
         actions.extend((0..self.purges.len()).map(Action::Purge));
         actions.extend((0..self.unread.len()).map(Action::LifeRead));
+        self.weather_actions(&mut actions);
+        if self.parted {
+            actions.push(Action::Rejoin);
+        }
         actions
     }
 
@@ -273,6 +361,16 @@ impl<'a> Sim<'a> {
                 let (life, clean) = self.unread.remove(index);
                 self.tell_noticed(life, clean);
             }
+            Action::LearnLoss(id) => self.learn_loss(id),
+            Action::Mend(id) => self.mend(id),
+            Action::Thaw(id) => self.thaw(id),
+            Action::GiveUp(id) => self.give_up(id),
+            Action::Learn(id) => self.learn(id),
+            Action::Flush(pile) => self.broker.flush(pile),
+            Action::Dismiss(id) => self.dismiss(id),
+            Action::GoDown => self.go_down(),
+            Action::Rise => self.rise(),
+            Action::Rejoin => self.rejoin(),
         }
     }
 
@@ -282,93 +380,5 @@ impl<'a> Sim<'a> {
             true => Event::LifeRead { life, at },
             false => Event::LifeNoticed { life, at },
         });
-    }
-
-    fn fault(&mut self) {
-        if self.dice.percent(20) {
-            return self.queue_fault();
-        }
-        if self.dice.percent(35) {
-            let up = (0..self.sources.len()).filter(|&index| self.sources[index].is_up());
-            let up: Vec<usize> = up.collect();
-            if !up.is_empty() {
-                let index = self.dice.pick(&up);
-                self.crash_producer(ProducerId::from_index(index));
-            }
-            return;
-        }
-        let live = (0..self.posts.len()).filter(|&i| matches!(self.posts[i], Post::Live(_)));
-        let live: Vec<usize> = live.collect();
-        if !live.is_empty() {
-            let index = self.dice.pick(&live);
-            self.end_worker(WorkerId::from_index(index));
-        }
-    }
-
-    fn begin_change(&mut self, queue: QueueId, kind: ChangeKind) -> ChangeId {
-        let change = ChangeId(self.changes);
-        self.changes += 1;
-        let at = self.now();
-        self.events.push(Event::ChangeBegun { change, queue, kind, at });
-        change
-    }
-
-    fn end_change(&mut self, change: ChangeId) {
-        let at = self.now();
-        self.events.push(Event::ChangeEnded { change, at });
-    }
-
-    /// A shared queue is purged or deleted, or only nearly.
-    fn queue_fault(&mut self) {
-        let shared = |queue: &QueueId| {
-            let entry = &self.plan.topology.queues[queue.index()];
-            entry.owner.is_none() && entry.kind != QueueKind::Stream
-        };
-        let queues = (0..self.plan.topology.queues.len()).map(QueueId::from_index);
-        let queues: Vec<QueueId> = queues.filter(shared).collect();
-        let queue = self.dice.pick(&queues);
-        let Some(pile) = self.broker.standing(queue).filter(|pile| !self.going.contains(pile))
-        else {
-            return;
-        };
-        if self.dice.percent(70) {
-            let change = self.begin_change(queue, ChangeKind::Purged);
-            return self.purges.push((change, pile, false));
-        }
-        let change = self.begin_change(queue, ChangeKind::Goes);
-        if self.dice.percent(30) {
-            let at = self.now();
-            return self.events.push(Event::ChangeDropped { change, at });
-        }
-        self.going.push(pile);
-        self.broker.remove(pile);
-        self.unverified.push((change, pile));
-        for index in 0..self.posts.len() {
-            let id = WorkerId::from_index(index);
-            if self.plan.workers[index].queue == queue {
-                self.end_life(id, LifeEnd::Failed, false);
-            }
-        }
-    }
-
-    fn purge(&mut self, index: usize) {
-        let (change, pile, done) = self.purges[index];
-        if done {
-            self.purges.remove(index);
-            return self.end_change(change);
-        }
-        if self.dice.percent(10) {
-            self.purges.remove(index);
-            let at = self.now();
-            return self.events.push(Event::ChangeDropped { change, at });
-        }
-        self.broker.purge(pile);
-        self.purges[index].2 = true;
-    }
-
-    fn verify_gone(&mut self, index: usize) {
-        let (change, pile) = self.unverified.remove(index);
-        self.going.retain(|&going| going != pile);
-        self.end_change(change);
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rmq_scenario::plan::model::{
     AckMode, Confirms, DeadLetter, ExchangeId, ExchangeKind, ExchangeRef, Offset, Overflow,
-    QueueId, QueueKind, Variant,
+    QueueId, QueueKind, Unconfirmed, Variant,
 };
 
 use crate::build::{Draft, WINDOW};
@@ -23,7 +23,7 @@ struct Exchanges {
 }
 
 /// Half of all runs keep what they have; in the others queues give messages up.
-pub fn draw(dice: &mut Dice) -> Variant {
+pub fn draw(dice: &mut Dice, rough: bool) -> Variant {
     let mut draft = Draft::new();
     let exchanges = Exchanges {
         fanout: draft.exchange("fanout", ExchangeKind::Fanout),
@@ -70,7 +70,33 @@ pub fn draw(dice: &mut Dice) -> Variant {
     for name in ["p-1", "p-2"].iter().take(1 + dice.below(2)) {
         producer(&mut draft, dice, name, &exchanges);
     }
+    if rough {
+        roughen(&mut draft.0, dice);
+    }
     draft.0
+}
+
+/// Some of it is not durable, and producers publish again what they do not know about.
+fn roughen(plan: &mut Variant, dice: &mut Dice) {
+    for queue in &mut plan.topology.queues {
+        let classic = queue.kind == QueueKind::Classic;
+        if classic && queue.owner.is_none() && !queue.auto_delete && dice.percent(25) {
+            queue.kind = QueueKind::Quorum;
+        } else if classic && dice.percent(25) {
+            queue.durable = false;
+        }
+    }
+    for exchange in &mut plan.topology.exchanges {
+        let plain = matches!(exchange.name.as_str(), "fanout" | "direct");
+        exchange.durable = !(plain && dice.percent(15));
+    }
+    for producer in &mut plan.producers {
+        producer.persistent = dice.percent(65);
+        producer.messages += dice.below(10) as u64;
+        if dice.percent(60) {
+            producer.unconfirmed = Unconfirmed::Republish;
+        }
+    }
 }
 
 fn dead_letter(exchange: ExchangeId, key: Option<&str>) -> DeadLetter {

@@ -1,7 +1,9 @@
 //! The simulated producers.
 
+use std::collections::BTreeSet;
+
 use rmq_scenario::ledger::event::{Answer, Event, MessageKey, ProducerEnd};
-use rmq_scenario::plan::model::{Confirms, ProducerId};
+use rmq_scenario::plan::model::{Confirms, ProducerId, Unconfirmed};
 
 use crate::simulated::broker::Reply;
 use crate::simulated::{Action, Sim};
@@ -12,8 +14,12 @@ pub struct Source {
     state: State,
     published: u32,
     channel_from: u32,
+    republished: u32,
     answered: u32,
     returned: u32,
+    /// What it has no answer to, and publishes again if it may.
+    unanswered: BTreeSet<u32>,
+    again: Vec<u32>,
 }
 
 #[derive(Default, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +41,8 @@ impl Source {
 
     fn ending(&self, closed: bool) -> ProducerEnd {
         let published = self.published + 1 - self.channel_from;
-        ProducerEnd { closed, published, answered: self.answered, returned: self.returned }
+        let Self { republished, answered, returned, .. } = *self;
+        ProducerEnd { closed, published, republished, answered, returned }
     }
 }
 
@@ -45,15 +52,21 @@ impl Sim<'_> {
         let inlet = &self.broker.inlets[id.index()];
         let left = u64::from(source.published) < self.plan.producers[id.index()].messages;
         match source.state {
+            State::Down if !self.is_up() => {}
             State::Down => actions.push(Action::StartProducer(id)),
-            State::Up if left => actions.push(Action::Publish(id)),
-            State::Up => actions.push(Action::EndProducer(id)),
-            State::Done => {}
+            State::Up if inlet.closed => actions.push(Action::LearnLoss(id)),
+            _ => {}
         }
-        if !inlet.wire.is_empty() {
+        match source.state {
+            State::Up if left => actions.push(Action::Publish(id)),
+            State::Up if inlet.closed || !self.is_up() => {}
+            State::Up => actions.push(Action::EndProducer(id)),
+            State::Down | State::Done => {}
+        }
+        if !inlet.wire.is_empty() && self.serves() {
             actions.extend([Action::TakePublish(id); 2]);
         }
-        if self.broker.owes_answers(id) {
+        if self.broker.owes_answers(id) && self.serves() {
             actions.extend([Action::Answer(id); 2]);
         }
         if !inlet.replies.is_empty() {
@@ -67,7 +80,17 @@ impl Sim<'_> {
         source.state = State::Up;
         source.channel_from = source.published + 1;
         (source.answered, source.returned) = (0, 0);
-        self.events.push(Event::ProducerStarted { producer, at });
+        source.republished = source.again.len() as u32;
+        let numbers = std::mem::take(&mut source.again);
+        self.broker.lose_inlet(producer);
+        self.events.push(Event::ProducerStarted { producer, reconnected: false, at });
+        if !numbers.is_empty() {
+            let sent = numbers.iter().map(|&n| MessageKey { producer, n });
+            self.broker.truth.republished.extend(sent);
+            self.broker.inlets[producer.index()].wire.extend(&numbers);
+            let at = self.now();
+            self.events.push(Event::Republished { producer, numbers, at });
+        }
     }
 
     pub(super) fn publish(&mut self, producer: ProducerId) {
@@ -79,7 +102,14 @@ impl Sim<'_> {
         let first = source.published + 1;
         source.published += count;
         self.events.push(Event::Published { producer, first, count, at });
-        self.broker.inlets[producer.index()].wire.extend(first..first + count);
+        let source = &mut self.sources[producer.index()];
+        if self.plan.producers[producer.index()].confirms != Confirms::Off {
+            source.unanswered.extend(first..first + count);
+        }
+        match self.broker.inlets[producer.index()].closed {
+            true => (first..first + count).for_each(|n| self.broker.never_arrives(producer, n)),
+            false => self.broker.inlets[producer.index()].wire.extend(first..first + count),
+        }
     }
 
     /// Reads some of what came back; a run of equal answers is one span.
@@ -106,6 +136,7 @@ impl Sim<'_> {
         while let Some(Reply::Answer { n, ack }) = replies.front().copied() {
             replies.pop_front();
             self.sources[producer.index()].answered += 1;
+            self.sources[producer.index()].unanswered.remove(&n);
             match answers.last_mut() {
                 Some(last) if last.first + last.count == n && last.ack == ack => last.count += 1,
                 _ => answers.push(Answer { first: n, count: 1, ack }),
@@ -141,6 +172,22 @@ impl Sim<'_> {
         self.events.push(Event::ProducerEnded { producer, end, at });
     }
 
+    /// The program learns that its connection is lost.
+    pub(super) fn learn_loss(&mut self, producer: ProducerId) {
+        self.record_end(producer, false);
+        let refused = self.broker.inlets[producer.index()].refused;
+        self.broker.lose_inlet(producer);
+        let again = self.plan.producers[producer.index()].unconfirmed == Unconfirmed::Republish;
+        let back = !refused && self.dice.percent(90);
+        let source = &mut self.sources[producer.index()];
+        let unanswered = std::mem::take(&mut source.unanswered);
+        if again {
+            source.unanswered.clone_from(&unanswered);
+            source.again = unanswered.into_iter().collect();
+        }
+        source.state = if back { State::Down } else { State::Done };
+    }
+
     /// Its socket dies: the broker reads some of what was written and no more.
     pub(super) fn crash_producer(&mut self, producer: ProducerId) {
         self.record_end(producer, false);
@@ -150,6 +197,8 @@ impl Sim<'_> {
         }
         self.broker.lose_inlet(producer);
         let back = self.dice.percent(60);
+        // A program that begins anew knows nothing of an earlier one.
+        self.sources[producer.index()].unanswered.clear();
         self.sources[producer.index()].state = if back { State::Down } else { State::Done };
     }
 }

@@ -22,10 +22,10 @@ pub enum Post {
 
 /// A life that is over while the broker does not know it yet.
 pub struct Dying {
-    client: Client,
+    pub client: Client,
     /// The broker reads every ack, and says so.
-    clean: bool,
-    goes: Option<(ChangeId, usize)>,
+    pub clean: bool,
+    pub goes: Option<(ChangeId, usize)>,
 }
 
 impl Sim<'_> {
@@ -33,9 +33,10 @@ impl Sim<'_> {
         match &self.posts[id.index()] {
             Post::Done => {}
             Post::Absent if self.must_wait(id) => {}
+            Post::Absent | Post::Declaring { .. } if !self.is_up() => {}
             Post::Absent | Post::Declaring { .. } => actions.push(Action::StartWorker(id)),
             Post::Live(client) => {
-                if !self.broker.consumers[client.consumer].wire.is_empty() {
+                if client.reads() && !self.broker.consumers[client.consumer].wire.is_empty() {
                     actions.extend([Action::Read(id); 3]);
                 }
                 if client.has_work() {
@@ -52,7 +53,7 @@ impl Sim<'_> {
     fn must_wait(&self, id: WorkerId) -> bool {
         let queue = self.plan.workers[id.index()].queue;
         let entry = &self.plan.topology.queues[queue.index()];
-        let named = entry.owner.is_some() && !entry.temporary;
+        let named = entry.owner.is_some() && (self.rough || !entry.temporary);
         named && self.going.iter().any(|&pile| self.broker.piles[pile].queue == queue)
     }
 
@@ -87,8 +88,7 @@ impl Sim<'_> {
         self.lives += 1;
         let at = self.now();
         self.events.push(Event::LifeStarted { life, worker, at });
-        let prefetch = usize::from(plan.prefetch);
-        let consumer = self.broker.subscribe(pile, plan.ack, prefetch, plan.offset);
+        let consumer = self.broker.subscribe(worker, pile, plan.offset);
         let stream = self.plan.topology.queues[plan.queue.index()].kind == QueueKind::Stream;
         let refusals = if stream { 0 } else { self.dice.pick(&[0, 0, 20, 40]) };
         let client = Client::new(life, consumer, plan.ack, refusals);
@@ -107,6 +107,9 @@ impl Sim<'_> {
         if let Post::Live(client) = &mut self.posts[id.index()] {
             client.step(&mut self.broker, &mut self.dice, at);
             self.events.extend(client.tell_refusals());
+            if client.lost && !client.is_busy() {
+                self.end_lost(id);
+            }
         }
     }
 
@@ -129,6 +132,8 @@ impl Sim<'_> {
             LifeEnd::Failed,
             LifeEnd::Stopped,
         ]);
+        let frozen = matches!(&self.posts[id.index()], Post::Live(it) if it.frozen.is_some());
+        let how = if frozen { LifeEnd::Killed(KillHow::Crash) } else { how };
         let queue = self.plan.workers[id.index()].queue;
         let keeps = matches!(how, LifeEnd::Killed(KillHow::CloseChannel | KillHow::Cancel));
         let owned = self.plan.topology.queues[queue.index()].owner.is_some();
@@ -144,7 +149,15 @@ impl Sim<'_> {
         else {
             return;
         };
-        if how == LifeEnd::Stopped {
+        let open = self.broker.consumers[client.consumer].open;
+        let deaf = client.cut.is_some() || !open;
+        if how == LifeEnd::Stopped && deaf {
+            while client.is_busy() {
+                let at = self.now();
+                client.step(&mut self.broker, &mut self.dice, at);
+                self.events.extend(client.tell_refusals());
+            }
+        } else if how == LifeEnd::Stopped {
             // The answer to its cancel comes behind all that was sent to it.
             self.broker.consumers[client.consumer].subscribed = false;
             while !self.broker.consumers[client.consumer].wire.is_empty() {
@@ -160,6 +173,9 @@ impl Sim<'_> {
             client.ack_rest(&mut self.broker, at);
         }
         self.events.extend(client.tell(usize::MAX));
+        if deaf {
+            return self.bury_later(id, client, how);
+        }
         let goes = self.begin_departure(id, client.consumer, hangs_up);
         let at = self.now();
         let (life, totals) = (client.life, client.totals());
@@ -178,7 +194,7 @@ impl Sim<'_> {
         self.dying.push(Dying { client, clean, goes });
     }
 
-    fn begin_departure(
+    pub(super) fn begin_departure(
         &mut self,
         id: WorkerId,
         consumer: usize,
@@ -198,9 +214,10 @@ impl Sim<'_> {
         Some((self.begin_change(queue, ChangeKind::Goes), pile))
     }
 
-    fn is_consumed(&self, queue: QueueId) -> bool {
+    pub(super) fn is_consumed(&self, queue: QueueId) -> bool {
         let posts = self.posts.iter().zip(&self.plan.workers);
-        posts.filter(|(post, _)| matches!(post, Post::Live(_))).any(|(_, plan)| plan.queue == queue)
+        let counts = |post: &Post| matches!(post, Post::Live(client) if client.cut.is_none());
+        posts.filter(|(post, _)| counts(post)).any(|(_, plan)| plan.queue == queue)
     }
 
     /// The broker notices the end of a life: reads what it still can, takes back what was
@@ -209,7 +226,9 @@ impl Sim<'_> {
         let dying = self.dying.remove(index);
         let consumer = dying.client.consumer;
         let written = self.broker.consumers[consumer].acks.len();
+        let deaf = self.broker.consumers[consumer].cut;
         let read = if dying.clean { written } else { self.dice.below(written + 1) };
+        let read = if deaf { 0 } else { read };
         for _ in 0..read {
             self.broker.take_ack(consumer);
         }

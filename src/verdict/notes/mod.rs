@@ -1,38 +1,71 @@
 //! Sentences on what needs no cause but gains by one.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod blocked;
+mod redelivered;
+mod remaining;
 
 use crate::ledger::books::Books;
 use crate::ledger::counts::Counts;
-use crate::ledger::event::{LifeEnd, LifeId};
+use crate::ledger::event::LifeEnd;
+use crate::ledger::facts::Facts;
 use crate::ledger::paths::Reason;
 use crate::plan::count::Count;
 use crate::plan::model::{
     ExchangeRef, Expected, Group, Overflow, Producer, Queue, QueueId, WorkerId,
 };
-use crate::verdict::words::{list, plural};
+use crate::verdict::words::plural;
 
 /// How many names a sentence lists.
 const NAMES: usize = 3;
 
-/// Sentences on what was redelivered, stayed in a queue, or found no queue.
-pub fn notes(books: &Books) -> Vec<String> {
-    let mut notes = redelivered(books);
+/// Sentences on who had to wait, what was redelivered, stayed in a queue, or found no queue.
+pub fn notes(books: &Books, facts: &Facts) -> Vec<String> {
+    let mut notes = blocked::sentences(books, facts);
+    notes.extend(redelivered::sentences(books));
     notes.extend(dead_letters(books));
-    notes.extend(remaining(books));
+    notes.extend(remaining::sentences(books));
     notes.extend(kept(books));
     notes.extend(turned_away(books));
     notes.extend(unroutable(books));
     notes.extend(unanswered(books));
     notes.extend(uncertain(books));
     notes.extend(shares(books));
-    if books.totals[Count::Unconfirmed] > 0 {
-        let unconfirmed = books.totals[Count::Unconfirmed];
-        notes.push(format!(
-            "{unconfirmed} unconfirmed: published, and no answer came; nobody knows"
-        ));
-    }
+    notes.extend(unconfirmed(books));
+    notes.extend(unseen(books));
     notes
+}
+
+/// Publishes without an answer.
+fn unconfirmed(books: &Books) -> Option<String> {
+    let count = books.totals[Count::Unconfirmed];
+    let unseen = match books.undrained.is_empty() {
+        true => books.totals[Count::InDoubt],
+        false => 0,
+    };
+    let mut text = format!(
+        "{count} unconfirmed: no answer came, so the publisher cannot know whether {} arrived",
+        plural(count, "it", "they")
+    );
+    if unseen > 0 {
+        text += &format!("; {unseen} {} never seen", plural(unseen, "was", "were"));
+    }
+    (count > 0).then_some(text)
+}
+
+/// Queues that nobody could look into at the end.
+fn unseen(books: &Books) -> Vec<String> {
+    let note = |id: &QueueId| {
+        let count = books.queues[id.index()][Count::InDoubt];
+        let queue = &books.plan.topology.queues[id.index()].name;
+        let they = plural(count, "it is", "they are");
+        (count > 0).then(|| {
+            format!(
+                "{count} in doubt: queue {queue} gave nothing away at the end, so nobody can tell \
+                 whether {they} in it"
+            )
+        })
+    };
+    books.undrained.iter().filter_map(note).collect()
 }
 
 /// Copies whose publish the broker refused.
@@ -88,73 +121,22 @@ fn uncertain(books: &Books) -> Option<String> {
     })
 }
 
-/// `7 redelivered: worker-1 held 7 unacked when it was killed; worker-2 got them`.
-fn redelivered(books: &Books) -> Vec<String> {
-    type Source = (Option<LifeId>, bool);
-    let mut by_source: BTreeMap<Source, (u64, BTreeSet<WorkerId>)> = BTreeMap::new();
-    for (moved, count) in &books.moves {
-        let entry = by_source.entry((moved.from, moved.given_back)).or_default();
-        entry.0 += count;
-        entry.1.insert(moved.to);
-    }
-    let note = |((from, given_back), (count, to)): (Source, (u64, BTreeSet<WorkerId>))| {
-        let name = |id: &WorkerId| books.plan.workers[id.index()].name.clone();
-        let takers = list(&to.iter().map(name).collect::<Vec<_>>(), NAMES);
-        let them = plural(count, "it", "them");
-        let why = match from {
-            None => format!("sent before to somebody who never read {them}"),
-            Some(id) if given_back => {
-                let worker = &books.plan.workers[books.life(id).worker.index()].name;
-                format!("{worker} gave {them} back")
-            }
-            Some(id) => held(books, id, count),
-        };
-        format!("{count} redelivered: {why}; {takers} got {them}")
-    };
-    by_source.into_iter().map(note).collect()
-}
-
 /// `3 dead-lettered from work: rejected`.
 fn dead_letters(books: &Books) -> Vec<String> {
     let note = |((queue, reason), count): ((QueueId, Reason), u64)| {
+        let (them, they) = (plural(count, "it", "them"), plural(count, "it", "they"));
         let why = match reason {
-            Reason::Rejected => "a worker refused",
-            Reason::Expired => "the time to live ran out of",
-            Reason::MaxLength => "the queue was too full for",
-            Reason::DeliveryLimit => "the delivery limit was reached by",
+            Reason::Rejected => format!("a worker refused {them}"),
+            Reason::Expired => format!("{they} had waited for as long as allowed"),
+            Reason::MaxLength => format!("the queue was too full for {them}"),
+            Reason::DeliveryLimit => {
+                format!("{they} came back more often than the delivery limit allows")
+            }
         };
         let queue = &books.plan.topology.queues[queue.index()].name;
-        let them = plural(count, "it", "them");
-        format!("{count} dead-lettered from {queue} ({}): {why} {them}", reason.name())
+        format!("{count} dead-lettered from {queue} ({}): {why}", reason.name())
     };
     books.deaths().into_iter().map(note).collect()
-}
-
-fn held(books: &Books, id: LifeId, count: u64) -> String {
-    let life = books.life(id);
-    let name = &books.plan.workers[life.worker.index()].name;
-    let Some(end) = &life.end else { return format!("{name} had them") };
-    let when = match end.how {
-        LifeEnd::Killed(_) => "when it was killed",
-        LifeEnd::Stopped => "when it stopped",
-        // Of acks that it wrote on a dead connection the broker may have read none.
-        LifeEnd::Lost => {
-            let them = plural(count, "it", "them");
-            return format!("RabbitMQ had no ack of {them} when {name} lost its connection");
-        }
-        LifeEnd::Failed | LifeEnd::Cut | LifeEnd::Frozen => "when it ended",
-    };
-    format!("{name} held {} unacked {when}", end.unacked)
-}
-
-fn remaining(books: &Books) -> Vec<String> {
-    let queues = books.plan.topology.queues.iter().zip(&books.queues);
-    let with = queues.filter(|(_, counts)| counts[Count::Remaining] > 0);
-    let note = |(queue, counts): (&crate::plan::model::Queue, &Counts)| {
-        let count = counts[Count::Remaining];
-        format!("{count} remaining: still in queue {} at the end", queue.name)
-    };
-    with.map(note).collect()
 }
 
 /// What became of messages that no queue was bound for, by producer.
