@@ -163,6 +163,17 @@ impl Ledger {
         able.iter().zip(blocked).map(|(able, blocked)| *able && !blocked).collect()
     }
 
+    /// How many deliveries of each queue wait for an ack of somebody who can still write it, or
+    /// keeps them to the end.
+    pub fn held(&self) -> Vec<u64> {
+        let mut held = vec![0; self.queues.len()];
+        let holds = |life: &&Life| life.is_live() || life.holds_on();
+        for life in self.lives.iter().filter(holds).filter(|life| life.ack != AckMode::Auto) {
+            held[life.queue.index()] += life.unsettled();
+        }
+        held
+    }
+
     /// Whether no answer and no return can come any more.
     fn hears_nothing_more(&self, producer: ProducerId) -> bool {
         let book = &self.producers[producer.index()];

@@ -26,6 +26,7 @@ mod scribe;
 mod settle;
 mod staff;
 mod stage;
+mod stranded;
 mod striking;
 mod tally;
 mod trouble;

@@ -132,6 +132,16 @@ impl Nodes {
         self.states.borrow().iter().any(|state| matches!(state, State::Away | State::Gone))
     }
 
+    /// Whether this one has ended.
+    pub fn is_missing(&self, node: NodeId) -> bool {
+        matches!(self.states.borrow().get(node.index()), Some(State::Away | State::Gone))
+    }
+
+    /// Whether some node has ended and will be back.
+    pub fn some_away(&self) -> bool {
+        self.states.borrow().contains(&State::Away)
+    }
+
     /// Whether some node is out of the sight of others: it has ended, or is parted. What a
     /// partition has done is seen after it is over, too.
     pub fn some_missing(&self) -> bool {

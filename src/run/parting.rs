@@ -17,7 +17,7 @@ use crate::run::drain::{Drain, drain_all};
 use crate::run::staff::lend;
 use crate::run::stage::{Command, Stage, lock};
 use crate::run::worker::{Ending, Life, PATIENCE};
-use crate::run::{acting, asking, rejoining, trouble};
+use crate::run::{acting, asking, rejoining, stranded, trouble};
 
 /// How long the broker may take to notice that a socket is dead; on loopback it takes
 /// milliseconds unless the machine is overloaded.
@@ -143,7 +143,11 @@ pub async fn await_noticed(stage: &Arc<Stage>, worker: WorkerId, id: LifeId) {
     }
     let mut deadline = Instant::now() + NOTICE;
     while Instant::now() < deadline {
-        if stage.is_held_up(queue) {
+        if stranded::for_good(stage, queue) {
+            // The number will not tell.
+            return;
+        }
+        if stage.is_held_up(queue) || stranded::count(stage, queue) > 0 {
             deadline = Instant::now() + NOTICE;
         }
         let Some(real) = stage.real_name(queue) else { break };

@@ -14,7 +14,7 @@ use crate::plan::model::WorkerId;
 use crate::run::network::Silence;
 use crate::run::stage::{Command, Stage, lock};
 use crate::run::worker::{Life, PATIENCE};
-use crate::run::{parting, staff};
+use crate::run::{parting, staff, stranded};
 
 /// Nobody tries more often than this.
 const LEAST: Duration = Duration::from_millis(5);
@@ -30,6 +30,7 @@ pub async fn lost(mut life: Life, fact: ErrorFact) {
     parting::end(&mut life, LifeEnd::Lost).await;
     stage.workers[worker.index()].network.learn(stage.clock.now());
     life.link.cut();
+    stranded::note(&stage, worker, &life.link);
     let after = stage.plan.workers[worker.index()].reconnect;
     if after.is_none() {
         parting::unreachable_from_now(&life);

@@ -27,6 +27,8 @@ pub struct Pulse {
     pub activity: u64,
     /// Whether some live worker of each queue can still be sent something.
     pub able: Vec<bool>,
+    /// How many deliveries of each queue somebody holds who lives.
+    pub held: Vec<u64>,
 }
 
 enum Request {
@@ -132,6 +134,7 @@ impl Owner {
             last_activity: self.last_activity,
             activity: self.activity,
             able: self.ledger.able(),
+            held: self.ledger.held(),
         }
     }
 }

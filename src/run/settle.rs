@@ -13,11 +13,11 @@ use crate::ledger::event::Micros;
 use crate::ledger::facts::Cut;
 use crate::ledger::progress::Progress;
 use crate::plan::model::{Instance, ProducerId, QueueId, QueueKind, Trigger, WorkerId};
-use crate::run::acting;
 use crate::run::network::Network;
 use crate::run::scribe::Pulse;
 use crate::run::stage::{Command, Numbers, Planned, Stage, lock};
 use crate::run::tally::Action;
+use crate::run::{acting, stranded};
 
 /// How often the run is looked at.
 const STEP: Duration = Duration::from_millis(5);
@@ -188,12 +188,18 @@ async fn is_quiet(stage: &Arc<Stage>, pulse: &Pulse) -> bool {
         let shown = stage.consumers_shown(QueueId::from_index(index));
         // Whom the broker gave up while it stood still still counts here, and may count there.
         let frozen = stage.frozen_on(QueueId::from_index(index));
-        let known = shown.saturating_sub(frozen)..=shown;
+        let stranded = stranded::count(stage, QueueId::from_index(index));
+        let known = shown.saturating_sub(frozen)..=shown + stranded;
         // A queue that has lost its majority for good says nothing of anything.
         let mute = stage.nodes.some_missing()
             && plan.kind == QueueKind::Quorum
             && numbers == (Numbers { ready: 0, consumers: 0 });
         if moving || !(known.contains(&numbers.consumers) || mute) {
+            return false;
+        }
+        let (queue, others) = (QueueId::from_index(index), pulse.held[index]);
+        let quiet = pulse.last_activity;
+        if stranded > 0 && !mute && stranded::hold_something(stage, queue, others, quiet).await {
             return false;
         }
     }

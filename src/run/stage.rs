@@ -204,6 +204,8 @@ pub struct QueueSlot {
     pub consumers: AtomicU64,
     /// Subscriptions that were cancelled and hold deliveries on a channel that stays open.
     pub holding: AtomicU64,
+    /// The nodes of subscriptions that were lost, perhaps with their node.
+    pub stranded: Mutex<Vec<NodeId>>,
     /// Who read from it last, by position and counted from 1. Kept where one consumer at a time
     /// is sent anything.
     pub reader: AtomicUsize,

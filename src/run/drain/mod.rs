@@ -21,8 +21,8 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::ledger::event::{Event, Sighting};
 use crate::plan::model::{QueueId, QueueKind};
 use crate::run::asking::{Answer, ask_on};
-use crate::run::identity;
 use crate::run::stage::Stage;
+use crate::run::{identity, stranded};
 
 /// A drain that gets nothing for so long gives up.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -44,6 +44,8 @@ pub struct Drain {
     shared: bool,
     batch: Vec<Option<Sighting>>,
     total: u64,
+    /// When it took the last of them.
+    last: std::time::Instant,
     /// Nothing was ready when it was looked at last, and nothing was wrong.
     seen_empty: bool,
 }
@@ -61,6 +63,7 @@ impl Drain {
             shared,
             batch: Vec::new(),
             total: 0,
+            last: std::time::Instant::now(),
             seen_empty: false,
         };
         if plan.kind != QueueKind::Stream {
@@ -134,6 +137,7 @@ impl Drain {
     async fn keep(&mut self, stage: &Stage, seen: Option<Sighting>) {
         self.batch.push(seen);
         self.total += 1;
+        self.last = std::time::Instant::now();
         if self.batch.len() >= BATCH {
             self.write(stage).await;
         }
@@ -147,13 +151,16 @@ impl Drain {
     }
 
     /// Whether it is empty; `None` when that is not to be known.
-    async fn is_empty(&self) -> Option<bool> {
-        match ask_on(&self.channel, &self.real).await {
-            // One consumer is this drain; another is a dead one that the broker still believes
-            // in, and what it holds will come back.
-            Ok(Answer::There(numbers)) => Some(numbers.ready == 0 && numbers.consumers <= 1),
-            _ => None,
-        }
+    async fn is_empty(&self, stage: &Stage) -> Option<bool> {
+        let Ok(Answer::There(numbers)) = ask_on(&self.channel, &self.real).await else {
+            return None;
+        };
+        // One consumer is this drain; another is a dead one that the broker still believes in,
+        // and what it holds will come back.
+        let stranded = stranded::count(stage, self.queue);
+        let none_left = numbers.ready == 0 && numbers.consumers <= 1 + stranded;
+        let waits = stranded > 0 && stranded::hold_something(stage, self.queue, 0, self.last).await;
+        Some(none_left && !waits)
     }
 
     /// Takes the last, and tells the ledger whether the queue was seen empty.
@@ -200,7 +207,7 @@ async fn empty(stage: &Stage, drains: &mut [Drain]) {
         let mut all_empty = true;
         for drain in drains.iter_mut().filter(|drain| !drain.is_refused()) {
             news |= drain.take_ready(stage).await;
-            match drain.is_empty().await {
+            match drain.is_empty(stage).await {
                 Some(empty) => {
                     drain.seen_empty = empty;
                     all_empty &= empty;
