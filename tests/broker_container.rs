@@ -53,7 +53,11 @@ impl Engine {
 
     /// The program on a scenario, with this engine first in its path, and perhaps a `--server`.
     fn command(&self, server: Option<&str>) -> Command {
-        fs::write(self.path("contained.yaml"), SCENARIO).unwrap();
+        self.command_on(SCENARIO, server)
+    }
+
+    fn command_on(&self, scenario: &str, server: Option<&str>) -> Command {
+        fs::write(self.path("contained.yaml"), scenario).unwrap();
         let path = format!("{}:{}", self.path("outside").display(), std::env::var("PATH").unwrap());
         let mut command = Command::new(support::program());
         for name in ["RMQ_SCENARIO_BROKER", "RMQ_SCENARIO_ENGINE", SERVER_VARIABLE] {
@@ -124,7 +128,7 @@ impl Engine {
 
     #[track_caller]
     fn when(&self, what: &str, seen: impl Fn(&Self) -> bool) {
-        let deadline = Instant::now() + Duration::from_secs(30);
+        let deadline = Instant::now() + Duration::from_secs(90);
         while !seen(self) {
             assert!(Instant::now() < deadline, "never saw {what}\n{}", self.calls().join("\n"));
             std::thread::sleep(Duration::from_millis(5));
@@ -164,7 +168,7 @@ fn a_scenario_runs_in_a_container_that_is_gone_afterwards() {
     assert_eq!(calls[2], "pull rabbitmq:4.3-management");
     let run = &calls[3];
     let name = run.split("--name=").nth(1).unwrap().split(' ').next().unwrap();
-    assert!(run.starts_with("run --rm --name=rmq-scenario-"), "{run}");
+    assert!(run.starts_with("run --name=rmq-scenario-"), "{run}");
     assert!(run.contains(" --label=rmq-scenario "), "{run}");
     assert!(!run.contains("default_pass"), "everybody can read the arguments: {run}");
     assert!(calls.contains(&format!("rm --force --volumes {name}")), "{calls:?}");
@@ -186,6 +190,74 @@ fn however_the_program_ends_the_container_goes() {
         let engine = Engine::new();
         let mut child = engine.command(Some(IMAGE)).spawn().unwrap();
         engine.when("the node", |engine| engine.processes().iter().any(|it| it.contains("beam")));
+        signal(&child, how);
+        assert_eq!(child.wait().unwrap().code(), code, "{how:?}");
+        engine.is_clean();
+    }
+}
+
+/// A durable queue and what befalls its broker.
+fn befallen(fault: &str) -> String {
+    format!(
+        "
+scenario: befallen
+topology: {{ queues: [{{ name: q }}] }}
+producers:
+  - name: p
+    to: {{ queue: q }}
+    messages: 150
+    rate: 50/s
+    confirms: {{ timeout: 60s }}
+    reconnect: {{ after: 100ms, unconfirmed: republish }}
+workers: [{{ name: w, queue: q, reconnect: {{ after: 100ms }} }}]
+faults: [{{ {fault} }}]
+settle: {{ idle: 500ms, deadline: 90s }}
+expect: {{ published: 150, lost: 0, in_doubt: 0, delivered: 150 }}
+"
+    )
+}
+
+#[test]
+fn what_befalls_a_broker_befalls_its_container() {
+    if support::contained() {
+        return;
+    }
+    for (fault, called) in [
+        ("restart: broker, at: 1500ms", &["kill --signal=TERM", "start --attach"][..]),
+        ("restart: broker, at: 1500ms, how: sigkill", &["kill --signal=KILL", "start --attach"]),
+        ("pause: broker, at: 1s, for: 1s", &["pause", "unpause"]),
+        ("block: broker, at: 1s, for: 2s", &["exec"]),
+    ] {
+        let engine = Engine::new();
+        let output = engine.command_on(&befallen(fault), Some(IMAGE)).output().unwrap();
+        let said = format!("{fault}: {output:?}\n{}", engine.calls().join("\n"));
+        assert_eq!(output.status.code(), Some(0), "{said}");
+        let calls = engine.calls();
+        let name = calls.iter().find_map(|call| call.strip_prefix("run --name=")).unwrap();
+        let name = name.split(' ').next().unwrap();
+        for called in called {
+            let told = format!("{called} {name}");
+            assert!(calls.iter().any(|call| call.starts_with(&told)), "{told}: {said}");
+        }
+        engine.is_clean();
+    }
+}
+
+/// Between two lives nobody but the engine knows of the container.
+#[test]
+fn a_container_that_was_stopped_goes_however_the_program_ends() {
+    if support::contained() {
+        return;
+    }
+    for (how, code) in [(Signal::INT, Some(130)), (Signal::KILL, None)] {
+        let engine = Engine::new();
+        let yaml = befallen("restart: broker, at: 200ms, how: sigkill, down_for: 60s");
+        let mut child = engine.command_on(&yaml, Some(IMAGE)).spawn().unwrap();
+        engine.when("its end", |engine| {
+            engine.calls().iter().any(|call| call.starts_with("kill --signal=KILL"))
+                && !engine.processes().iter().any(|it| it.contains("beam"))
+        });
+        assert_eq!(engine.containers(), 1, "it can be started again");
         signal(&child, how);
         assert_eq!(child.wait().unwrap().code(), code, "{how:?}");
         engine.is_clean();

@@ -197,6 +197,19 @@ fn a_port_that_was_taken_meanwhile_is_tried_again_with_others() {
 }
 
 #[test]
+fn nodes_that_disagreed_about_their_tables_are_started_anew() {
+    block_on(async {
+        let dir = tempfile::tempdir().unwrap();
+        let tries = dir.path().join("tries");
+        let said = "{error,{schema_integrity_check_failed,[]}}";
+        let script = format!("echo try >> {}; echo '{said}'", tries.display());
+        let opened = open(server(dir.path(), &script)).await;
+        refused(opened, Kind::Boot, "ended while it booted", "--server");
+        assert_eq!(fs::read_to_string(tries).unwrap(), "try\n".repeat(3));
+    });
+}
+
+#[test]
 fn a_server_that_cannot_be_run_is_told() {
     block_on(async {
         let dir = tempfile::tempdir().unwrap();

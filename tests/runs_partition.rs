@@ -65,6 +65,16 @@ fn the_majority_goes_on_and_who_is_outside_waits_for_the_others() {
     assert_eq!(run.number(0, "producers.inside.republished"), 0, "{run}");
 }
 
+/// The node of the queue's leader, and of the worker: the others elect another one. What the worker
+/// had comes again, and what it acks meanwhile is not heard.
+#[test]
+fn a_leader_that_is_parted_is_replaced() {
+    let run = run(&both_sides("partition: broker, node: 1, at: 2s, for: 3s"));
+    run.exits(0).has("published 400, confirmed 400, delivered 400, lost 0");
+    bit(&run);
+    println!("{run}");
+}
+
 #[test]
 fn a_partition_without_an_end_is_healed_when_the_run_is_over() {
     let yaml = both_sides("partition: broker, node: 1, at: 1s").replace("node: 3", "node: 2");

@@ -76,7 +76,12 @@ impl Broker {
             }
             nodes.push(node);
         }
-        Ok(Self::of(nodes, version))
+        let mut broker = Self::of(nodes, version);
+        if let Some(management) = &broker.management {
+            // Without an answer, those that are named are all that is known.
+            broker.running = management.running().await.map_or(0, |names| names.len());
+        }
+        Ok(broker)
     }
 
     fn of(nodes: Vec<Node>, version: String) -> Self {
@@ -95,6 +100,7 @@ impl Broker {
             spaces: Mutex::default(),
             names: nodes.into_iter().map(|node| node.name).collect(),
             apis,
+            running: 0,
         }
     }
 

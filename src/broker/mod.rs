@@ -86,6 +86,8 @@ pub struct Broker {
     names: Vec<Option<String>>,
     /// Their management APIs, where they answer.
     apis: Vec<Option<Management>>,
+    /// How many nodes of somebody else's broker run, as far as it tells.
+    running: usize,
 }
 
 impl Broker {
@@ -135,6 +137,7 @@ impl Broker {
             spaces,
             names,
             apis: Vec::new(),
+            running: 0,
         })
     }
 
@@ -155,6 +158,7 @@ impl Broker {
             spaces,
             names,
             apis: Vec::new(),
+            running: 0,
         })
     }
 
@@ -204,9 +208,14 @@ impl Broker {
         })
     }
 
-    /// How many nodes it has.
+    /// How many of its nodes can be named, by their numbers.
     pub fn nodes(&self) -> usize {
         self.entrances.count()
+    }
+
+    /// How many nodes it has: of somebody else's broker perhaps more than were named.
+    pub fn size(&self) -> usize {
+        self.running.max(self.nodes())
     }
 
     /// Hands on its nodes; `None` where it is not this program's alone and nobody said how.

@@ -91,12 +91,13 @@ impl<'a> Brokers<'a> {
         external || !Self::wants_own(variant) || Wanted::of(variant) == self.usual.is
     }
 
-    /// How many nodes a variant will find.
-    pub fn nodes(&self, variant: &Variant) -> usize {
-        match self.wants_usual(variant) {
-            true => self.usual.broker.nodes(),
-            false => Wanted::of(variant).settings.nodes.try_into().unwrap_or(usize::MAX),
+    /// How many nodes a variant will find, and how many of them it may name.
+    pub fn nodes(&self, variant: &Variant) -> (usize, usize) {
+        if self.wants_usual(variant) {
+            return (self.usual.broker.size(), self.usual.broker.nodes());
         }
+        let own = Wanted::of(variant).settings.nodes.try_into().unwrap_or(usize::MAX);
+        (own, own)
     }
 
     /// Makes ready what a variant is to be run on. `note` is told what takes time.

@@ -11,7 +11,7 @@ use crate::cli::brokers::Brokers;
 use crate::cli::run::Console;
 use crate::diagnostic::Diagnostic;
 use crate::ledger::facts::Cut;
-use crate::plan::model::{Scenario, Variant};
+use crate::plan::model::{FaultAction, Scenario, Variant};
 use crate::report::sinks::Sinks;
 use crate::report::{Report, ScenarioReport};
 use crate::run::{Audience, Played};
@@ -268,11 +268,18 @@ fn unmet(variant: &Variant, brokers: &Brokers) -> Option<String> {
     {
         return Some(format!("requires RabbitMQ {wanted}, this is {}", broker.version()));
     }
-    let nodes = brokers.nodes(variant);
+    let count = |nodes| if nodes == 1 { "one".to_owned() } else { format!("{nodes}") };
+    let (nodes, nameable) = brokers.nodes(variant);
     let wanted = requires.nodes.and_then(|wanted| usize::try_from(wanted).ok()).unwrap_or(1);
     if wanted > nodes {
-        let found = if nodes == 1 { "one".to_owned() } else { nodes.to_string() };
-        return Some(format!("requires {wanted} nodes, this is {found}"));
+        return Some(format!("requires {wanted} nodes, this is {}", count(nodes)));
+    }
+    let named = last_node(variant);
+    if named > nameable && broker.kind() == "external" {
+        let (known, all) = (count(nameable), count(nodes));
+        return Some(format!(
+            "names node {named}, and `--broker` gives the address of {known} of {all}"
+        ));
     }
     let own = variant.broker.nodes.is_some() || Brokers::sets(variant);
     if own && broker.kind() == "external" {
@@ -282,6 +289,19 @@ fn unmet(variant: &Variant, brokers: &Brokers) -> Option<String> {
     }
     let missing = requires.management && !broker.has_management();
     missing.then(|| "requires the management API, which does not answer".to_owned())
+}
+
+/// The highest number of a node that the variant names; 0 when it names none.
+fn last_node(variant: &Variant) -> usize {
+    let producers = variant.producers.iter().map(|it| it.node);
+    let workers = variant.workers.iter().map(|it| it.node);
+    let queues = variant.topology.queues.iter().map(|it| it.node);
+    let faults = variant.faults.iter().map(|it| match it.action {
+        FaultAction::Broker { node, .. } => node,
+        _ => None,
+    });
+    let all = producers.chain(workers).chain(queues).chain(faults).flatten();
+    all.map(|node| node.index() + 1).max().unwrap_or_default()
 }
 
 /// A word that no other run on this broker uses: the standard library's hasher is keyed from

@@ -326,6 +326,7 @@ impl Fault {
         };
         let clients = self.stage.clients(self.node);
         self.stage.nodes.set(&[node], State::Parted);
+        self.stage.scribe.record(Event::Parted { node, at: self.stage.clock.now() }).await;
         let reported = self.control.part(node).await?;
         let ending = self.stage.clock.now().saturating_sub(self.at);
         self.tell(BrokerEffect { clients, reported, ending, ..BrokerEffect::default() });

@@ -1,27 +1,27 @@
-//! A private node that is addressed as if it were somebody else's, and tools on the search path
-//! that stand for those of its owner: each writes down how it was called and then really does to
-//! the node what the tool would do.
+//! Private nodes that are addressed as if they were somebody else's, and tools on the search path
+//! that stand for those of their owner: each writes down how it was called and then really does to
+//! a node what the tool would do.
 
 // Each test program uses a part of this.
 #![allow(dead_code)]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::{LazyLock, Mutex, MutexGuard};
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use rmq_scenario::broker::{Broker, Choice, Control, Facts, Settings, locate};
 use rmq_scenario::plan::model::{Alarm, NodeId, StopHow};
+use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 
 use crate::scenes::{Run, Scene};
 use crate::support::{block_on, program};
 
-const NODE: NodeId = NodeId(0);
-
-/// The node, and the tools.
+/// The nodes, and the tools.
 pub struct Ward {
     broker: Broker,
     tools: PathBuf,
@@ -29,25 +29,42 @@ pub struct Ward {
     turn: Mutex<()>,
 }
 
-static WARD: LazyLock<Ward> = LazyLock::new(|| block_on(Ward::new()));
+static WARD: OnceLock<Ward> = OnceLock::new();
 
-/// The ward of this test program, for one test at a time.
+/// A ward of one node, for one test at a time.
 pub fn ward() -> Turn {
-    let turn = WARD.turn.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    // A test that failed may have left anything.
-    for action in ["resume", "start", "memory-alarm-off"] {
-        let _ = Command::new(WARD.tools.join("ward")).arg(action).output().expect("a shell");
-    }
-    let _ = fs::remove_file(WARD.tools.join("calls"));
-    Turn(turn)
+    ward_of(1)
 }
 
-pub struct Turn(#[allow(dead_code)] MutexGuard<'static, ()>);
+/// The ward of this test program, which has so many nodes.
+pub fn ward_of(nodes: u64) -> Turn {
+    let ward = WARD.get_or_init(|| block_on(Ward::new(nodes)));
+    let turn = ward.turn.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    // A test that failed may have left anything.
+    for action in ["resume", "start", "memory-alarm-off", "heal"] {
+        let nodes = 1..=ward.broker.nodes();
+        let tools = nodes.map(|node| {
+            let mut tool = Command::new(ward.tools.join("ward"));
+            tool.args([action, &node.to_string()]).stdout(Stdio::null()).spawn()
+        });
+        for mut tool in tools.collect::<Vec<_>>().into_iter().flatten() {
+            tool.wait().expect("it ends");
+        }
+    }
+    let _ = fs::remove_file(ward.tools.join("calls"));
+    Turn { ward, _turn: turn }
+}
+
+pub struct Turn {
+    ward: &'static Ward,
+    _turn: MutexGuard<'static, ()>,
+}
 
 impl Ward {
-    async fn new() -> Self {
-        let choice = Choice::Private { server: None, settings: Settings::default() };
-        let broker = Broker::open(choice, program()).await.expect("a node");
+    async fn new(nodes: u64) -> Self {
+        let settings = Settings { nodes, ..Settings::default() };
+        let broker = Broker::open(Choice::Private { server: None, settings }, program()).await;
+        let broker = broker.unwrap_or_else(|error| panic!("{error} {:?}", error.notes));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         tokio::spawn(serve(listener, broker.control().expect("it is ours")));
@@ -58,21 +75,49 @@ impl Ward {
 }
 
 impl Turn {
+    /// Of the first node.
     pub fn facts(&self) -> &'static Facts {
-        WARD.broker.facts().expect("it is ours")
+        self.ward.broker.facts().expect("it is ours")
     }
 
-    /// The program on this file, with the node as somebody else's broker and the tools in its
+    pub fn version(&self) -> &str {
+        self.ward.broker.version()
+    }
+
+    /// Of each node.
+    pub fn all_facts(&self) -> &'static [Facts] {
+        self.ward.broker.all_facts()
+    }
+
+    /// The addresses of these nodes, as somebody else's.
+    pub fn addresses(&self, nodes: &[usize]) -> String {
+        let facts = self.facts();
+        let address = |(at, node): (usize, &usize)| {
+            let port = self.all_facts()[*node - 1].amqp;
+            // What the first says holds for the others.
+            let user = format!("{}:{}@", facts.user, facts.password);
+            format!("amqp://{}127.0.0.1:{port}", if at == 0 { &user } else { "" })
+        };
+        nodes.iter().enumerate().map(address).collect::<Vec<_>>().join(",")
+    }
+
+    /// The program on this file, with all nodes as somebody else's broker and the tools in its
     /// path.
     pub fn command(&self, scene: &Scene) -> Command {
-        let facts = self.facts();
+        let all: Vec<usize> = (1..=self.all_facts().len()).collect();
+        self.command_on(scene, &all)
+    }
+
+    /// The same with these nodes only.
+    pub fn command_on(&self, scene: &Scene, nodes: &[usize]) -> Command {
         let mut command = scene.bare();
         let path = std::env::var("PATH").unwrap();
-        command.env("PATH", format!("{}:{path}", WARD.tools.display()));
-        command
-            .arg("--broker")
-            .arg(format!("amqp://{}:{}@127.0.0.1:{}", facts.user, facts.password, facts.amqp));
-        command.arg("--management").arg(format!("http://127.0.0.1:{}", facts.management));
+        command.env("PATH", format!("{}:{path}", self.ward.tools.display()));
+        command.arg("--broker").arg(self.addresses(nodes));
+        for node in nodes {
+            let port = self.all_facts()[*node - 1].management;
+            command.arg("--management").arg(format!("http://127.0.0.1:{port}"));
+        }
         command.arg("--report").arg(format!("json={}", scene.report().display()));
         command
     }
@@ -93,13 +138,29 @@ impl Turn {
 
     /// How the tools were called.
     pub fn calls(&self) -> Vec<String> {
-        let calls = fs::read_to_string(WARD.tools.join("calls")).unwrap_or_default();
+        let calls = fs::read_to_string(self.ward.tools.join("calls")).unwrap_or_default();
         calls.lines().map(str::to_owned).collect()
     }
 
     /// The path of a tool that is no other program's.
     pub fn tool(&self, name: &str) -> String {
-        WARD.tools.join(name).display().to_string()
+        self.ward.tools.join(name).display().to_string()
+    }
+
+    /// The names of the nodes that run, as each node says.
+    pub fn running(&self) -> Vec<BTreeSet<String>> {
+        let ask = |facts: &Facts| {
+            let url = format!("http://127.0.0.1:{}/api/nodes", facts.management);
+            block_on(async {
+                let client = reqwest::Client::builder().no_proxy().build().unwrap();
+                let request = client.get(url).basic_auth(&facts.user, Some(&facts.password));
+                let nodes: Value = request.send().await.unwrap().json().await.unwrap();
+                let nodes = nodes.as_array().unwrap().iter();
+                let running = nodes.filter(|node| node["running"] == true);
+                running.map(|node| node["name"].as_str().unwrap().to_owned()).collect()
+            })
+        };
+        self.all_facts().iter().map(ask).collect()
     }
 
     /// Whether the node does what a healthy one does: answer and take messages.
@@ -108,7 +169,7 @@ impl Turn {
         use std::time::Duration;
         block_on(async {
             let trying = async {
-                let space = WARD.broker.space("works").await.ok()?;
+                let space = self.ward.broker.space("works").await.ok()?;
                 let link = space.connect("works", None).await.ok()?;
                 let channel = link.open_channel("opening a channel").await.ok()?;
                 channel.confirm_select(ConfirmSelectOptions::default()).await.ok()?;
@@ -128,38 +189,53 @@ impl Turn {
     }
 }
 
-/// Which life of the node it is, and whether it is between two.
-#[derive(Default)]
+/// Which life of a node it is, and whether it is between two.
 struct Life {
     number: u64,
     down: bool,
 }
 
-/// Does what the tools ask for: an action a connection, one line there and one back.
+/// Does what the tools ask for: an action and a node a connection, one line there and one back.
 async fn serve(listener: TcpListener, control: Control) {
-    let mut life = Life { number: 1, down: false };
+    let life = || tokio::sync::Mutex::new(Life { number: 1, down: false });
+    let lives: Arc<Vec<_>> = Arc::new((0..control.nodes()).map(|_| life()).collect());
     while let Ok((mut stream, _)) = listener.accept().await {
-        let mut action = String::new();
-        let _ = BufReader::new(&mut stream).read_line(&mut action).await;
-        let told = match act(action.trim(), &control, &mut life).await {
-            Ok(said) => format!("ok {said}\n"),
-            Err(why) => format!("no {why}\n"),
-        };
-        let _ = stream.write_all(told.as_bytes()).await;
+        let (control, lives) = (control.clone(), Arc::clone(&lives));
+        // Nodes that are started together wait for one another.
+        tokio::spawn(async move {
+            let mut asked = String::new();
+            let _ = BufReader::new(&mut stream).read_line(&mut asked).await;
+            let (action, node) = asked.trim().split_once(' ').unwrap_or((asked.trim(), "1"));
+            let node: usize = node.parse().expect("a node's number");
+            let mut life = lives[node - 1].lock().await;
+            let told = match act(action, NodeId::from_index(node - 1), &control, &mut life).await {
+                Ok(said) => format!("ok {said}\n"),
+                Err(why) => format!("no {why}\n"),
+            };
+            let _ = stream.write_all(told.as_bytes()).await;
+        });
     }
 }
 
-async fn act(action: &str, control: &Control, life: &mut Life) -> Result<String, String> {
+async fn act(
+    action: &str,
+    node: NodeId,
+    control: &Control,
+    life: &mut Life,
+) -> Result<String, String> {
     let done = match action {
         "stop" | "kill" if life.down => Ok(()),
-        "stop" => control.stop(NODE, StopHow::Graceful).await.map(drop),
-        "kill" => control.stop(NODE, StopHow::Sigkill).await.map(drop),
+        "stop" => control.stop(node, StopHow::Graceful).await.map(drop),
+        "kill" => control.stop(node, StopHow::Sigkill).await.map(drop),
         "start" if !life.down => Ok(()),
-        "start" => control.start(NODE).await.map(drop),
-        "pause" => control.pause(NODE).await,
-        "resume" => control.resume(NODE).await,
-        "memory-alarm-on" => control.alarm(NODE, Alarm::Memory, true).await,
-        "memory-alarm-off" => control.alarm(NODE, Alarm::Memory, false).await,
+        "start" => control.start(node).await.map(drop),
+        "pause" => control.pause(node).await,
+        "resume" => control.resume(node).await,
+        "memory-alarm-on" => control.alarm(node, Alarm::Memory, true).await,
+        "memory-alarm-off" => control.alarm(node, Alarm::Memory, false).await,
+        // Whether anybody misses it is for whoever asked to find out.
+        "part" => control.part(node).await.map(drop),
+        "heal" => control.heal(node).await,
         "id" if life.down => return Err("it does not run".to_owned()),
         "id" => Ok(()),
         other => return Err(format!("what is {other}?")),
@@ -201,7 +277,7 @@ fn write_tools(tools: &Path, port: u16, facts: &Facts) {
     write(
         "ward",
         format!(
-            "#!/usr/bin/env bash\nexec 3<>/dev/tcp/127.0.0.1/{port} || exit 9\necho \"$1\" >&3\n\
+            "#!/usr/bin/env bash\nexec 3<>/dev/tcp/127.0.0.1/{port} || exit 9\necho \"$1 ${{2:-1}}\" >&3\n\
              read -r verdict said <&3\n[ \"$verdict\" = ok ] && echo \"$said\" && exit 0\n\
              echo \"$said\" >&2\nexit 1\n"
         ),

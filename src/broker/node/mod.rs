@@ -1,6 +1,7 @@
 //! The nodes of a private broker, as their owner sees them: started through their keeper, ready
 //! when they answer, gone when this value is.
 
+mod call;
 mod container;
 mod end;
 mod epmd;
@@ -63,7 +64,7 @@ impl Nodes {
         for _ in 0..TRIES {
             match Self::attempt(server, keeper, &orders, started).await? {
                 Attempt::Ready(nodes) => return Ok(*nodes),
-                Attempt::PortTaken(error) => last = Some(error),
+                Attempt::Unlucky(error) => last = Some(error),
             }
         }
         Err(last.expect("there was a try"))
@@ -132,7 +133,8 @@ pub(crate) async fn clear(dir: &Path) {
 
 enum Attempt {
     Ready(Box<Nodes>),
-    PortTaken(BrokerError),
+    /// What kept it from booting may be gone with other ports, or at another moment.
+    Unlucky(BrokerError),
 }
 
 /// Waits until a node answers AMQP and, with our password, HTTP: somebody else's node on one of
@@ -180,7 +182,13 @@ async fn failure(said: Said, keeper: Keeper, server: &Server) -> Result<Attempt,
         ),
     });
     error.notes = log;
-    if port_was_taken { Ok(Attempt::PortTaken(error)) } else { Err(error) }
+    if port_was_taken || disagree(&error.notes) { Ok(Attempt::Unlucky(error)) } else { Err(error) }
+}
+
+/// Whether a node of 3.10 has seen the tables of the first one before that had enabled its features,
+/// and after that. (Seen on a busy machine, in one cluster of some twenty.)
+fn disagree(log: &[String]) -> bool {
+    log.iter().any(|line| line.contains("schema_integrity_check_failed"))
 }
 
 fn not_started(why: &str) -> BrokerError {

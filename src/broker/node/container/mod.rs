@@ -2,8 +2,11 @@
 //! that start and end it.
 //!
 //! The engine's client runs in the foreground under the keeper, as a server's script would. But
-//! the container is not its child: it goes by its name, and only the engine can end it. Nothing
+//! the container is not its child: it goes by its name, and only the engine can end it. It stays
+//! when what runs in it ends, so that it can be started again with what it has written. Nothing
 //! of the machine's files is shown to it; what the node reads comes through its environment.
+
+mod hold;
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -171,7 +174,6 @@ impl Container {
         let published = |port: u16, inside: u16| format!("--publish=127.0.0.1:{port}:{inside}");
         let mut arguments = vec![
             "run".to_owned(),
-            "--rm".to_owned(),
             format!("--name={name}"),
             format!("--label={LABEL}"),
             // Erlang prepares for as many files as it may open; some engines allow a billion.
@@ -185,20 +187,23 @@ impl Container {
         arguments
     }
 
-    /// Ends the container and the client. A container that is only just being made can not be
-    /// removed yet, so removing is repeated until the client, whom its end ends, is gone.
+    /// Ends the container and the client, if that still runs. A container that is only just being
+    /// made can not be removed yet, so removing is repeated until the client, whom its end ends, is
+    /// gone.
     ///
     /// # Errors
     /// When the container is still there after 20 s, with the engine's words.
-    pub async fn end(&self, name: &str, client: &mut Child) -> io::Result<()> {
+    pub async fn end(&self, name: &str, client: Option<&mut Child>) -> io::Result<()> {
         let deadline = Instant::now() + END_PATIENCE;
-        while Instant::now() < deadline {
-            let _ = self.remove(name).await;
-            if timeout(STEP, client.wait()).await.is_ok() {
-                break;
+        if let Some(client) = client {
+            while Instant::now() < deadline {
+                let _ = self.remove(name).await;
+                if timeout(STEP, client.wait()).await.is_ok() {
+                    break;
+                }
             }
+            super::end::group(client).await;
         }
-        super::end::group(client).await;
         loop {
             let said = self.remove(name).await;
             if !self.knows(name).await? {

@@ -142,7 +142,7 @@ fn the_command_line_publishes_on_loopback_and_tells_no_password() {
     let it = Container { engine: "docker".into(), image: "r:4".to_owned() };
     let arguments = it.arguments(&facts()).join(" ");
     let expected = format!(
-        "run --rm --name=rmq-scenario-1 --label=rmq-scenario \
+        "run --name=rmq-scenario-1 --label=rmq-scenario \
          --ulimit=nofile=65536:65536 --publish=127.0.0.1:1000:5672 \
          --publish=127.0.0.1:2000:15672 --env=RMQ_SCENARIO_CONF \
          --env=RMQ_SCENARIO_ADVANCED --env=RMQ_SCENARIO_PLUGINS r:4 sh -c {PREPARE}"

@@ -1,8 +1,4 @@
-//! One node in its keeper's hands: its process, and what is done with that.
-//!
-//! The process that was started need not be the Erlang machine: a script may have that further
-//! down. Signals are for the machine itself, which writes down its process id. It is believed
-//! only while it is in the group of the process that was started.
+//! One node in its keeper's hands: its process or its container, and what is done with that.
 
 use std::fs;
 use std::io;
@@ -12,13 +8,13 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, getpgid, kill_process};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{Act, Exit, Said, say, stillness};
+use super::machine::{self, Push};
+use super::{Act, Exit, Said, say};
 use crate::broker::node::end;
 use crate::broker::node::erlang;
 use crate::broker::node::files::{self, Facts};
@@ -150,23 +146,22 @@ impl Held {
         match act {
             Act::Stop { kill } => self.stop(kill).await,
             Act::Start => self.start_again(),
-            Act::Who => self.machine().map(word),
-            Act::Pause => self.pause().await,
-            Act::Resume => self.signal(Signal::CONT).map(word),
+            Act::Who => self.who().await,
+            Act::Pause => self.send(Push::Pause).await,
+            Act::Resume => self.send(Push::Resume).await,
             Act::Evaluate(expression) => self.evaluate(&expression).await,
         }
     }
 
     async fn stop(&mut self, kill: bool) -> Answer {
-        let (signal, patience) =
-            if kill { (Signal::KILL, AT_ONCE) } else { (Signal::TERM, GRACEFUL) };
-        let machine = self.signal(signal)?;
+        let (push, patience) = if kill { (Push::Kill, AT_ONCE) } else { (Push::End, GRACEFUL) };
+        let was = self.send(push).await?;
         self.ending = true;
         let seconds = patience.as_secs();
-        let late = |_| format!("its process {} has not ended after {seconds} s", word(machine));
+        let late = |_| format!("its process {was} has not ended after {seconds} s");
         timeout(patience, gone(&mut self.child)).await.map_err(late)?;
         self.child = None;
-        Ok(word(machine))
+        Ok(was)
     }
 
     fn start_again(&mut self) -> Answer {
@@ -175,72 +170,78 @@ impl Held {
             Some(_) => return Ok(String::new()),
             None => {}
         }
-        // Nobody shall read the id of a process that is no more.
-        let _ = fs::remove_file(self.pid_file());
         self.ending = false;
-        let Server::Script(script) = &self.server else {
-            return Err("it is in a container".into());
+        let child = match &self.server {
+            Server::Script(script) => {
+                // Nobody shall read the id of a process that is no more.
+                let _ = fs::remove_file(self.pid_file());
+                self.spawn(script)
+            }
+            Server::Container(container) => {
+                self.console().and_then(|console| container.start_again(&self.facts, console))
+            }
         };
-        let child = self.spawn(script).map_err(|error| error.to_string())?;
+        let child = child.map_err(|error| error.to_string())?;
         self.facts.pid = child.id().unwrap_or_default();
         self.child = Some(child);
         Ok(String::new())
     }
 
-    async fn pause(&self) -> Answer {
-        let machine = self.signal(Signal::STOP)?;
-        match stillness::reached(machine).await {
-            true => Ok(word(machine)),
-            false => Err(format!("its process {} goes on", word(machine))),
+    /// The process that runs.
+    async fn who(&self) -> Answer {
+        let child = self.child.as_ref().ok_or("it does not run")?;
+        match &self.server {
+            Server::Script(_) => machine::of(child, &self.pid_file()).map(machine::word),
+            Server::Container(container) => container.process(self.name()).await,
         }
     }
 
-    /// The Erlang machine, which was sent it.
-    fn signal(&self, signal: Signal) -> Result<Pid, String> {
-        let machine = self.machine()?;
-        kill_process(machine, signal).map_err(|error| error.to_string())?;
-        Ok(machine)
+    /// Which process was pushed. Before the signal nothing is looked for.
+    async fn send(&self, push: Push) -> Answer {
+        let child = self.child.as_ref().ok_or("it does not run")?;
+        match &self.server {
+            Server::Script(_) => {
+                let process = machine::of(child, &self.pid_file())?;
+                machine::push(process, push).await?;
+                Ok(machine::word(process))
+            }
+            Server::Container(container) => {
+                let was = container.process(self.name()).await?;
+                container.push(self.name(), push).await?;
+                Ok(was)
+            }
+        }
     }
 
     async fn evaluate(&self, expression: &str) -> Answer {
-        let Server::Script(script) = &self.server else {
-            return Err("it is in a container".into());
-        };
-        let environment = files::environment(&self.home, &self.facts);
-        erlang::evaluate(&self.facts.name, environment, script, expression).await
-    }
-
-    /// The Erlang machine.
-    fn machine(&self) -> Result<Pid, String> {
-        let Some(child) = &self.child else { return Err("it does not run".to_owned()) };
-        let told = fs::read_to_string(self.pid_file()).ok();
-        let machine = told.and_then(|text| Pid::from_raw(text.trim().parse().ok()?));
-        let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        machine
-            .filter(|machine| group.is_some() && getpgid(Some(*machine)).ok() == group)
-            .ok_or_else(|| "which process it is cannot be told".to_owned())
+        match &self.server {
+            Server::Script(script) => {
+                let environment = files::environment(&self.home, &self.facts);
+                erlang::evaluate(&self.facts.name, environment, script, expression).await
+            }
+            Server::Container(container) => container.evaluate(self.name(), expression).await,
+        }
     }
 
     fn pid_file(&self) -> PathBuf {
         self.facts.dir.join(files::PID)
     }
 
+    /// Of its container.
+    fn name(&self) -> &str {
+        self.facts.container.as_deref().unwrap_or_default()
+    }
+
     /// Ends every process of the node.
     pub async fn end(&mut self) -> io::Result<()> {
-        if let (Server::Container(container), Some(name)) = (&self.server, &self.facts.container)
-            && let Some(client) = &mut self.child
-        {
-            return container.end(name, client).await;
+        if let (Server::Container(container), Some(name)) = (&self.server, &self.facts.container) {
+            return container.end(name, self.child.as_mut()).await;
         }
         if let Some(child) = &mut self.child {
             end::group(child).await;
         }
         Ok(())
     }
-}
-
-fn word(pid: Pid) -> String {
-    pid.as_raw_nonzero().to_string()
 }
 
 /// Returns when the process is no more; where there is none, never.

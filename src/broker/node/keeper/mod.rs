@@ -9,6 +9,7 @@
 
 mod held;
 mod house;
+mod machine;
 mod stillness;
 mod words;
 
@@ -27,6 +28,7 @@ use super::locate::Server;
 use house::House;
 
 pub(crate) use held::launch;
+pub(crate) use machine::Push;
 pub(crate) use words::{Act, Exit, Orders, Said, Told};
 
 /// The first argument that makes this program a keeper; the others are the words of a
