@@ -84,16 +84,17 @@ impl Fates {
             let queue = life.queue.index();
             // One that stopped in good order had read all that was sent to it, unless that was on
             // its way from one node to another when they were parted.
-            let in_order =
-                end.how == LifeEnd::Stopped && life.read_by_broker && !ledger.may_be_parted(life);
+            let partings = ledger.partings(life);
+            let in_order = end.how == LifeEnd::Stopped && life.read_by_broker && partings == 0;
             if life.ack == AckMode::Auto {
                 if !in_order {
                     forgetful[queue].push(life.id);
                 }
                 continue;
             }
-            // What a silent channel holds comes back when nobody can be sent it any more.
-            returning[queue] += u64::from(!in_order || life.shaken.is_some());
+            // What a silent channel holds comes back when nobody can be sent it any more; what
+            // came back in a partition may be sent to the same one once more.
+            returning[queue] += u64::from(!in_order || life.shaken.is_some()) + partings as u64;
             if !life.surely_holds_on() {
                 let at = life.gave_back();
                 first_return[queue] = Some(first_return[queue].map_or(at, |first| first.min(at)));
@@ -306,7 +307,7 @@ impl Ledger {
         let later = n > life.highest_of_channel(producer, channel);
         let came_back =
             fates.first_return[life.queue.index()].is_some_and(|at| !life.is_noticed(at));
-        let skipped = self.may_be_parted(life);
+        let skipped = self.partings(life) > 0;
         let again = self.producers[producer.index()].last_sends.get(&n);
         let again = again.is_some_and(|send| !life.is_noticed(send.at));
         let ordered = self.keeps_order(view.queue, producer) && !again;
