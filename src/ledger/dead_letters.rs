@@ -158,6 +158,24 @@ impl Ledger {
         }
     }
 
+    /// Whether a dead letter may be one of two that took the same steps in different orders, which
+    /// nothing tells apart: there were several copies of its message at some time. Or a temporary
+    /// queue was there again before its last one was gone, and both gave it up.
+    pub(super) fn may_have_met(&self, seen: Sighting) -> bool {
+        let deaths = self.paths.deaths(seen.path);
+        let temporary = |id: QueueId| self.plan.topology.queues[id.index()].temporary;
+        if deaths.len() < 2 {
+            return deaths.iter().any(|death| temporary(death.queue));
+        }
+        let MessageKey { producer, n } = seen.message;
+        let published = self.routes.get(self.producers[producer.index()].messages.route(n)).len();
+        let queues = || (0..self.queues.len()).map(QueueId::from_index);
+        let fans_out = |from: QueueId| {
+            queues().filter(|&to| self.may_lead(seen.message, from, to)).count() > 1
+        };
+        published > 1 || deaths.iter().any(|it| temporary(it.queue) || fans_out(it.queue))
+    }
+
     fn find_published(&self, message: MessageKey, queue: QueueId) -> Option<Copy> {
         let messages = &self.producers[message.producer.index()].messages;
         let index = messages.find(message.n, queue, &self.routes);

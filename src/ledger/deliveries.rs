@@ -82,18 +82,16 @@ impl Ledger {
         // Whoever lives may still write an ack, in vain.
         let open = life.is_live() && matches!(life.ack, AckMode::Manual { .. }) && !acked;
         let bits = if finished && !open { why_back(life.ack, acked) } else { 0 };
-        if !self.is_republished(seen.message) {
-            return match self.may_be_two(seen) {
-                // The queue before this one forgot that it had given the copy up.
-                true if !redelivered => again::ACK_LOST,
-                true => bits | again::ACK_LOST,
-                false => bits,
-            };
+        if !self.may_be_two(seen) {
+            return bits;
         }
         let third = before.deliveries > 1;
         let earlier = if third { again::confirmed(before.again()) } else { 0 };
-        let now = if self.keeps(life, acked) { again::perhaps(bits) } else { bits };
-        earlier | now | again::REPUBLISHED
+        // A queue that forgot that it had given a copy up does so again.
+        let republished = self.is_republished(seen.message);
+        let other = self.keeps(life, acked) || (!republished && !redelivered);
+        let now = if other { again::perhaps(bits) } else { bits };
+        earlier | now | if republished { again::REPUBLISHED } else { again::ACK_LOST }
     }
 
     /// Why a worker may read a message of a stream once more: it began again, or there are two.

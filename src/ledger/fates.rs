@@ -84,17 +84,18 @@ impl Fates {
             let queue = life.queue.index();
             // One that stopped in good order had read all that was sent to it, unless that was on
             // its way from one node to another when they were parted.
-            let in_order =
-                end.how == LifeEnd::Stopped && life.read_by_broker && !ledger.may_be_parted(life);
+            let partings = ledger.partings(life);
+            let in_order = end.how == LifeEnd::Stopped && life.read_by_broker && partings == 0;
             if life.ack == AckMode::Auto {
                 if !in_order {
                     forgetful[queue].push(life.id);
                 }
                 continue;
             }
-            // What a silent channel holds comes back when nobody can be sent it any more.
-            returning[queue] += u64::from(!in_order || life.shaken.is_some());
-            if !life.holds_on() || life.shaken.is_some() {
+            // What a silent channel holds comes back when nobody can be sent it any more; what
+            // came back in a partition may be sent to the same one once more.
+            returning[queue] += u64::from(!in_order || life.shaken.is_some()) + partings as u64;
+            if !life.surely_holds_on() {
                 let at = life.gave_back();
                 first_return[queue] = Some(first_return[queue].map_or(at, |first| first.min(at)));
             }
@@ -226,7 +227,7 @@ impl Ledger {
                 found.1.push(holder.id);
                 // Where the broker may never have read the ack, it may as well have put the
                 // copy back.
-                if !holder.read_by_broker && !holder.holds_on() {
+                if !holder.read_by_broker && !holder.surely_holds_on() {
                     self.requeued(fates, view, holder, found);
                 } else {
                     self.forgotten(fates, view, holder, found);
@@ -296,8 +297,9 @@ impl Ledger {
 
     /// It may have been on its way to a consumer that ended, unless that consumer had read a
     /// later one: a channel keeps the order of the queue. But a copy that came back from another
-    /// consumer, who never read it, may have been sent after later ones; and what was on its way
-    /// between two nodes that were parted then never arrives.
+    /// consumer, who never read it, may have been sent after later ones, and so may one that was
+    /// published again; and what was on its way between two nodes that were parted then never
+    /// arrives.
     fn may_have_been_sent(&self, fates: &Fates, view: &CopyView, life: &Life) -> bool {
         let MessageKey { producer, n } = view.message;
         let channel = self.producers[producer.index()].channel_of(n);
@@ -305,8 +307,11 @@ impl Ledger {
         let later = n > life.highest_of_channel(producer, channel);
         let came_back =
             fates.first_return[life.queue.index()].is_some_and(|at| !life.is_noticed(at));
-        let skipped = self.may_be_parted(life);
-        in_time && (later || came_back || skipped || !self.keeps_order(view.queue, producer))
+        let skipped = self.partings(life) > 0;
+        let again = self.producers[producer.index()].last_sends.get(&n);
+        let again = again.is_some_and(|send| !life.is_noticed(send.at));
+        let ordered = self.keeps_order(view.queue, producer) && !again;
+        in_time && (later || came_back || skipped || !ordered)
     }
 
     /// Whether what a channel of the producer publishes leaves the queue in that order.

@@ -200,6 +200,11 @@ impl Life {
         !self.dropped && self.end.as_ref().is_some_and(|end| end.how == LifeEnd::Killed(Cancel))
     }
 
+    /// And whether the broker cannot have taken that back.
+    pub fn surely_holds_on(&self) -> bool {
+        self.holds_on() && self.shaken.is_none()
+    }
+
     /// Whether it is over, and the broker was seen to know that before `at`.
     pub fn is_noticed(&self, at: Micros) -> bool {
         self.noticed.is_some_and(|noticed| at > noticed)

@@ -218,10 +218,10 @@ impl Ledger {
         self.forgotten_by(life).is_some()
     }
 
-    /// Whether the node that it is connected to may have been parted from others since it began.
-    pub(super) fn may_be_parted(&self, life: &Life) -> bool {
-        let mut outages = self.outages.iter().enumerate();
-        outages.any(|(number, it)| it.how == How::Parted && it.befell(number, life))
+    /// How often the node that it is connected to may have been parted from others since it began.
+    pub(super) fn partings(&self, life: &Life) -> usize {
+        let outages = self.outages.iter().enumerate();
+        outages.filter(|(number, it)| it.how == How::Parted && it.befell(*number, life)).count()
     }
 
     /// The first end of a broker by which that may have come about, and its number.

@@ -78,7 +78,7 @@ impl Ledger {
     /// unless the ack was lost with its connection.
     fn was_taken_for_good(&self, view: &CopyView) -> bool {
         let Some(holder) = self.lives.get(usize::from(view.copy.holder)) else { return false };
-        let heard = holder.is_live() || holder.holds_on() || holder.read_by_broker;
+        let heard = holder.is_live() || holder.surely_holds_on() || holder.read_by_broker;
         let taken = holder.ack == AckMode::Auto || (view.copy.has(copy_flag::ACKED) && heard);
         taken && !self.may_be_forgotten_since(holder)
     }

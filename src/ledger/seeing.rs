@@ -152,6 +152,9 @@ impl Ledger {
         }
         let holder = &self.lives[usize::from(before.holder)];
         let (id, auto) = (holder.id, holder.ack == AckMode::Auto);
+        if !redelivered && self.may_have_met(seen) {
+            return Ok(());
+        }
         if !redelivered {
             return Err((Some(message), "it came again without the redelivered flag".to_owned()));
         }
@@ -236,7 +239,7 @@ impl Ledger {
             return Ok(());
         }
         let before = self.copy(message, queue, place);
-        if before.has(copy_flag::DRAINED) && !self.may_be_two(seen) {
+        if before.has(copy_flag::DRAINED) && !self.may_be_two(seen) && !self.may_have_met(seen) {
             return Err((Some(message), "it was found twice in its queue".to_owned()));
         }
         if self.kind(queue) != QueueKind::Stream {

@@ -92,7 +92,7 @@ impl Ledger {
             return !scene.consumed[queue.index()] || scene.read[queue.index()];
         }
         let holder = self.lives.get(usize::from(copy.holder));
-        let held = holder.is_some_and(|life| life.is_live() || life.holds_on());
+        let held = holder.is_some_and(|life| life.is_live() || life.surely_holds_on());
         // An ack that was lost with its connection lets the copy move again.
         let settled = copy.has(copy_flag::ACKED) && holder.is_some_and(|life| life.read_by_broker);
         let rejected = copy.has(copy_flag::REJECTED);
@@ -207,7 +207,7 @@ impl Ledger {
         // What a live worker still has in hand was ruled out before. What it holds finished
         // and unacked stays with it as long as it lives; what a dead one held goes back to
         // the queue, unless its channel stays open.
-        if holder.is_live() || holder.holds_on() || holder.ack == AckMode::Auto {
+        if holder.is_live() || holder.surely_holds_on() || holder.ack == AckMode::Auto {
             return true;
         }
         let taken = untaken.get(&holder.id).is_none_or(|taken| n < taken[producer.index()]);
@@ -220,7 +220,10 @@ impl Ledger {
     /// from that life, and copies come back at once and in the order of the queue.
     fn untaken_acks(&self) -> Untaken {
         let unsure = |life: &&Life| {
-            !life.is_live() && !life.holds_on() && !life.read_by_broker && life.counts.acked > 0
+            !life.is_live()
+                && !life.surely_holds_on()
+                && !life.read_by_broker
+                && life.counts.acked > 0
         };
         let numbers = |life: &Life| {
             let producers = (0..self.producers.len()).map(ProducerId::from_index);

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use rmq_scenario::ledger::books::Books;
 use rmq_scenario::ledger::event::Hindrance::{CutOff, Frozen};
-use rmq_scenario::ledger::event::{LifeEnd, LifeId};
+use rmq_scenario::ledger::event::{ChangeKind, LifeEnd, LifeId};
 use rmq_scenario::plan::count::Count;
 use rmq_scenario::plan::model::StopHow::{Graceful, Sigkill};
 use rmq_scenario::plan::model::{
-    AckMode, Confirms, ExchangeId, FaultId, NodeId, QueueId, Unconfirmed, WorkerId,
+    AckMode, Confirms, ExchangeId, FaultId, KillHow, NodeId, QueueId, Unconfirmed, WorkerId,
 };
 
 use crate::build::{Draft, WINDOW};
@@ -319,5 +319,25 @@ fn what_a_killed_broker_brings_back_is_not_late() {
         assert!(found.contains(&"ack_lost"), "{node:?} {found:?}");
         // Whoever began after that cannot have had it before.
         assert!(node.is_some() || found == ["ack_lost"], "{found:?}");
+    }
+}
+
+/// An early worker acked message 1 on a connection that had been given up, or not, and cancelled; then
+/// its queue goes.
+#[test]
+fn an_early_ack_that_nobody_heard_leaves_the_message_to_its_queue() {
+    for (struck, expected) in [(true, vec!["early_ack", "queue_gone"]), (false, vec!["early_ack"])]
+    {
+        let (mut script, first, second) = script([AckMode::Early, MANUAL], 1);
+        script.read(first, 1);
+        script.begin(first);
+        if struck {
+            script.strike(first);
+        }
+        script.ack(first);
+        script.end_life(first, LifeEnd::Killed(KillHow::Cancel));
+        script.change(Q, ChangeKind::Goes);
+        script.end_life(second, LifeEnd::Failed);
+        assert_eq!(causes(&script.sound_books(), 1, Q), expected, "{struck}");
     }
 }

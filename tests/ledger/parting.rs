@@ -10,7 +10,7 @@ use rmq_scenario::plan::model::{
 
 use crate::build::{Draft, WINDOW};
 use crate::rounds::{MANUAL, stop};
-use crate::script::{P, Script, causes};
+use crate::script::{CRASH, P, Script, causes};
 
 const Q: QueueId = QueueId(0);
 const NODE: NodeId = NodeId(2);
@@ -130,6 +130,24 @@ fn skipped(parted: bool) -> Books {
 fn what_was_between_two_nodes_never_comes_under_automatic_acks() {
     assert_eq!(causes(&skipped(true), 2, Q), ["auto_ack"]);
     assert_eq!(causes(&skipped(false), 2, Q), ["unexplained"]);
+}
+
+/// A consumer that died was sent message 1 before a partition, and after it once more.
+#[test]
+fn what_comes_back_in_a_partition_counts_towards_the_limit() {
+    for (partings, expected) in [(1, "delivery_limit"), (0, "unexplained")] {
+        let mut script = script(WINDOW, MANUAL);
+        let plan = std::sync::Arc::make_mut(&mut script.plan);
+        plan.topology.queues[0].delivery_limit = Some(1);
+        let life = script.subscribe(WorkerId(0));
+        script.end_life(life, CRASH);
+        for _ in 0..partings {
+            script.part(NODE);
+            script.rejoin(NODE);
+        }
+        script.drain(Q, &[2]);
+        assert_eq!(causes(&script.sound_books(), 1, Q), [expected], "{partings}");
+    }
 }
 
 #[test]

@@ -236,3 +236,36 @@ fn what_was_last_is_asked_of_each_message_and_not_of_the_way() {
     assert_eq!([left(1, a), left(1, b)], [Count::DeadLettered, Count::Remaining]);
     assert_eq!([left(2, a), left(2, b)], [Count::Remaining, Count::DeadLettered]);
 }
+
+/// Two queues give up to each other and to a third, or one to the other and that to the third. A
+/// message is found twice in the third with the same deaths.
+#[test]
+fn two_that_took_the_same_steps_in_other_orders_may_meet() {
+    for both in [true, false] {
+        let mut draft = Draft::new();
+        let publish = draft.exchange("publish", ExchangeKind::Fanout);
+        let dead = draft.exchange("dead", ExchangeKind::Direct);
+        let (a, b, end) = (draft.queue("a"), draft.queue("b"), draft.queue("end"));
+        for (queue, other, key) in [(a, b, "from-a"), (b, a, "from-b")] {
+            if both || queue == a {
+                draft.bind(publish, queue, "");
+                draft.bind(dead, other, key);
+            }
+            if both || queue == b {
+                draft.bind(dead, end, key);
+            }
+            gives_up_to(&mut draft, queue, dead, Some(key));
+            let ttl = Some(std::time::Duration::from_micros(10));
+            draft.0.topology.queues[queue.index()].message_ttl = ttl;
+        }
+        draft.producer("p", publish, &[""], 1, WINDOW);
+        draft.worker("w", end, MANUAL);
+        let mut script = Script::new(&draft);
+        script.publish_all(P, 1, true);
+        let (of_a, of_b) = (death(a, Expired, 1), death(b, Expired, 1));
+        let other = if both { [of_a, of_b] } else { [of_b, of_a] };
+        script.drain_dead(end, &[(1, &[of_b, of_a]), (1, &other)]);
+        let violations = script.books().violations;
+        assert_eq!(violations.is_empty(), both, "{violations:?}");
+    }
+}

@@ -129,10 +129,18 @@ impl Script {
     }
 
     pub fn read_sighting(&mut self, life: LifeId, seen: Sighting) {
+        self.see(life, seen, false);
+    }
+
+    pub fn reread_sighting(&mut self, life: LifeId, seen: Sighting) {
+        self.see(life, seen, true);
+    }
+
+    fn see(&mut self, life: LifeId, seen: Sighting, redelivered: bool) {
         let totals = &mut self.lives[life.index()].1;
         totals.read += 1;
         let tag = totals.read;
-        self.work(life, WorkEvent::Read { tag, message: Some(seen), redelivered: false });
+        self.work(life, WorkEvent::Read { tag, message: Some(seen), redelivered });
     }
 
     pub fn read(&mut self, life: LifeId, n: u32) {

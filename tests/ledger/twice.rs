@@ -1,7 +1,10 @@
 //! Messages that are published again: what is known of each send, and of which of the two that it
 //! makes something is told.
 
-use rmq_scenario::ledger::event::{ChangeKind, LifeEnd, LifeId};
+use std::time::Duration;
+
+use rmq_scenario::ledger::event::{ChangeKind, LifeEnd, LifeId, Sighting};
+use rmq_scenario::ledger::paths::Reason::Expired;
 use rmq_scenario::plan::count::Count;
 use rmq_scenario::plan::model::StopHow::Sigkill;
 use rmq_scenario::plan::model::{
@@ -9,7 +12,7 @@ use rmq_scenario::plan::model::{
 };
 
 use crate::build::{Draft, WINDOW};
-use crate::rounds::{MANUAL, stop};
+use crate::rounds::{MANUAL, death, gives_up_to, stop};
 use crate::script::{CRASH, P, Script, causes, message};
 
 const Q: QueueId = QueueId(0);
@@ -178,4 +181,80 @@ fn with_confirms_off_nothing_is_published_again() {
     script.republish(P, &[1, 2]);
     script.end(P, true);
     assert!(script.violation().contains("published again, which cannot be"));
+}
+
+/// Under automatic acks a worker dies that had read message 2; 1 was on its way to it, in order or
+/// published again.
+#[test]
+fn what_is_published_again_may_be_sent_behind_later_ones() {
+    for again in [true, false] {
+        let mut script = Script::new(&draft("q", [AckMode::Auto; 3]));
+        let life = script.subscribe(WorkerId(0));
+        script.start(P);
+        script.publish(P, 1, 2);
+        if again {
+            script.answer(P, 2, 1, true);
+            script.reconnect(P);
+            script.republish(P, &[1]);
+            script.answer(P, 1, 1, true);
+        } else {
+            script.answer(P, 1, 2, true);
+        }
+        script.end(P, true);
+        script.read(life, 2);
+        script.complete(life);
+        script.end_life(life, CRASH);
+        let expected = if again { "auto_ack" } else { "unexplained" };
+        assert_eq!(causes(&script.sound_books(), 1, Q), [expected]);
+    }
+    // Whoever is over by then is sent nothing more.
+    let mut script = Script::new(&draft("q", [AckMode::Auto; 3]));
+    let life = script.subscribe(WorkerId(0));
+    script.start(P);
+    script.publish(P, 1, 2);
+    script.answer(P, 2, 1, true);
+    script.read(life, 2);
+    script.end_life(life, CRASH);
+    script.life_noticed(life);
+    script.wait(1_000);
+    script.reconnect(P);
+    script.republish(P, &[1]);
+    script.answer(P, 1, 1, true);
+    script.end(P, true);
+    assert_eq!(causes(&script.sound_books(), 1, Q), ["unexplained"]);
+}
+
+/// A queue gave message 1 up to `dead`, and when its broker was killed it forgot that and did so
+/// again. The first worker had finished the first of the two and never acked it; the second one
+/// reads the second, and the first comes back to the third.
+#[test]
+fn a_third_delivery_of_a_dead_letter_that_came_twice_says_why() {
+    let mut draft = Draft::new();
+    let (queue, dead) = (draft.queue("q"), draft.queue("dead"));
+    gives_up_to(&mut draft, queue, ExchangeId(0), Some("dead"));
+    draft.0.topology.queues[queue.index()].message_ttl = Some(Duration::from_micros(10));
+    draft.producer("p", ExchangeId(0), &["q"], 1, WINDOW);
+    for name in ["w-1", "w-2", "w-3"] {
+        draft.worker(name, dead, MANUAL);
+    }
+    let mut script = Script::new(&draft);
+    let way = [death(queue, Expired, 1)];
+    let first = script.subscribe(WorkerId(0));
+    script.publish_all(P, 1, true);
+    script.read_dead(first, 1, &way);
+    script.begin(first);
+    script.finish(first);
+    script.restart(Sigkill);
+    script.end_life(first, LifeEnd::Lost);
+    let (second, third) = (script.subscribe(WorkerId(1)), script.subscribe(WorkerId(2)));
+    script.read_dead(second, 1, &way);
+    script.complete(second);
+    let seen = Sighting { message: message(1), path: script.paths.read(&way) };
+    script.reread_sighting(third, seen);
+    script.complete(third);
+    stop(&mut script, second);
+    stop(&mut script, third);
+    let mut found = causes(&script.sound_books(), 1, dead);
+    found.sort_unstable();
+    assert_eq!(found, ["ack_lost", "requeued"]);
 }
