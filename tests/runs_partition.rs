@@ -113,6 +113,51 @@ settle: {{ idle: 500ms, deadline: 90s }}
     }
 }
 
+/// A queue that fails over hands to whoever is inside what the worker outside holds, and does not
+/// hear its acks. (Measured: 3.10 and 4.0 do, 4.3 waits for the consumer's node.)
+#[test]
+fn what_is_acked_outside_is_explained_where_it_comes_again_inside() {
+    let run = run("
+scenario: again
+broker: { nodes: 3 }
+topology: { queues: [{ name: q, type: quorum, node: 1 }] }
+producers: [{ name: p, to: { queue: q }, messages: 200, rate: 50/s, node: 2 }]
+workers:
+  - { name: outside, queue: q, node: 3, prefetch: 20, work: 200ms }
+  - { name: inside, queue: q, node: 1, prefetch: 20, work: 10ms }
+faults: [{ partition: broker, node: 3, at: 2s, for: 4s }]
+expect: { lost: 0, causes: { unexplained: 0 } }
+settle: { idle: 500ms, deadline: 90s }
+");
+    bit(&run);
+    run.exits(0).has("published 200, confirmed 200, delivered 200, lost 0");
+    let causes = run.variant(0)["causes"].as_array().expect("a list").clone();
+    let lost = causes.iter().filter(|row| row.to_string().contains("ack_lost"));
+    let lost: u64 = lost.map(|row| row["count"].as_u64().expect("a number")).sum();
+    assert_eq!(lost, run.number(0, "duplicates"), "{run}");
+}
+
+/// Up to 4.0 the node is restarted when it hears the others again, and forgets what is not durable.
+#[test]
+fn what_is_not_durable_goes_with_a_parted_node_or_stays() {
+    let run = run("
+scenario: soft
+broker: { nodes: 3 }
+topology: { queues: [{ name: q, durable: false, node: 3 }] }
+producers: [{ name: p, to: { queue: q }, messages: 50, node: 3 }]
+faults: [{ partition: broker, node: 3, at: 2s, for: 2s }]
+settle: { idle: 500ms, deadline: 60s }
+");
+    bit(&run);
+    run.exits(0).has("published 50, confirmed 50, in_doubt 0");
+    let lost = run.number(0, "lost");
+    assert_eq!(run.number(0, "remaining") + lost, 50, "{run}");
+    match lost {
+        0 => run.because(&[]),
+        _ => run.because(&["lost 50 transient"]),
+    };
+}
+
 #[test]
 fn a_partition_that_nobody_is_there_to_notice_does_not_bite() {
     let run = run("

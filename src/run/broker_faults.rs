@@ -232,13 +232,19 @@ impl Fault {
         let (stage, node, at) = (&self.stage, self.node, self.stage.clock.now());
         stage.scribe.record(Event::BrokerRose { node, at }).await;
         let nodes = self.nodes();
+        self.look_for_unused().await;
+        stage.nodes.set(&nodes, State::Up);
+    }
+
+    /// Queues that perhaps went because nobody used them any more.
+    async fn look_for_unused(&self) {
+        let stage = &self.stage;
         for index in 0..stage.queues.len() {
             let uncertain = std::mem::take(&mut *lock(&stage.queues[index].uncertain));
             for change in uncertain {
                 self.look_for(QueueId::from_index(index), change).await;
             }
         }
-        stage.nodes.set(&nodes, State::Up);
     }
 
     async fn look_for(&self, queue: QueueId, change: ChangeId) {
@@ -326,7 +332,9 @@ impl Fault {
         };
         let clients = self.stage.clients(self.node);
         self.stage.nodes.set(&[node], State::Parted);
-        self.stage.scribe.record(Event::Parted { node, at: self.stage.clock.now() }).await;
+        // Told first: what consumers hold may come to others as soon as the nodes part.
+        let at = self.stage.clock.now();
+        self.stage.scribe.record(Event::Parted { node, at }).await;
         let reported = self.control.part(node).await?;
         let ending = self.stage.clock.now().saturating_sub(self.at);
         self.tell(BrokerEffect { clients, reported, ending, ..BrokerEffect::default() });
@@ -334,7 +342,15 @@ impl Fault {
             let mut others = fault.stage.nodes.meant(None);
             others.retain(|it| *it != node);
             if fault.stage.nodes.come_up(&others).await {
+                // Up to 4.0 the node may be restarted for that, and takes along what is not durable.
+                let changes = fault.take_along().await;
                 fault.control.heal(node).await?;
+                let at = fault.stage.clock.now();
+                fault.stage.scribe.record(Event::Rejoined { node, at }).await;
+                for (queue, change) in changes {
+                    fault.look_for(queue, change).await;
+                }
+                fault.look_for_unused().await;
                 fault.stage.nodes.set(&[node], State::Up);
             }
             fault.over();
