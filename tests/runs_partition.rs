@@ -75,6 +75,18 @@ fn a_leader_that_is_parted_is_replaced() {
     println!("{run}");
 }
 
+/// Where the broker itself decides between two histories, it does so, and nothing else is done.
+#[test]
+fn every_way_of_the_broker_to_handle_a_partition_heals() {
+    for handling in ["pause_minority", "autoheal"] {
+        let yaml = both_sides("partition: broker, node: 3, at: 2s, for: 3s");
+        let own = format!("nodes: 3, config: {{ cluster_partition_handling: {handling} }}");
+        let run = run(&yaml.replace("nodes: 3", &own));
+        run.exits(0).has("published 400, confirmed 400, delivered 400, lost 0");
+        bit(&run);
+    }
+}
+
 #[test]
 fn a_partition_without_an_end_is_healed_when_the_run_is_over() {
     let yaml = both_sides("partition: broker, node: 1, at: 1s").replace("node: 3", "node: 2");
