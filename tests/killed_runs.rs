@@ -2,7 +2,7 @@
 //! boots, while a run is on and its faults have the broker stopped, paused or alarmed, while it
 //! drains. Nothing may be left of it after a few seconds, and the next run must work.
 //!
-//! Ten kills by default; `RMQ_SCENARIO_KILLS=50` makes as many, `RMQ_SCENARIO_KILLS_SEED=…` draws
+//! Six kills by default; `RMQ_SCENARIO_KILLS=50` makes as many, `RMQ_SCENARIO_KILLS_SEED=…` draws
 //! the same moments again.
 
 #![cfg(target_os = "linux")]
@@ -272,7 +272,7 @@ fn nothing_is_left_of_a_program_that_was_ended_at_any_moment() {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let seed = number("KILLS_SEED").unwrap_or(u64::from(now.subsec_nanos()));
     println!("from seed {seed}");
-    let kills = number("KILLS").unwrap_or(10) as usize;
+    let kills = number("KILLS").unwrap_or(6) as usize;
     let mut dice = Dice::new(seed, "kills");
     for index in 0..kills {
         let plan = plan(&mut dice, index);
