@@ -4,6 +4,7 @@ mod allowance;
 pub mod args;
 mod broker;
 mod brokers;
+mod check;
 mod opening;
 mod run;
 mod session;
@@ -23,6 +24,7 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
     }
     match Cli::read(args) {
         Ok(Cli { command: Command::Run(args) }) => run::main(&args),
+        Ok(Cli { command: Command::Check(args) }) => check::main(&args),
         Ok(Cli { command: Command::Broker(command) }) => broker::main(&command),
         Ok(Cli { command: Command::KeepNode }) => keep_node(),
         Err(error) => error.exit(),

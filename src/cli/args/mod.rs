@@ -31,12 +31,60 @@ pub enum Command {
     /// private one of its own, which is gone afterwards.
     #[command(after_help = RUN_HELP)]
     Run(Box<RunArgs>),
+    /// Say what is wrong with scenario files, without a broker.
+    #[command(after_help = CHECK_HELP)]
+    Check(CheckArgs),
     /// Keep a private RabbitMQ warm between runs, which then need not wait for one to boot.
     #[command(subcommand, after_help = BROKER_HELP)]
     Broker(BrokerCommand),
     /// Keeps a private node; started by `run`, never by hand.
     #[command(hide = true)]
     KeepNode,
+}
+
+/// The arguments of `check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Scenario files, directories of them, or patterns such as 'scenarios/*.yaml'
+    ///
+    /// Of a directory all .yaml and .yml files in it and below.
+    #[arg(value_name = "PATH", required = true)]
+    pub paths: Vec<String>,
+
+    /// Set a variable of the files, for every variant; may be repeated
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    pub settings: Vec<Setting>,
+
+    /// For people, or for machines
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+
+    /// What is as bad as a mistake
+    #[arg(long, value_name = "WHAT", value_enum)]
+    pub deny: Option<Deny>,
+
+    /// Colour the output
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
+}
+
+impl CheckArgs {
+    pub fn denies_warnings(&self) -> bool {
+        matches!(self.deny, Some(Deny::Warnings))
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Each finding with its line; where GITHUB_ACTIONS is `true` also as annotations
+    Text,
+    /// One document
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Deny {
+    Warnings,
 }
 
 /// What to do about the warm broker.
@@ -253,6 +301,12 @@ Exit codes:
     1  of `status`: none is up
     2  the command line is wrong, or another server's is up already
     3  the world failed: it does not come up, or does not answer";
+
+const CHECK_HELP: &str = "\
+Exit codes:
+    0  nothing is wrong (warnings do not count, unless they are denied)
+    2  something is wrong with a file, or with the command line
+    3  what was found could not be written";
 
 const RUN_HELP: &str = with_exit_codes!(
     "\
