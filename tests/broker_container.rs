@@ -1,5 +1,7 @@
 //! A private broker in a container. The engine is played by `tests/engine/docker`, which writes
 //! down what it is told and runs a real server where a container would.
+//!
+//! One version of RabbitMQ is enough for this.
 
 #![cfg(target_os = "linux")]
 

@@ -3,6 +3,8 @@
 //! The program that ends is this test program itself, started again for [`holder`] with a
 //! temporary directory of its own. That directory is in the environment of every process that
 //! belongs to it, the keeper too, which is how what is left is found.
+//!
+//! One version of RabbitMQ is enough for this.
 
 #![cfg(target_os = "linux")]
 

@@ -1,5 +1,7 @@
 //! Which broker a variant gets: one of its own where faults befall that, another one where the
 //! last did not come back, and never a warm one to break.
+//!
+//! One version of RabbitMQ is enough for this.
 
 #![cfg(target_os = "linux")]
 

@@ -1,4 +1,6 @@
 //! A broker that is kept warm between runs: its whole life, what finds it, and what is left.
+//!
+//! One version of RabbitMQ is enough for this.
 
 #![cfg(target_os = "linux")]
 

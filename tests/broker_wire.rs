@@ -1,5 +1,7 @@
 //! Connections through a network of their own, against a real broker: what both ends notice when
 //! it is cut, and that nothing is lost when it is mended in time.
+//!
+//! One version of RabbitMQ is enough for this.
 
 mod support;
 

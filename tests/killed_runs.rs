@@ -4,6 +4,8 @@
 //!
 //! Six kills by default; `RMQ_SCENARIO_KILLS=50` makes as many, `RMQ_SCENARIO_KILLS_SEED=…` draws
 //! the same moments again.
+//!
+//! One version of RabbitMQ is enough for this.
 
 #![cfg(target_os = "linux")]
 

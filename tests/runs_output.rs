@@ -1,4 +1,6 @@
 //! Where the output goes, how wide it is, and who may close it.
+//!
+//! One version of RabbitMQ is enough for this.
 
 mod scenes;
 mod support;

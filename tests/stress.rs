@@ -6,6 +6,8 @@
 //! too, `RMQ_SCENARIO_STRESS_SEED=…` begins at that seed, and `RMQ_SCENARIO_STRESS_ABOUT=pause`
 //! takes the faults whose name has this in it, and `RMQ_SCENARIO_STRESS_PROGRAM=…` another build of
 //! the program. What fails is kept, and its place is told.
+//!
+//! One version of RabbitMQ is enough for this.
 
 mod calls;
 mod demands;
