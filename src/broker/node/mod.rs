@@ -36,7 +36,7 @@ pub use locate::{SERVER_VARIABLE, install_command, locate};
 
 /// How long a node may take to answer.
 const BOOT_DEADLINE: Duration = Duration::from_secs(90);
-const STEP: Duration = Duration::from_millis(50);
+const STEP: Duration = Duration::from_millis(20);
 
 /// Running private nodes of one broker. Dropping this ends them, a moment later;
 /// [`Nodes::close`] waits.
