@@ -1,5 +1,7 @@
 //! Hands on a private node: each act with the effect that a client sees, and with what the
 //! system shows of the node's process.
+//!
+//! One version of RabbitMQ is enough for this.
 
 mod support;
 

@@ -1,4 +1,6 @@
 //! A node of our own: what it is, what it listens on, and how it fails to start.
+//!
+//! One version of RabbitMQ is enough for this.
 
 mod support;
 

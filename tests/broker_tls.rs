@@ -1,5 +1,7 @@
 //! A broker under TLS, with certificates made on the spot: who is let in, who is not, and what
 //! both are told.
+//!
+//! One version of RabbitMQ is enough for this.
 
 mod support;
 

@@ -1,5 +1,7 @@
 //! Faults of a broker that is somebody else's: refused unless allowed, and then done by the tools
 //! of whoever has it, and undone.
+//!
+//! One version of RabbitMQ is enough for this.
 
 mod scenes;
 mod support;

@@ -1,5 +1,7 @@
 //! The nodes of a cluster that is somebody else's, each by its address: which one a file means, and
 //! what is told when the addresses do not fit together.
+//!
+//! One version of RabbitMQ is enough for this.
 
 mod scenes;
 mod support;

@@ -12,6 +12,8 @@ use crate::support::program;
 /// How many processes share the node. Most of a lesson is waiting, but what one of them counts
 /// on to be quick must not wait for many others.
 const AT_ONCE: usize = 2;
+/// And how many start nodes of their own: they wait for much longer.
+const ON_THEIR_OWN: usize = 3;
 
 /// What became of one lesson.
 #[derive(Clone)]
@@ -59,8 +61,10 @@ impl Outcome {
 /// their own run on the node of this test program.
 pub fn run(lessons: &[Lesson]) -> Vec<Outcome> {
     let mut outcomes: Vec<Option<Outcome>> = vec![None; lessons.len()];
+    let own = lessons.first().is_some_and(Lesson::wants_own_broker);
+    let hands = if own { ON_THEIR_OWN } else { AT_ONCE };
     let hands: Vec<Vec<usize>> =
-        (0..AT_ONCE).map(|hand| (hand..lessons.len()).step_by(AT_ONCE).collect()).collect();
+        (0..hands).map(|hand| (hand..lessons.len()).step_by(hands).collect()).collect();
     let done: Vec<Vec<(usize, Outcome)>> = thread::scope(|scope| {
         let run = |hand: Vec<usize>| {
             let dealt: Vec<&Lesson> = hand.iter().map(|&index| &lessons[index]).collect();
