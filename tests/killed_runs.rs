@@ -141,9 +141,12 @@ impl Running {
         }
     }
 
-    fn signal(&self, plan: &Plan) {
+    fn signal(&mut self, plan: &Plan) {
+        // Of one that was waited for, somebody else may have the id by now.
+        if self.child.try_wait().unwrap().is_some() {
+            return;
+        }
         let id = Pid::from_child(&self.child);
-        // One that has ended is not waited for yet, so the id is still its own.
         let sent = match plan.group {
             true => kill_process_group(id, plan.signal),
             false => kill_process(id, plan.signal),

@@ -158,6 +158,9 @@ impl Fault {
         let (node, young, at) = (self.node, young(stage), stage.clock.now());
         // Told first: whatever anybody meets from now on comes after it.
         stage.nodes.set(&nodes, after);
+        if how == StopHow::Sigkill {
+            stage.nodes.kill();
+        }
         stage.scribe.record(Event::BrokerFell { how, node, young, at }).await;
         let ended = join_all(nodes.iter().map(|node| self.control.stop(*node, how))).await;
         let at = stage.clock.now();

@@ -39,6 +39,8 @@ pub struct Nodes {
     epoch: AtomicU64,
     /// Some fault has acted upon the broker.
     disturbed: AtomicBool,
+    /// Some node has been killed: what it had declared last it may have forgotten.
+    killed: AtomicBool,
     /// Some node has been parted from the others.
     parted: AtomicBool,
     /// One end at a time: the ledger tells them apart by their order. Whatever else acts upon a
@@ -54,6 +56,7 @@ impl Nodes {
             states: watch::Sender::new(vec![State::Up; count.max(1)]),
             epoch: AtomicU64::new(0),
             disturbed: AtomicBool::new(false),
+            killed: AtomicBool::new(false),
             parted: AtomicBool::new(false),
             ending: Mutex::new(()),
             declared: std::sync::OnceLock::new(),
@@ -99,6 +102,17 @@ impl Nodes {
     /// A fault acts upon the broker: what breaks from now on is explained.
     pub fn disturb(&self) {
         self.disturbed.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether a fault has killed a node, which may have forgotten a queue by that. (Seen on 3.10.8
+    /// and 4.0.5, of queues that were up to 1.3 s old.)
+    pub fn may_forget(&self) -> bool {
+        self.killed.load(Ordering::SeqCst)
+    }
+
+    /// A node is killed.
+    pub fn kill(&self) {
+        self.killed.store(true, Ordering::SeqCst);
     }
 
     /// Whether a fault has acted upon the broker.

@@ -102,7 +102,10 @@ impl Stage {
         taken
             || (network.is_struck() && (lost || impatient))
             || (self.nodes.is_disturbed()
-                && (lost || met.code == INTERNAL || (away && self.nodes.some_missing())))
+                && (lost
+                    || met.code == INTERNAL
+                    || (away && self.nodes.some_missing())
+                    || (met.code == 404 && self.nodes.may_forget())))
     }
 
     /// Whether an error means that the connection was lost, and not that whoever used it made a
