@@ -105,10 +105,16 @@ fn whoever_reads_a_stream_reads_on_after_a_restart() {
     let run = run("
 scenario: stream
 topology: { queues: [{ name: q, type: stream }] }
-producers: [{ name: p, to: { queue: q }, messages: 60, rate: 20/s }]
+producers: [{ name: p, to: { queue: q }, messages: 60 }]
 workers:
-  - { name: w, count: 2, queue: q, prefetch: 10, offset: first, reconnect: { after: 20ms } }
-faults: [{ restart: broker, at: 500ms }]
+  - name: w
+    count: 2
+    queue: q
+    prefetch: 10
+    offset: first
+    work: 20ms
+    reconnect: { after: 20ms }
+faults: [{ restart: broker, after: { finished: 40 } }]
 ");
     run.exits(0).has("published 60, delivered 60, lost 0");
     assert!(!run.died("w-1") && !run.died("w-2"), "{run}");

@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::broker::{BrokerError, Link, Space, Way};
 use crate::run::nodes::Nodes;
 use crate::run::stage::Numbers;
+use crate::run::trouble;
 
 /// What the broker's operator sees it as.
 const NAME: &str = "rmq-scenario";
@@ -200,12 +201,8 @@ async fn ask_once(channel: &Channel, queue: &str) -> Result<Answer, BrokerError>
             consumers: u64::from(found.consumer_count()),
         })),
         Err(error) => match error.kind() {
-            // 3.10, 4.0 and 4.3 say so of a classic queue on a node that has ended.
-            ErrorKind::ProtocolError(amqp) if amqp.get_id() == 404 => {
-                let text = amqp.get_message().as_str();
-                let away = text.contains("down or inaccessible");
-                Ok(if away { Answer::Away } else { Answer::Missing })
-            }
+            _ if trouble::is_away(&error) => Ok(Answer::Away),
+            ErrorKind::ProtocolError(amqp) if amqp.get_id() == 404 => Ok(Answer::Missing),
             ErrorKind::ProtocolError(amqp) if amqp.get_id() == 405 => Ok(Answer::Locked),
             _ => Err(BrokerError::amqp(doing, &error)),
         },

@@ -108,6 +108,12 @@ impl Stage {
                     || (met.code == 404 && self.nodes.may_forget())))
     }
 
+    /// Whether an error means that a queue is not there yet, after its broker or node came back.
+    /// (Seen on 3.10.8, of a stream.)
+    pub fn is_coming_back(&self, queue: QueueId, error: &Error) -> bool {
+        self.nodes.is_disturbed() && !self.is_gone(queue) && trouble::is_away(error)
+    }
+
     /// Whether an error means that the connection was lost, and not that whoever used it made a
     /// mistake. A broker that has just come back fails at what it cannot do yet: a stream is not
     /// to be consumed from before its coordinator works. (Seen on 4.3.)

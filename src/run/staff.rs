@@ -92,7 +92,8 @@ pub async fn subscribe(stage: &Arc<Stage>, mut ready: Ready) -> Result<bool, Bro
         }
         Ok(Err(error)) => {
             let error = ready.listener.reason(&error).await;
-            if stage.is_loss(&error) && !ready.link.connection.status().connected() {
+            let lost = stage.is_loss(&error) && !ready.link.connection.status().connected();
+            if lost || stage.is_coming_back(plan.queue, &error) {
                 gave_up(stage, ready).await;
                 return Err(BrokerError::amqp(&doing, &error));
             }
@@ -107,7 +108,8 @@ pub async fn subscribe(stage: &Arc<Stage>, mut ready: Ready) -> Result<bool, Bro
     Ok(true)
 }
 
-/// Its connection was lost before it was consuming: what it had declared goes with that.
+/// Its connection was lost, or given up, before it was consuming: what it had declared goes with
+/// that.
 async fn gave_up(stage: &Arc<Stage>, ready: Ready) {
     let departure = Departure::vacate(stage, ready.worker).await;
     ready.link.cut();

@@ -99,6 +99,12 @@ pub fn is_internal(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::ProtocolError(said) if said.get_id() == INTERNAL)
 }
 
+/// Whether the broker says that a queue exists, and its node cannot be reached.
+pub fn is_away(error: &Error) -> bool {
+    let ErrorKind::ProtocolError(said) = error.kind() else { return false };
+    said.get_id() == 404 && said.get_message().as_str().contains("down or inaccessible")
+}
+
 /// The fact that the server ended a subscription.
 pub fn cancelled(who: &str) -> ErrorFact {
     ErrorFact {

@@ -16,7 +16,7 @@ pub fn name(dice: &mut Dice, sketch: &mut Sketch) {
             name: format!("p{n}"),
             count: dice.pick(&[1, 1, 1, 2]),
             messages: dice.pick(&[5, 20, 40, 100, 200]) + dice.below(20),
-            confirms: !dice.percent(25) || sketch.asks,
+            confirms: !dice.percent(25),
             is_sound: true,
             starts: true,
             ..Producer::default()

@@ -20,7 +20,7 @@ pub fn name(dice: &mut Dice, sketch: &mut Sketch) {
             name: format!("p{n}"),
             count: if dice.percent(20) { 2 } else { 1 },
             messages,
-            confirms: !dice.percent(30) || sketch.asks,
+            confirms: !dice.percent(30),
             is_sound: true,
             starts: true,
             ..Producer::default()

@@ -10,8 +10,6 @@ pub struct Sketch {
     pub is_slow: bool,
     /// Some queues are streams, and none dead-letters.
     pub has_streams: bool,
-    /// Every producer asks for confirms.
-    pub asks: bool,
     pub queue_count: usize,
     pub exchange_count: usize,
     pub exchanges: Vec<Exchange>,
