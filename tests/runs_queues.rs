@@ -210,7 +210,7 @@ scenario: exclusive
 topology: { queues: [{ name: q }] }
 producers: [{ name: p, to: { queue: q }, messages: 10 }]
 workers:
-  - { name: w, queue: q, exclusive: true, work: 10ms }
+  - { name: w, queue: q, exclusive: true, work: 150ms }
   - { name: second, queue: q, start: { after: { fault: death } } }
   - { name: first, queue: q, start: { at: 10ms } }
 faults: [{ name: death, kill: w, during: 5, how: close_connection }]

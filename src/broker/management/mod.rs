@@ -126,6 +126,13 @@ struct NodeSeen {
     running: bool,
 }
 
+/// A feature flag: `stable`, `required` or `experimental`, and `enabled` or not.
+#[derive(Deserialize)]
+struct Flag {
+    stability: String,
+    state: String,
+}
+
 #[derive(Deserialize)]
 struct WhoAmI {
     /// A list, or in old versions words with commas between them.
@@ -263,6 +270,13 @@ impl Management {
     pub async fn is_ready(&self) -> bool {
         let request = self.request(Method::GET, "overview").timeout(Duration::from_secs(2));
         self.send("asking for the overview", request).await.is_ok()
+    }
+
+    /// Whether all that this version can do is enabled, but for experiments.
+    pub async fn has_features(&self) -> bool {
+        let flags: Result<Vec<Flag>, _> = self.get("feature-flags").await;
+        let off = |flag: &Flag| flag.stability == "stable" && flag.state != "enabled";
+        flags.is_ok_and(|flags| !flags.iter().any(off))
     }
 
     /// The names of the nodes that run, as the node knows that is asked.

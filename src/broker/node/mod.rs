@@ -37,6 +37,8 @@ pub use locate::{SERVER_VARIABLE, install_command, locate};
 /// How long a node may take to answer.
 const BOOT_DEADLINE: Duration = Duration::from_secs(90);
 const STEP: Duration = Duration::from_millis(20);
+/// What is not enabled by then will not be.
+const AGREEMENT: Duration = Duration::from_secs(10);
 
 /// Running private nodes of one broker. Dropping this ends them, a moment later;
 /// [`Nodes::close`] waits.
@@ -150,11 +152,17 @@ pub(crate) async fn answers(route: &Route, management: Option<&Management>) {
     }
 }
 
-/// Waits until each node of a cluster reports all of them running.
+/// Waits until each node of a cluster reports all of them running, and can do what each of them can:
+/// on 3.10 whoever joins agrees with the others about that a moment later, and declares no quorum
+/// queue until then.
 async fn formed(facts: &[Facts]) -> Result<(), BrokerError> {
     for one in facts.chunks(1).filter(|_| facts.len() > 1) {
         let management = Management::private(one)?;
         while management.running().await.map_or(0, |running| running.len()) < facts.len() {
+            sleep(STEP).await;
+        }
+        let deadline = Instant::now() + AGREEMENT;
+        while !management.has_features().await && Instant::now() < deadline {
             sleep(STEP).await;
         }
     }
