@@ -115,6 +115,8 @@ workers:
     work: 20ms
     reconnect: { after: 20ms }
 faults: [{ restart: broker, after: { finished: 40 } }]
+# A stream may take a second to send anything to whoever has just come back.
+settle: { idle: 4s }
 ");
     run.exits(0).has("published 60, delivered 60, lost 0");
     assert!(!run.died("w-1") && !run.died("w-2"), "{run}");

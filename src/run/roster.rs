@@ -109,7 +109,7 @@ impl Stage {
     }
 
     /// Whether an error means that a queue is not there yet, after its broker or node came back.
-    /// (Seen on 3.10.8, of a stream.)
+    /// (Seen on 3.10.8 and 4.3.6, of a stream.)
     pub fn is_coming_back(&self, queue: QueueId, error: &Error) -> bool {
         self.nodes.is_disturbed() && !self.is_gone(queue) && trouble::is_away(error)
     }

@@ -99,10 +99,16 @@ pub fn is_internal(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::ProtocolError(said) if said.get_id() == INTERNAL)
 }
 
-/// Whether the broker says that a queue exists, and its node cannot be reached.
+/// Whether the broker says that a queue exists, and its node cannot be reached. Of a stream that is
+/// not back with its node yet, 4.3 says it in other words.
 pub fn is_away(error: &Error) -> bool {
     let ErrorKind::ProtocolError(said) = error.kind() else { return false };
-    said.get_id() == 404 && said.get_message().as_str().contains("down or inaccessible")
+    let text = said.get_message().as_str();
+    match said.get_id() {
+        404 => text.contains("down or inaccessible"),
+        406 => text.contains("does not have a running replica"),
+        _ => false,
+    }
 }
 
 /// The fact that the server ended a subscription.
