@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use rmq_scenario::broker::{SERVER_VARIABLE, locate};
 use rustix::process::{Pid, Signal, kill_process};
+use support::traces;
 use tempfile::TempDir;
 
 const IMAGE: &str = "docker:rabbitmq:4.3-management";
@@ -101,15 +102,7 @@ impl Engine {
 
     /// The processes that belong to it: its directory is in the environment of each.
     fn processes(&self) -> Vec<String> {
-        let mark = self.dir.path().to_str().unwrap().as_bytes();
-        let ids = fs::read_dir("/proc").unwrap().flatten();
-        ids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
-            .filter(|id| {
-                let environment = fs::read(format!("/proc/{id}/environ")).unwrap_or_default();
-                environment.windows(mark.len()).any(|window| window == mark)
-            })
-            .map(|id| fs::read_to_string(format!("/proc/{id}/comm")).unwrap_or_default())
-            .collect()
+        traces::processes(self.dir.path()).into_iter().map(|(_, name)| name).collect()
     }
 
     /// No container, no process, no directory of a node is left, or soon will be.

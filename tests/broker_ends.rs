@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use rmq_scenario::broker::{Broker, Choice, Control, Settings};
 use rmq_scenario::plan::model::{Alarm, NodeId, StopHow};
 use rustix::process::{Pid, Signal, kill_process};
-use support::contained;
+use support::{contained, traces};
 
 /// What the holder does once it has its nodes.
 const END: &str = "RMQ_TEST_END";
@@ -119,19 +119,11 @@ impl Held {
 
     /// The processes that belong to it, without the dead ones that nobody has waited for.
     fn processes(&self) -> Vec<(u32, String)> {
-        let mark = self.tmp.path().to_str().unwrap().as_bytes().to_vec();
-        let ids = fs::read_dir("/proc").unwrap().flatten();
-        ids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
-            .filter(|id| {
-                let environment = fs::read(format!("/proc/{id}/environ")).unwrap_or_default();
-                environment.windows(mark.len()).any(|window| window == mark)
-            })
-            .map(|id| (id, fs::read_to_string(format!("/proc/{id}/comm")).unwrap_or_default()))
-            .collect()
+        traces::processes(self.tmp.path())
     }
 
     fn directories(&self) -> Vec<PathBuf> {
-        fs::read_dir(self.tmp.path()).unwrap().flatten().map(|entry| entry.path()).collect()
+        traces::directories(self.tmp.path())
     }
 
     /// Waits until `seen` says so; the node must still be booting then.

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use support::traces;
 
 const SHORT: &str = "
 scenario: short
@@ -93,15 +94,9 @@ impl World {
 
     /// The processes that belong to this world, the dead ones aside.
     fn processes(&self) -> Vec<(u32, String)> {
-        let mark = self.dir.path().to_str().unwrap().as_bytes().to_vec();
-        let ids = fs::read_dir("/proc").unwrap().flatten();
-        ids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
-            .filter(|id| {
-                let environment = fs::read(format!("/proc/{id}/environ")).unwrap_or_default();
-                environment.windows(mark.len()).any(|window| window == mark)
-            })
-            .map(|id| (id, fs::read_to_string(format!("/proc/{id}/cmdline")).unwrap_or_default()))
-            .collect()
+        let words =
+            |id| (id, fs::read_to_string(format!("/proc/{id}/cmdline")).unwrap_or_default());
+        traces::ids(self.dir.path()).into_iter().map(words).collect()
     }
 
     fn keepers(&self) -> usize {

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The processes that belong to a temporary directory, with their names; without the dead ones
-/// that nobody has waited for.
-pub fn processes(tmp: &Path) -> Vec<(u32, String)> {
+/// The processes that belong to a temporary directory, without the dead ones that nobody has
+/// waited for.
+pub fn ids(tmp: &Path) -> Vec<u32> {
     let mark = tmp.to_str().expect("it is text").as_bytes();
     let ids = fs::read_dir("/proc").expect("this is Linux").flatten();
     ids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
@@ -15,8 +15,13 @@ pub fn processes(tmp: &Path) -> Vec<(u32, String)> {
             let environment = fs::read(format!("/proc/{id}/environ")).unwrap_or_default();
             environment.windows(mark.len()).any(|window| window == mark)
         })
-        .map(|id| (id, fs::read_to_string(format!("/proc/{id}/comm")).unwrap_or_default()))
         .collect()
+}
+
+/// The same with their names.
+pub fn processes(tmp: &Path) -> Vec<(u32, String)> {
+    let name = |id| (id, fs::read_to_string(format!("/proc/{id}/comm")).unwrap_or_default());
+    ids(tmp).into_iter().map(name).collect()
 }
 
 /// What stands in it.
