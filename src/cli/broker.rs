@@ -6,12 +6,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::broker::{BrokerError, Contents, Standing, Warm, warm, warm_down, warm_file, warm_up};
 use crate::cli::args::{BrokerCommand, UpArgs};
+use crate::cli::{USAGE, WORLD};
 use crate::diagnostic::Diagnostic;
 use crate::report::output::{Output, Target};
 use crate::report::style::{ColorChoice, use_color};
 
-const USAGE: u8 = 2;
-const WORLD: u8 = 3;
 /// Of `status`: there is none.
 const DOWN: u8 = 1;
 

@@ -5,6 +5,7 @@ pub mod args;
 mod broker;
 mod brokers;
 mod check;
+mod loading;
 mod opening;
 mod run;
 mod session;
@@ -14,6 +15,11 @@ use std::process::ExitCode;
 
 use crate::broker::{KEEPER_WORD, keep_node};
 use crate::cli::args::{Cli, Command};
+
+/// The command line or a file is wrong.
+const USAGE: u8 = 2;
+/// The world failed.
+const WORLD: u8 = 3;
 
 /// Everything that `main` does.
 pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {

@@ -13,22 +13,19 @@ use tokio::sync::watch;
 use crate::broker::{Broker, Hands};
 use crate::cli::args::RunArgs;
 use crate::cli::brokers::{Brokers, Wanted};
+use crate::cli::loading::{self, counted};
 use crate::cli::session::{NOT_RUN, Session, add};
-use crate::cli::{allowance, opening};
+use crate::cli::{USAGE, WORLD, allowance, opening};
 use crate::diagnostic::Diagnostic;
-use crate::plan;
 use crate::plan::model::Scenario;
 use crate::report::output::{Output, Target};
 use crate::report::progress::{Display, Mode};
 use crate::report::sinks::Sinks;
 use crate::report::style::{ColorChoice, Style, use_color};
 use crate::report::{BrokerInfo, FORMAT, Report, ScenarioReport, table};
-use crate::scenario::Source;
 use crate::verdict::model::{VariantReport, Verdict};
 
-/// The exit codes beside those of a verdict.
-const USAGE: u8 = 2;
-const WORLD: u8 = 3;
+/// The exit codes beside those of a verdict, [`USAGE`] and [`WORLD`].
 const OURS: u8 = 70;
 const INTERRUPTED: u8 = 130;
 
@@ -65,13 +62,11 @@ pub fn main(args: &RunArgs) -> ExitCode {
 
 /// All scenario files, or all mistakes in them.
 fn load(args: &RunArgs) -> Result<Vec<Scenario>, Vec<Diagnostic>> {
-    let sets = args.settings.iter().map(|set| (set.name.clone(), set.value.clone())).collect();
-    let options = plan::Options { sets, seed: args.seed };
+    let options = loading::options(&args.settings, args.seed);
     let mut scenarios = Vec::new();
     let mut mistakes = Vec::new();
     for file in &args.files {
-        let loaded = Source::read(Path::new(file)).map_err(|mistake| vec![mistake]);
-        match loaded.and_then(|source| plan::load(source, &options)) {
+        match loading::load(Path::new(file), &options) {
             Ok(scenario) => scenarios.push(scenario),
             Err(found) => mistakes.extend(found),
         }
@@ -280,10 +275,8 @@ impl Console {
             self.complain(mistake);
             let _ = self.stderr.write("\n");
         }
-        let mistake = if mistakes.len() == 1 { "mistake" } else { "mistakes" };
-        let file = if files == 1 { "file" } else { "files" };
-        let count = mistakes.len();
-        let summary = format!("{count} {mistake} in {files} {file}; nothing was run\n");
+        let (mistakes, files) = (counted(mistakes.len(), "mistake"), counted(files, "file"));
+        let summary = format!("{mistakes} in {files}; nothing was run\n");
         let _ = self.stderr.write(&summary);
         ExitCode::from(USAGE)
     }

@@ -6,14 +6,11 @@ mod notes;
 use std::process::ExitCode;
 
 use crate::cli::args::{CheckArgs, Format};
+use crate::cli::loading::{self, counted};
+use crate::cli::{USAGE, WORLD};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::plan;
 use crate::report::output::{Output, Target};
 use crate::report::style::{ColorChoice, use_color};
-use crate::scenario::Source;
-
-const WRONG: u8 = 2;
-const WORLD: u8 = 3;
 
 /// What was found in all files, in the order of their names, and in each by its place.
 struct Findings {
@@ -37,17 +34,15 @@ pub fn main(args: &CheckArgs) -> ExitCode {
         let _ = Output::new(Target::Stderr).write(&error.render(color));
         return ExitCode::from(WORLD);
     }
-    ExitCode::from(if findings.is_clean(args.denies_warnings()) { 0 } else { WRONG })
+    ExitCode::from(if findings.is_clean(args.denies_warnings()) { 0 } else { USAGE })
 }
 
 fn look(args: &CheckArgs) -> Findings {
     let (files, mut all) = files::expand(&args.paths);
     let mut touched = 0;
-    let sets = args.settings.iter().map(|set| (set.name.clone(), set.value.clone())).collect();
-    let options = plan::Options { sets, seed: None };
+    let options = loading::options(&args.settings, None);
     for file in &files {
-        let source = Source::read(file).map_err(|mistake| vec![mistake]);
-        let found = match source.and_then(|source| plan::load(source, &options)) {
+        let found = match loading::load(file, &options) {
             Ok(scenario) => scenario.warnings,
             Err(mistakes) => mistakes,
         };
@@ -94,9 +89,4 @@ impl Findings {
             (_, touched) => format!("{found} in {touched} of {files}"),
         }
     }
-}
-
-fn counted(count: usize, what: &str) -> String {
-    let end = if count == 1 { "" } else { "s" };
-    format!("{count} {what}{end}")
 }

@@ -1,0 +1,30 @@
+//! Scenario files as the command line names them, and what is said about how many.
+
+use std::path::Path;
+
+use crate::cli::args::Setting;
+use crate::diagnostic::Diagnostic;
+use crate::plan::model::Scenario;
+use crate::plan::{self, Options};
+use crate::scenario::Source;
+
+/// What the command line says about every file.
+pub fn options(settings: &[Setting], seed: Option<u64>) -> Options {
+    let sets = settings.iter().map(|set| (set.name.clone(), set.value.clone()));
+    Options { sets: sets.collect(), seed }
+}
+
+/// What a file means.
+///
+/// # Errors
+/// All mistakes of the file, in its order, or that it cannot be read.
+pub fn load(file: &Path, options: &Options) -> Result<Scenario, Vec<Diagnostic>> {
+    let source = Source::read(file).map_err(|mistake| vec![mistake])?;
+    plan::load(source, options)
+}
+
+/// `1 mistake`, `2 mistakes`.
+pub fn counted(count: usize, what: &str) -> String {
+    let end = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{end}")
+}
