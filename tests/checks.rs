@@ -129,3 +129,10 @@ fn variables_are_set_as_for_a_run() {
     assert_eq!(check(folder.path(), &["a.yaml"], false).code, 0);
     assert_eq!(check(folder.path(), &["a.yaml", "--set", "many=few"], false).code, 2);
 }
+
+#[test]
+fn what_is_hidden_is_not_meant_by_a_directory() {
+    let folder = folder(&[("a.yaml", RIGHT), (".b.yaml", WRONG), (".c/d.yaml", WRONG)]);
+    assert_eq!(check(folder.path(), &["."], false).text, "1 file checked, nothing wrong\n");
+    assert_eq!(check(folder.path(), &[".b.yaml"], false).code, 2, "it was named");
+}

@@ -59,14 +59,18 @@ fn below(directory: &Path) -> Result<Vec<PathBuf>, Diagnostic> {
     let entries = std::fs::read_dir(directory).map_err(|error| unreadable(directory, &error))?;
     let mut paths = Vec::new();
     for entry in entries {
-        paths.push(entry.map_err(|error| unreadable(directory, &error))?.path());
+        let entry = entry.map_err(|error| unreadable(directory, &error))?;
+        if !entry.file_name().to_string_lossy().starts_with('.') {
+            paths.push(entry.path());
+        }
     }
     paths.sort();
     for path in paths {
-        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-        let linked = path.is_symlink();
-        if path.is_dir() && !hidden && !linked {
-            found.extend(below(&path)?);
+        if path.is_dir() {
+            // A link may lead back to where it is.
+            if !path.is_symlink() {
+                found.extend(below(&path)?);
+            }
         } else if path.extension().is_some_and(|end| ENDINGS.iter().any(|known| end == *known)) {
             found.push(path);
         }
