@@ -165,8 +165,13 @@ impl Hearing<'_> {
 
     /// The verdict follows from the rest of the report.
     fn verdict(&mut self, of_file: &Value) {
+        let unexplained = |row: &Value| {
+            let mut causes = row["causes"].as_array().expect("a list").iter();
+            causes.any(|cause| cause == "unexplained")
+        };
         let fails = self.rows("errors").iter().any(|row| row["explained"] == false)
-            || self.rows("expectations").iter().any(|row| row["held"] == false);
+            || self.rows("expectations").iter().any(|row| row["held"] == false)
+            || self.rows("causes").iter().any(unexplained);
         let reason = self.report["reason"].as_str().unwrap_or_default().to_owned();
         let verdict = self.report["verdict"].as_str().unwrap_or_default().to_owned();
         self.must(verdict == of_file.as_str().unwrap_or_default(), "verdicts differ");

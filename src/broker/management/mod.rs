@@ -97,6 +97,19 @@ struct MessageTotals {
     messages: u64,
 }
 
+/// Of the overview, the node that was asked, and whose ports are open.
+#[derive(Deserialize)]
+struct Listening {
+    node: String,
+    #[serde(default)]
+    listeners: Vec<Listener>,
+}
+
+#[derive(Deserialize)]
+struct Listener {
+    node: String,
+}
+
 /// Asked of the node at once, where its statistics need a while to come.
 #[derive(Deserialize)]
 struct Memory {
@@ -266,10 +279,17 @@ impl Management {
     }
 
     /// Whether the broker is up as far as this API can tell. It is served before the boot is
-    /// over, and fails for the questions that need more than itself (4.3.6: with 500).
+    /// over, and fails for the questions that need more than itself (4.3.6: with 500). At the
+    /// very end of its boot a node already takes clients, but does not yet find itself among the
+    /// nodes that run, and so drops what is published to `amq.rabbitmq.reply-to` (measured on
+    /// 4.0.5). Of all answers only the listeners tell: they are those of the nodes that run.
     pub async fn is_ready(&self) -> bool {
-        let request = self.request(Method::GET, "overview").timeout(Duration::from_secs(2));
-        self.send("asking for the overview", request).await.is_ok()
+        let once = Duration::from_secs(2);
+        let path = "overview?columns=node,listeners.node";
+        let request = self.request(Method::GET, path).timeout(once);
+        let Ok(answer) = self.send("asking for the overview", request).await else { return false };
+        let listening: Result<Listening, _> = answer.json().await;
+        listening.is_ok_and(|it| it.listeners.iter().any(|one| one.node == it.node))
     }
 
     /// Whether all that this version can do is enabled, but for experiments.
