@@ -222,7 +222,8 @@ impl Sketch {
         let transient = self.producers.iter().any(|producer| producer.transient);
         let perishes = self.queues.iter().any(|queue| queue.perishes);
         let ttl = self.producers.iter().any(|it| it.ttl) || self.queues.iter().any(|it| it.ttl);
-        let rejects = self.workers.iter().any(|worker| worker.rejects);
+        // What is given back too often is refused for good by its queue.
+        let rejects = self.workers.iter().any(|worker| worker.rejects || worker.requeues);
         let again = self.producers.iter().any(Producer::republishes);
         let never = self.workers.iter().any(|worker| worker.ack == "never");
         let stay = self.queues_stay();

@@ -142,6 +142,7 @@ struct NodeSeen {
 /// A feature flag: `stable`, `required` or `experimental`, and `enabled` or not.
 #[derive(Deserialize)]
 struct Flag {
+    name: String,
     stability: String,
     state: String,
 }
@@ -292,11 +293,24 @@ impl Management {
         listening.is_ok_and(|it| it.listeners.iter().any(|one| one.node == it.node))
     }
 
-    /// Whether all that this version can do is enabled, but for experiments.
-    pub async fn has_features(&self) -> bool {
-        let flags: Result<Vec<Flag>, _> = self.get("feature-flags").await;
-        let off = |flag: &Flag| flag.stability == "stable" && flag.state != "enabled";
-        flags.is_ok_and(|flags| !flags.iter().any(off))
+    /// What this version can do and has not enabled, but for experiments, and for Khepri, which
+    /// is another place for what the cluster knows and no other behaviour.
+    ///
+    /// # Errors
+    /// When the API does not answer.
+    pub async fn disabled_features(&self) -> Result<Vec<String>, BrokerError> {
+        let flags: Vec<Flag> = self.get("feature-flags").await?;
+        let off = |flag: &Flag| {
+            flag.stability == "stable" && flag.state != "enabled" && flag.name != "khepri_db"
+        };
+        Ok(flags.into_iter().filter(off).map(|flag| flag.name).collect())
+    }
+
+    /// Has the whole cluster do this from now on.
+    pub async fn enable_feature(&self, name: &str) -> Result<(), BrokerError> {
+        let path = format!("feature-flags/{}/enable", encoded(name));
+        let request = self.request(Method::PUT, &path).json(serde_json::json!({ "name": name }));
+        self.send(&format!("enabling the feature {name}"), request).await.map(drop)
     }
 
     /// The names of the nodes that run, as the node knows that is asked.
