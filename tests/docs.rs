@@ -255,6 +255,10 @@ fn assert_alike(path: &str, shown: &Value, real: &Value) {
                 .iter()
                 .for_each(|(key, value)| assert_alike(&format!("{path}.{key}"), value, &real[key]));
         }
+        // The page shows one of thirty.
+        (Value::Array(shown), Value::Array(real)) if path.ends_with(".guarantees") => {
+            assert!(shown.iter().all(|row| real.contains(row)), "{path}: {real:?}");
+        }
         (Value::Array(shown), Value::Array(real)) => {
             assert_eq!(shown.len(), real.len(), "{path}");
             shown.iter().zip(real).for_each(|(shown, real)| assert_alike(path, shown, real));

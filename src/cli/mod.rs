@@ -7,6 +7,7 @@ mod brokers;
 mod check;
 mod loading;
 mod opening;
+mod plan;
 mod run;
 mod session;
 
@@ -31,6 +32,7 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
     match Cli::read(args) {
         Ok(Cli { command: Command::Run(args) }) => run::main(&args),
         Ok(Cli { command: Command::Check(args) }) => check::main(&args),
+        Ok(Cli { command: Command::Plan(args) }) => plan::main(&args),
         Ok(Cli { command: Command::Broker(command) }) => broker::main(&command),
         Ok(Cli { command: Command::KeepNode }) => keep_node(),
         Err(error) => error.exit(),

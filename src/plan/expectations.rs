@@ -148,6 +148,11 @@ fn whole_run(expect: &Expect, out: &mut Vec<Expectation>) {
     if let Some(order) = expect.order.filter(|order| order.value == Order::Fifo) {
         out.push(expectation("order".into(), "fifo", Expected::Fifo, order.at));
     }
+    if let Some(guarantees) = &expect.guarantees {
+        let wanted = guarantees.some().copied().unwrap_or_default();
+        let what = Expected::Guarantees;
+        out.extend(wanted.then(|| expectation("guarantees".into(), "true", what, guarantees.at)));
+    }
     if let Some(duration) = &expect.duration {
         let matcher = meaning::duration_matcher(duration);
         out.extend(matcher.map(|matcher| {

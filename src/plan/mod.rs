@@ -31,6 +31,7 @@ pub mod random;
 pub mod routing;
 pub mod template;
 pub mod content;
+pub mod guarantees;
 
 use std::sync::Arc;
 

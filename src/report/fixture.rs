@@ -7,8 +7,8 @@ use crate::plan::count::Count;
 use crate::plan::pattern::Scalar;
 use crate::report::{BrokerInfo, FORMAT, Report, ScenarioReport};
 use crate::verdict::model::{
-    CauseRow, ErrorRow, ExpectationRow, FaultRow, ObservationRow, ObservedQueue, ProbeRow, Row,
-    VariantReport, Verdict, WorkerRow,
+    CauseRow, ErrorRow, ExpectationRow, FaultRow, GuaranteeRow, ObservationRow, ObservedQueue,
+    ProbeRow, Row, VariantReport, Verdict, WorkerRow,
 };
 
 /// How long the runs of the fixtures took.
@@ -40,6 +40,7 @@ pub fn variant(name: &str, verdict: Verdict, numbers: &[(Count, u64)]) -> Varian
         observations: Vec::new(),
         probes: Vec::new(),
         expectations: Vec::new(),
+        guarantees: Vec::new(),
         notes: Vec::new(),
         diagnostics: Vec::new(),
         declared: Vec::new(),
@@ -128,6 +129,14 @@ pub fn full() -> Report {
         actual: 7.into(),
         held: Some(false),
         line: 38,
+    }];
+    variant.guarantees = vec![GuaranteeRow {
+        count: "lost",
+        low: 0,
+        high: Some(7),
+        rule: "auto-ack-death",
+        actual: 7,
+        held: Some(true),
     }];
     variant.declared = vec!["queue task_queue: durable, x-queue-type classic".into()];
     variant.notes = vec!["worker-2 got the rest".into()];

@@ -75,6 +75,8 @@ mod tests {
                     "code": 406, "text": "PRECONDITION_FAILED - inequivalent arg 'durable'" }],
                 "expectations": [{ "path": "lost", "expected": "0", "actual": 7, "held": false,
                     "line": 38 }],
+                "guarantees": [{ "count": "lost", "low": 0, "high": 7, "rule": "auto-ack-death",
+                    "actual": 7, "held": true }],
                 "notes": ["worker-2 got the rest"],
             })
         );

@@ -1,7 +1,7 @@
 //! Telling: every printer formats the one [`Report`] and decides nothing.
 //!
 //! [`table`] is what people read at the end, [`progress`] while it runs, [`sinks`] are the files
-//! that machines read. All of them write through [`output`], which survives a reader that leaves.
+//! that machines read, and [`plan`] tells of what has not run yet. All of them write through [`output`], which survives a reader that leaves.
 
 use serde::Serialize;
 
@@ -11,6 +11,7 @@ use crate::verdict::model::{VariantReport, Verdict};
 mod fixture;
 pub mod json;
 pub mod output;
+pub mod plan;
 pub mod progress;
 pub mod sinks;
 pub mod style;

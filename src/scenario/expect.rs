@@ -258,6 +258,8 @@ pub struct Expect {
     pub errors: Option<Located<OrAny<Vec<Located<ExpectedError>>>>>,
     pub duration: Option<Located<TimeMatcher>>,
     pub latency: Option<Located<OrAny<Latency>>>,
+    /// Every count is what the plan foretells.
+    pub guarantees: Option<Located<OrAny<bool>>>,
 }
 
 #[derive(Debug, Clone, serde::Deserialize)]

@@ -14,6 +14,7 @@ use crate::plan::matcher::{Matcher, Op, Share};
 use crate::plan::model::{Expectation, Expected, ObservedNumber, Scope, WorkerId};
 use crate::verdict::answers;
 use crate::verdict::causes::Causes;
+use crate::verdict::guarantees;
 use crate::verdict::model::CauseRow;
 use crate::verdict::story;
 use crate::verdict::words::{self, list};
@@ -54,6 +55,7 @@ pub fn find(
             let breaches = books.disorder_count;
             Some(Finding { actual: breaches.into(), held: breaches == 0 })
         }
+        Expected::Guarantees => guarantees::find(books, facts),
         Expected::Duration(matcher) => {
             let took = Duration::from_micros(facts.duration);
             let held = matcher.op.holds(&took, &matcher.bound);
@@ -163,6 +165,7 @@ fn came(expectation: &Expectation, actual: &str) -> String {
                 if one { "delivery was" } else { "deliveries were" }
             )
         }
+        Expected::Guarantees => format!("{actual} did not hold"),
         Expected::Duration(_) => format!("the run took {actual}"),
         Expected::Latency { .. }
         | Expected::Observed { .. }

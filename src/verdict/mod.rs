@@ -5,6 +5,7 @@ mod broker;
 pub mod causes;
 mod expect;
 mod explain;
+mod guarantees;
 mod notes;
 pub mod model;
 mod proof;
@@ -54,6 +55,8 @@ pub fn judge(
         judgement.proofs(scenario, variant, &faults);
         judgement.doubts(variant, books, facts);
     }
+    let guarantees = guarantees::rows(variant, books, facts);
+    judgement.diagnostics.extend(guarantees::complaint(variant, &guarantees));
     VariantReport {
         name: variant.name.clone(),
         vars: variant.vars.clone(),
@@ -70,6 +73,7 @@ pub fn judge(
         observations: observation_rows(variant, facts),
         probes: answers::rows(variant, facts),
         expectations,
+        guarantees,
         notes: notes::notes(books, facts),
         diagnostics: judgement.diagnostics,
         declared: answers::declared(facts),
@@ -192,9 +196,13 @@ impl Judgement {
             match finding {
                 Some(finding) if held == Some(false) => {
                     let of_answers = answers::complaint(variant, facts, expectation);
-                    let diagnostic = of_answers.unwrap_or_else(|| {
-                        expect::complaint(books, causes, rows_of_causes, expectation, &finding)
-                    });
+                    let diagnostic = match (&expectation.what, of_answers) {
+                        (Expected::Guarantees, _) => guarantees::failure(variant, books, facts),
+                        (_, Some(diagnostic)) => diagnostic,
+                        (_, None) => {
+                            expect::complaint(books, causes, rows_of_causes, expectation, &finding)
+                        }
+                    };
                     self.worsen(Verdict::Fail, diagnostic.message.clone());
                     self.diagnostics.push(diagnostic.at(place));
                 }

@@ -76,6 +76,8 @@ pub struct VariantReport {
     pub observations: Vec<ObservationRow>,
     pub probes: Vec<ProbeRow>,
     pub expectations: Vec<ExpectationRow>,
+    /// Each count beside what the plan foretold; empty of a variant that did not run.
+    pub guarantees: Vec<GuaranteeRow>,
     /// Sentences that explain what needs no cause: what was redelivered, and to whom.
     pub notes: Vec<String>,
     /// What failed or did not bite, with its place in the file; printed, not serialized.
@@ -174,6 +176,20 @@ pub struct ObservedQueue {
     pub unacked_age_ms: u64,
 }
 
+/// What the plan foretold of one count, and what it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct GuaranteeRow {
+    pub count: &'static str,
+    pub low: u64,
+    /// `null` is no bound.
+    pub high: Option<u64>,
+    /// The name of the rule that says so.
+    pub rule: &'static str,
+    pub actual: u64,
+    /// `null` where nothing was judged.
+    pub held: Option<bool>,
+}
+
 /// What a probe was told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ProbeRow {
@@ -236,6 +252,7 @@ impl VariantReport {
             observations: Vec::new(),
             probes: Vec::new(),
             expectations: Vec::new(),
+            guarantees: Vec::new(),
             notes: Vec::new(),
             diagnostics: Vec::new(),
             declared: Vec::new(),

@@ -44,6 +44,7 @@ pub fn complaints(drawn: &Drawn, scenario: &Value) -> Vec<String> {
     hearing.answers();
     hearing.verdict(&scenario["verdict"]);
     hearing.promises();
+    hearing.guarantees();
     hearing.complaints
 }
 
@@ -161,6 +162,13 @@ impl Hearing<'_> {
         let label = format!("kill {}", worker["name"].as_str().unwrap_or_default());
         self.drawn.loses_connections
             || self.rows("faults").iter().any(|it| it["fault"] == label && it["fired"] == true)
+    }
+
+    /// Nothing is outside what the plan foretold.
+    fn guarantees(&mut self) {
+        for row in self.rows("guarantees") {
+            self.must(row["held"] != false, format!("the plan foretold something else: {row}"));
+        }
     }
 
     /// The verdict follows from the rest of the report.

@@ -8,6 +8,7 @@ mod causes;
 mod compare;
 mod dice;
 mod finality;
+mod foretold;
 mod honest;
 mod judging;
 mod leaving;

@@ -34,6 +34,9 @@ pub enum Command {
     /// Say what is wrong with scenario files, without a broker.
     #[command(after_help = CHECK_HELP)]
     Check(CheckArgs),
+    /// Show what scenario files will do and what they guarantee, without a broker.
+    #[command(after_help = PLAN_HELP)]
+    Plan(PlanArgs),
     /// Keep a private RabbitMQ warm between runs, which then need not wait for one to boot.
     #[command(subcommand, after_help = BROKER_HELP)]
     Broker(BrokerCommand),
@@ -85,6 +88,42 @@ pub enum Format {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Deny {
     Warnings,
+}
+
+/// The arguments of `plan`.
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// Scenario files
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<String>,
+
+    /// Set a variable of the files, for every variant; may be repeated
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    pub settings: Vec<Setting>,
+
+    /// Where all randomness flows from, instead of the seed of the file
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+
+    /// For people, for machines, or a drawing of the topology
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = PlanFormat::Text)]
+    pub format: PlanFormat,
+
+    /// Colour the output
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PlanFormat {
+    /// The topology, what happens when, and the guarantees with their rules
+    Text,
+    /// The same as one document
+    Json,
+    /// The topology for Graphviz: dot -Tsvg
+    Dot,
+    /// The topology as a Mermaid flowchart
+    Mermaid,
 }
 
 /// What to do about the warm broker.
@@ -301,6 +340,12 @@ Exit codes:
     1  of `status`: none is up
     2  the command line is wrong, or another server's is up already
     3  the world failed: it does not come up, or does not answer";
+
+const PLAN_HELP: &str = "\
+Exit codes:
+  0  the plan was shown
+  2  the command line or a file is wrong
+  3  the plan could not be written";
 
 const CHECK_HELP: &str = "\
 Exit codes:

@@ -35,6 +35,8 @@ pub enum Expected {
     /// Per producer, queue and worker the numbers rise.
     Fifo,
     Duration(DurationMatcher),
+    /// Every count is within what [`crate::plan::guarantees`] foretells.
+    Guarantees,
     /// Somebody met an error like this.
     Error(ExpectedError),
     /// Nobody met an error that is like none of these.

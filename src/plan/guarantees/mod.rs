@@ -1,0 +1,152 @@
+//! What a scenario guarantees before it runs: for each count the numbers that the file allows.
+//!
+//! A guarantee holds for a run that comes to rest: one that is cut at its deadline is not judged.
+//! It holds on every version of RabbitMQ that the variant may run on. Where the file leaves
+//! something to chance, the range is wide; it is never narrower than what can happen.
+
+mod copies;
+mod outcomes;
+mod publishing;
+pub mod range;
+mod refusals;
+pub mod rules;
+mod sheet;
+mod staffing;
+mod threats;
+
+use crate::plan::count::{ALL, Count};
+use crate::plan::guarantees::copies::{DeadRoute, dead_route};
+use crate::plan::guarantees::outcomes::{Arrivals, Outcome, outcome};
+use crate::plan::guarantees::publishing::{Sent, sent};
+use crate::plan::guarantees::range::{Bound, Range};
+use crate::plan::guarantees::rules::Rule;
+use crate::plan::guarantees::sheet::Sheet;
+use crate::plan::guarantees::threats::Threats;
+use crate::plan::model::{ProducerId, QueueId, Variant};
+
+/// What one count can come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Guarantee {
+    pub count: Count,
+    pub range: Range,
+    pub rule: Rule,
+}
+
+/// What each count of a variant can come to, in the order of [`ALL`].
+pub fn guarantees(variant: &Variant) -> Vec<Guarantee> {
+    let threats = Threats::of(variant);
+    let producers = (0..variant.producers.len()).map(ProducerId::from_index);
+    let sent: Vec<Sent> = producers.map(|id| sent(&threats, id)).collect();
+    let mut all = Sheet::default();
+    sent.iter().for_each(|sent| all.add(&sent.sheet));
+    for outcome in outcomes(&threats, &sent) {
+        all.add(&outcome.sheet);
+    }
+    let guarantee = |count| {
+        let Bound { range, rule } = all.get(count);
+        Guarantee { count, range, rule }
+    };
+    ALL.into_iter().map(guarantee).collect()
+}
+
+/// Where the messages of one producer go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reach {
+    pub producer: ProducerId,
+    /// The queues that get any, and how many copies.
+    pub queues: Vec<(QueueId, Range)>,
+    /// Messages that no queue gets.
+    pub unroutable: Range,
+}
+
+/// Which producers reach which queues.
+pub fn reach(variant: &Variant) -> Vec<Reach> {
+    let threats = Threats::of(variant);
+    let producers = (0..variant.producers.len()).map(ProducerId::from_index);
+    let reach = |producer| {
+        let sent = sent(&threats, producer);
+        let copies = sent.destinations.copies.iter().enumerate();
+        let queues = copies
+            .filter(|(_, copies)| **copies != Range::ZERO)
+            .map(|(queue, copies)| (QueueId::from_index(queue), *copies));
+        let unroutable = sent.destinations.unroutable;
+        Reach { producer, queues: queues.collect(), unroutable }
+    };
+    producers.map(reach).collect()
+}
+
+/// What becomes of every queue's copies: those first whose dead letters come to others.
+fn outcomes(threats: &Threats<'_>, sent: &[Sent]) -> Vec<Outcome> {
+    let variant = threats.variant;
+    let queues = variant.topology.queues.len();
+    let routes: Vec<DeadRoute> =
+        (0..queues).map(|index| dead_route(variant, QueueId::from_index(index))).collect();
+    let mut done: Vec<Option<Outcome>> = (0..queues).map(|_| None).collect();
+    loop {
+        let open = |queue: usize| done[queue].is_none();
+        let ready = (0..queues).find(|queue| {
+            open(*queue) && (0..queues).all(|from| !open(from) || !leads(&routes[from], *queue))
+        });
+        let Some(queue) = ready.or_else(|| (0..queues).find(|queue| open(*queue))) else { break };
+        let round = ready.is_none();
+        let arrivals = arrivals(sent, (&routes, &done), queue, round);
+        done[queue] = Some(outcome(threats, QueueId::from_index(queue), &arrivals));
+    }
+    done.into_iter().flatten().collect()
+}
+
+/// Whether dead letters may go there.
+fn leads(route: &DeadRoute, queue: usize) -> bool {
+    match route {
+        DeadRoute::Nowhere => false,
+        DeadRoute::To(queues) | DeadRoute::Varies(queues) => {
+            queues.iter().any(|id| id.index() == queue)
+        }
+    }
+}
+
+/// What comes to a queue: from producers, and from queues that are done.
+fn arrivals(
+    sent: &[Sent],
+    (routes, done): (&[DeadRoute], &[Option<Outcome>]),
+    queue: usize,
+    round: bool,
+) -> Arrivals {
+    let none = Range::ZERO;
+    let mut arrivals = Arrivals {
+        copies: Bound::new(none, Rule::Routing),
+        letters: false,
+        unanswered: none,
+        unsent: none,
+        again: none,
+        whole: true,
+        round,
+    };
+    for sent in sent {
+        let copies = sent.destinations.copies[queue];
+        let published = sent.sheet.get(Count::Published);
+        let rule = match (copies.exact(), published.range.exact()) {
+            (None, Some(_)) => Rule::QueueComes,
+            (None, None) => published.rule,
+            (Some(_), _) => Rule::Routing,
+        };
+        arrivals.copies = arrivals.copies + Bound::new(copies, rule);
+        arrivals.unanswered = arrivals.unanswered + sent.unanswered.at_most(copies.high).or_none();
+        arrivals.unsent = arrivals.unsent + sent.unsent.at_most(copies.high).or_none();
+        if copies != none {
+            arrivals.again = arrivals.again + sent.again;
+        }
+        arrivals.whole &= published.range.exact().is_some() && copies.exact().is_some();
+    }
+    for (route, from) in routes.iter().zip(done) {
+        let letters = match (route, from) {
+            (route, _) if !leads(route, queue) => continue,
+            (DeadRoute::To(_), Some(outcome)) => outcome.dead,
+            (_, Some(outcome)) => outcome.dead.or_none(),
+            (_, None) => Range::ANY,
+        };
+        arrivals.letters |= !letters.is_zero();
+        arrivals.copies = arrivals.copies + Bound::new(letters, Rule::DeadLetters).or_never();
+    }
+    arrivals
+}

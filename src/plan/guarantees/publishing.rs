@@ -1,0 +1,207 @@
+//! What becomes of the publishes of one producer.
+
+use crate::plan::count::Count;
+use crate::plan::guarantees::copies::{Destinations, destinations};
+use crate::plan::guarantees::range::{Bound, Range};
+use crate::plan::guarantees::rules::Rule;
+use crate::plan::guarantees::sheet::Sheet;
+use crate::plan::guarantees::threats::{Begins, Blow, Threat, Threats, Weather};
+use crate::plan::model::{
+    Confirms, CountEvent, Overflow, Producer, ProducerId, QueueId, QueueKind, Scope, Trigger,
+    Unconfirmed,
+};
+
+/// One producer's part of everything.
+pub struct Sent {
+    pub sheet: Sheet,
+    pub destinations: Destinations,
+    /// How many publishes may be without an answer, though one was asked for.
+    pub unanswered: Range,
+    /// How many publishes nobody asked about may get lost on their way.
+    pub unsent: Range,
+    /// How many sends beyond the first of a message there may be.
+    pub again: Range,
+}
+
+/// What one producer publishes, and what it is told.
+pub fn sent(threats: &Threats<'_>, id: ProducerId) -> Sent {
+    let producer = &threats.variant.producers[id.index()];
+    let mut sheet = Sheet::default();
+    let published = published(threats, id);
+    let all = published.range;
+    let destinations = destinations(threats, id, all);
+    sheet.set(Count::Published, published);
+    let cuts = cuts(threats, id);
+    let confirms = producer.confirms != Confirms::Off;
+    let republishes = producer.unconfirmed == Unconfirmed::Republish;
+    let again = match republishes && cuts != Some(0) {
+        true => Range { low: 0, high: cuts.map(|cuts| cuts * in_flight(producer)) },
+        false => Range::ZERO,
+    };
+    let unanswered = unanswered(threats, id, cuts).at_most(all.high);
+    let unsent = if cuts == Some(0) { Range::ZERO } else { all.or_none() };
+    if confirms {
+        answers(threats, id, &mut sheet, (all, unanswered, &destinations));
+    } else {
+        sheet.set(Count::Unchecked, Bound::new(all, Rule::Unchecked));
+    }
+    sheet.set(Count::Republished, Bound::new(again, Rule::Republished).or_never());
+    let unroutable = Bound::new(destinations.unroutable, Rule::Routing).or_never();
+    sheet.set(Count::Unroutable, unroutable);
+    let returned = match (producer.mandatory, cuts) {
+        (false, _) => Range::ZERO,
+        (true, Some(0)) => destinations.unroutable,
+        (true, _) => destinations.unroutable.or_none(),
+    };
+    sheet.set(Count::Returned, Bound::new(returned, Rule::Returned).or_never());
+    if producer.rpc.is_some() {
+        for count in [Count::Replied, Count::Unanswered] {
+            sheet.set(count, Bound::new(all.or_none(), Rule::Replied));
+        }
+    }
+    let lost = if confirms { Range::ZERO } else { unsent };
+    Sent {
+        sheet,
+        destinations,
+        unanswered: if confirms { unanswered } else { Range::ZERO },
+        unsent: lost,
+        again,
+    }
+}
+
+/// How many messages it publishes.
+fn published(threats: &Threats<'_>, id: ProducerId) -> Bound {
+    let producer = &threats.variant.producers[id.index()];
+    let blows = threats.of_producer(id);
+    let sure = threats.begins(producer.start.as_ref()) != Begins::Perhaps;
+    let back = blows.iter().all(|threat| threat.blow.comes_back());
+    let weather = match threats.weather {
+        Weather::Calm => true,
+        Weather::Restarts { .. } | Weather::NodeLost(_) => {
+            producer.reconnect.is_some() || threats.is_through(id)
+        }
+        Weather::Ends => threats.is_through(id),
+    };
+    if sure && back && weather && !threats.may_be_refused(id) {
+        return Bound::new(Range::exactly(producer.messages), Rule::Published);
+    }
+    // A fault at a count of its own publishes stops it there.
+    let own = |trigger: &Trigger| match trigger {
+        Trigger::Count { event: CountEvent::Published, n, of: Scope::Producers(ids) } => {
+            (*ids == [id] && *n <= producer.messages).then_some(*n)
+        }
+        _ => None,
+    };
+    let alone = threats.weather == Weather::Calm && sure && !threats.may_be_refused(id);
+    let range = match &blows[..] {
+        [only] if alone && only.blow == (Blow::Dies { back: false }) => {
+            own(only.trigger).map(Range::exactly)
+        }
+        _ => None,
+    };
+    let rule = if blows.is_empty() && threats.weather == Weather::Calm && !sure {
+        Rule::Perhaps
+    } else if threats.may_be_refused(id) {
+        Rule::Errors
+    } else {
+        Rule::PublisherDies
+    };
+    Bound::new(range.unwrap_or(Range::up_to(producer.messages)), rule)
+}
+
+/// How often its connection may be lost with publishes on the way; `None` is nobody knows.
+fn cuts(threats: &Threats<'_>, id: ProducerId) -> Option<u64> {
+    let producer = &threats.variant.producers[id.index()];
+    if threats.may_be_refused(id) {
+        return None;
+    }
+    let blows = u64::try_from(threats.of_producer(id).len()).ok()?;
+    match threats.weather {
+        Weather::Calm => Some(blows),
+        _ if threats.is_through(id) => Some(0),
+        Weather::Restarts { times, .. } => Some(blows + times),
+        Weather::NodeLost(lost) if producer.node.is_some_and(|node| node != lost) => Some(blows),
+        Weather::NodeLost(_) => Some(blows + 1),
+        Weather::Ends => None,
+    }
+}
+
+/// At most so many publishes are on their way.
+fn in_flight(producer: &Producer) -> u64 {
+    match producer.confirms {
+        Confirms::Off => producer.messages,
+        Confirms::Window { in_flight, .. } => in_flight,
+        Confirms::Batch { size, .. } => size,
+    }
+}
+
+/// How many may stay without an answer for good.
+fn unanswered(threats: &Threats<'_>, id: ProducerId, cuts: Option<u64>) -> Range {
+    let producer = &threats.variant.producers[id.index()];
+    let republishes = producer.unconfirmed == Unconfirmed::Republish;
+    let dies = |threat: &Threat<'_>| matches!(threat.blow, Blow::Dies { .. });
+    let lives = !threats.of_producer(id).iter().any(dies);
+    match cuts {
+        Some(0) => Range::ZERO,
+        Some(_) if republishes && lives && producer.reconnect.is_some() => Range::ZERO,
+        Some(cuts) => Range::up_to(cuts.saturating_mul(in_flight(producer))),
+        None => Range::up_to(producer.messages),
+    }
+}
+
+/// Confirmed, refused or neither.
+fn answers(
+    threats: &Threats<'_>,
+    id: ProducerId,
+    sheet: &mut Sheet,
+    (all, unanswered, destinations): (Range, Range, &Destinations),
+) {
+    let refused = refused(threats, id, destinations).at_most(all.high);
+    sheet.set(Count::Refused, Bound::new(refused, Rule::FullQueue).or_never());
+    sheet.set(Count::Unconfirmed, Bound::new(unanswered, Rule::Unanswered).or_never());
+    let confirmed = (all - refused - unanswered).at_most(all.high);
+    let rule = if refused.is_zero() { Rule::Confirmed } else { Rule::FullQueue };
+    let rule = if unanswered.is_zero() { rule } else { Rule::Unanswered };
+    sheet.set(Count::Confirmed, Bound::new(confirmed, rule));
+}
+
+/// How many publishes the broker may refuse: those beyond what a queue takes that refuses more;
+/// and anything, in bad weather or of a queue that is about to go.
+fn refused(threats: &Threats<'_>, id: ProducerId, destinations: &Destinations) -> Range {
+    let topology = &threats.variant.topology;
+    let classic = topology.queues.iter().any(|queue| queue.kind != QueueKind::Quorum);
+    let refuses = threats.weather == Weather::Ends
+        || matches!(threats.weather, Weather::NodeLost(_)) && classic;
+    if refuses && !threats.is_through(id) {
+        return Range::up_to(threats.variant.producers[id.index()].messages);
+    }
+    let mut sum = Range::ZERO;
+    for (index, queue) in topology.queues.iter().enumerate() {
+        let copies = destinations.copies[index];
+        // A queue that goes with its owner refuses nothing; one that is deleted may.
+        let goes = threats.is_hit(QueueId::from_index(index)) || queue.expires.is_some();
+        if copies.high == Some(0) {
+            continue;
+        }
+        let limit = queue.max_length.is_some() || queue.max_length_bytes.is_some();
+        if goes || (limit && queue.overflow != Overflow::DropHead) {
+            sum = sum + overflow(threats, QueueId::from_index(index), copies, goes);
+        }
+    }
+    sum
+}
+
+/// What one queue refuses of one producer's messages.
+fn overflow(threats: &Threats<'_>, id: QueueId, copies: Range, goes: bool) -> Range {
+    let queue = &threats.variant.topology.queues[id.index()];
+    let Some(most) = queue.max_length.filter(|_| queue.max_length_bytes.is_none()) else {
+        return copies.or_none();
+    };
+    // Where it is the only one that publishes there, all that fits is taken; and where nobody takes
+    // anything out of a classic queue, not more.
+    let alone = threats.variant.producers.len() == 1 && queue.dead_letter.is_none();
+    let beyond = (copies - Range::exactly(most)).at_most(copies.high);
+    let still = threats.workers_of(id).next().is_none() && queue.kind == QueueKind::Classic;
+    let low = if alone && still && !goes { beyond.low } else { 0 };
+    Range { low, high: if alone && !goes { beyond.high } else { copies.high } }
+}

@@ -1,0 +1,195 @@
+//! `rmq-scenario plan`: what it shows, in each form, and when it refuses.
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+const FILE: &str = "scenarios/acknowledgements.yaml";
+
+fn command(words: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rmq-scenario"));
+    command.arg("plan").args(words).current_dir(env!("CARGO_MANIFEST_DIR"));
+    command
+}
+
+fn plan(words: &[&str]) -> Output {
+    command(words).output().unwrap()
+}
+
+/// What it says, all being well.
+fn said(words: &[&str]) -> String {
+    let output = plan(words);
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{words:?}");
+    assert_eq!(output.status.code(), Some(0), "{words:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// A file of a test's own.
+fn file(text: &str) -> tempfile::NamedTempFile {
+    let file = tempfile::NamedTempFile::with_suffix(".yaml").unwrap();
+    std::fs::write(file.path(), text).unwrap();
+    file
+}
+
+fn path(file: &tempfile::NamedTempFile) -> &str {
+    file.path().to_str().unwrap()
+}
+
+#[test]
+fn a_variant_is_drawn_with_what_breaks_and_what_it_guarantees() {
+    let text = said(&[FILE]);
+    let auto = "
+auto
+  new_task · 20 messages, confirms
+  └─ task_queue · classic queue
+     └─ worker-1 … worker-2 · 2 workers, automatic acks
+  new_task reaches: task_queue 20
+  ! kill worker-1: during its work number 4
+  guaranteed, once it comes to rest:
+    published      20           published
+    confirmed      20           confirmed
+    expected       20           routing
+    delivered      13..19       auto-ack-death
+    lost           1..7         auto-ack-death
+    deliveries     13..20       auto-ack-death
+    begun          14..20       auto-ack-death
+    finished       13..19       auto-ack-death
+    all others     0
+";
+    assert!(text.contains(auto), "{text}");
+    assert!(text.contains("  auto-ack-death: under automatic acks"), "rules are explained: {text}");
+    assert!(!text.contains("  queue-goes:"), "only those that are used: {text}");
+}
+
+#[test]
+fn variants_that_look_alike_are_drawn_once() {
+    let text = said(&["scenarios/exchanges_discard.yaml"]);
+    assert_eq!(text.matches("  as ").count(), 0, "each has its own way: {text}");
+    let twice = file(
+        "scenario: twice
+vars: { x: 1 }
+variants: [{ name: one }, { name: other, vars: { x: 2 } }]
+topology: { queues: [{ name: q }] }
+producers: [{ name: p, to: { queue: q }, messages: 5, body: '{x}' }]
+",
+    );
+    let text = said(&[path(&twice)]);
+    assert!(text.contains("other\n  as one\n"), "{text}");
+}
+
+#[test]
+fn a_cycle_and_what_nobody_publishes_to_are_drawn_too() {
+    let cycle = file(
+        "scenario: cycle
+topology:
+  exchanges: [{ name: e, type: topic, alternate_exchange: rest }, { name: rest, type: fanout }]
+  queues:
+    - { name: q, dead_letter: { exchange: e, routing_key: a.b } }
+    - { name: alone }
+  bindings:
+    - { from: e, to: q, routing_key: 'a.#' }
+producers: [{ name: p, to: { exchange: e, routing_key: [a, b] }, messages: 4 }]
+workers: [{ name: w, queue: q, reject: [{ messages: [1] }] }]
+",
+    );
+    let text = said(&[path(&cycle)]);
+    let drawn = "  p · 4 messages, confirms
+  └─ a, b → e · topic exchange
+     ├─ a.# → q · classic queue
+     │  ├─ dead letters, a.b → e (above)
+     │  └─ w · manual acks, refuses some
+     └─ else → rest · fanout exchange
+  alone · classic queue
+  p reaches: q 2, no queue 2
+";
+    assert!(text.contains(drawn), "{text}");
+}
+
+#[test]
+fn the_document_has_everything_and_says_why() {
+    let plan: Value = serde_json::from_str(&said(&[FILE, "--format", "json"])).unwrap();
+    assert_eq!(plan["format"], "rmq-scenario.plan/1");
+    let scenario = &plan["scenarios"][0];
+    assert_eq!(scenario["file"], FILE);
+    let variant = &scenario["variants"][0];
+    assert_eq!(variant["vars"]["ack"], "auto");
+    assert_eq!(variant["topology"]["nodes"][1]["name"], "task_queue");
+    assert_eq!(variant["reaches"][0]["low"], 20);
+    assert_eq!(variant["timeline"][0]["what"], "kill worker-1");
+    let guarantees = variant["guarantees"].as_array().unwrap();
+    assert_eq!(guarantees.len(), 30, "one for each count");
+    let lost = guarantees.iter().find(|row| row["count"] == "lost").unwrap();
+    assert_eq!((&lost["low"], &lost["high"]), (&1.into(), &7.into()));
+    assert!(lost["source"].as_str().unwrap().starts_with("https://www.rabbitmq.com/"), "{lost}");
+}
+
+#[test]
+fn a_drawing_program_can_read_the_topology() {
+    let dot = said(&["scenarios/dead_letters.yaml", "--format", "dot"]);
+    assert!(dot.starts_with("digraph \"dead-letters rejected, no dead letters\" {\n"), "{dot}");
+    assert!(dot.contains("[style=dashed, label=\"dead letters\"]"), "{dot}");
+    let mermaid = said(&["scenarios/dead_letters.yaml", "--format", "mermaid"]);
+    assert!(mermaid.contains("flowchart LR\n"), "{mermaid}");
+    assert!(mermaid.contains("-.->|\"dead letters\"|"), "{mermaid}");
+}
+
+#[test]
+fn variables_and_the_seed_of_the_command_line_count() {
+    let text = said(&[FILE, "--set", "ack=auto", "--seed", "7"]);
+    assert!(text.contains("seed 7"), "{text}");
+    assert!(!text.contains("manual acks"), "{text}");
+}
+
+#[test]
+fn with_a_mistake_nothing_is_planned_and_all_mistakes_are_told() {
+    let wrong = file("scenario: wrong\ntopologie: {}\nproducer: []\n");
+    let output = plan(&[FILE, path(&wrong)]);
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(output.stdout.is_empty());
+    assert!(errors.contains("topologie") && errors.contains("producer"), "{errors}");
+    assert!(errors.ends_with("2 mistakes; nothing is planned\n"), "{errors}");
+    let output = plan(&["there/is/none.yaml"]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+}
+
+#[test]
+fn a_reader_that_leaves_is_no_mistake() {
+    let mut child = command(&["scenarios/durability.yaml"]).stdout(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+/// What there is in the folder of lessons can all be planned, within 80 columns.
+#[test]
+fn every_lesson_has_a_plan_that_fits_a_terminal() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|end| end == "yaml") {
+            for line in said(&[path.to_str().unwrap()]).lines() {
+                assert!(line.chars().count() <= 80, "{}: {line}", path.display());
+            }
+        }
+    }
+}
+
+/// The page on the plan has the table of rules as the program has it.
+#[test]
+fn the_documentation_has_every_rule() {
+    use rmq_scenario::plan::guarantees::rules::ALL;
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/plan.md");
+    let text = std::fs::read_to_string(page).unwrap();
+    let rows = text.lines().skip_while(|line| !line.starts_with("|---")).skip(1);
+    let rows: Vec<&str> = rows.take_while(|line| line.starts_with('|')).collect();
+    let wanted = ALL.iter().map(|rule| {
+        let source = rule.source();
+        let link = match source.strip_prefix("docs/") {
+            Some(page) => format!("[{source}]({page})"),
+            None => format!("<{source}>"),
+        };
+        format!("| `{}` | {} | {link} |", rule.name(), rule.says())
+    });
+    assert_eq!(rows, wanted.collect::<Vec<_>>());
+}
