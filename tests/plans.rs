@@ -175,6 +175,28 @@ fn every_lesson_has_a_plan_that_fits_a_terminal() {
     }
 }
 
+/// Whoever waits for all waits for itself as well.
+#[test]
+fn programs_that_wait_for_each_other_have_a_plan() {
+    let circle = file(
+        "scenario: circle
+topology: { queues: [{ name: q }] }
+producers:
+  - { name: p, to: { queue: q }, messages: 9, start: { after: { finished: 1 } } }
+  - { name: r, to: { queue: q }, messages: 9 }
+workers:
+  - { name: a, queue: q, start: { after: { finished: 3 } } }
+  - { name: b, queue: q, start: { after: { consuming: 1, of: a } } }
+  - { name: c, queue: q, stop: { after: { acked: 4 } } }
+faults:
+  - { name: f, restart: broker, how: sigkill, after: { acked: 6 } }
+  - { kill: c, after: { fault: f }, restart_after: 1s }
+",
+    );
+    let text = said(&[path(&circle)]);
+    assert!(text.contains("    all others     0\n"), "{text}");
+}
+
 /// The page on the plan has the table of rules as the program has it.
 #[test]
 fn the_documentation_has_every_rule() {

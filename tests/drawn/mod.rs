@@ -93,8 +93,8 @@ fn about(subject: Subject, seed: u64, attempt: usize) -> Drawn {
     let mut dice = Dice::new(seed, &format!("{subject} {attempt}"));
     let is_plain = dice.percent(75);
     let (is_rich, has_streams) = (!is_plain && dice.percent(75), dice.percent(35));
-    // A broker that has just come back drops what is published to a stream that is not back yet,
-    // and nothing explains that.
+    // A broker that has just come back drops what is published to a stream that is not back yet, on
+    // 3.10 for as long as the channel lasts, and nothing explains that.
     let has_streams = has_streams && subject.whom != "broker";
     let mut sketch = Sketch { is_rich, has_streams, is_slow: true, ..Sketch::default() };
     sketch.lines.push(format!("scenario: {}-{seed}", subject.to_string().replace(' ', "-")));

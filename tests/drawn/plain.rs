@@ -39,7 +39,10 @@ pub fn name(dice: &mut Dice, sketch: &mut Sketch) {
 }
 
 fn queue(dice: &mut Dice, sketch: &mut Sketch, n: usize) {
-    let kind = dice.pick(&["classic", "classic", "classic", "quorum", "quorum", "stream"]);
+    let kind = match sketch.has_streams {
+        true => dice.pick(&["classic", "quorum", "stream"]),
+        false => dice.pick(&["classic", "classic", "classic", "quorum", "quorum"]),
+    };
     let perishes = kind == "classic" && dice.percent(20);
     let durable = if perishes { ", durable: false" } else { "" };
     sketch.lines.push(format!("    - {{ name: q{n}, type: {kind}{durable} }}"));

@@ -200,9 +200,16 @@ impl Threats<'_> {
             && faults.all(|fault| self.is_done_by(id, &fault.trigger, &mut Vec::new()))
     }
 
-    /// What waits for itself through others comes not before the rest of what it waits for: of
-    /// several it cannot be the first. `seen` are the faults on the way here.
-    fn is_done_by(&self, id: ProducerId, moment: &Trigger, seen: &mut Vec<FaultId>) -> bool {
+    fn is_done_by(&self, id: ProducerId, moment: &Trigger, seen: &mut Vec<*const Trigger>) -> bool {
+        once(moment, seen, |seen| self.is_done_before(id, moment, seen))
+    }
+
+    fn is_done_before(
+        &self,
+        id: ProducerId,
+        moment: &Trigger,
+        seen: &mut Vec<*const Trigger>,
+    ) -> bool {
         let producer = &self.variant.producers[id.index()];
         match moment {
             Trigger::At(at) => {
@@ -236,10 +243,6 @@ impl Threats<'_> {
                     })
             }
             Trigger::AfterFaults(ids) => ids.iter().any(|fault| {
-                if seen.contains(fault) {
-                    return true;
-                }
-                seen.push(*fault);
                 self.is_done_by(id, &self.variant.faults[fault.index()].trigger, seen)
             }),
             Trigger::During(_) | Trigger::BeforeAck(_) => false,
@@ -251,7 +254,11 @@ impl Threats<'_> {
         self.is_late_within(moment, &mut Vec::new())
     }
 
-    fn is_late_within(&self, moment: &Trigger, seen: &mut Vec<FaultId>) -> bool {
+    fn is_late_within(&self, moment: &Trigger, seen: &mut Vec<*const Trigger>) -> bool {
+        once(moment, seen, |seen| self.waits_long(moment, seen))
+    }
+
+    fn waits_long(&self, moment: &Trigger, seen: &mut Vec<*const Trigger>) -> bool {
         match moment {
             Trigger::At(at) => *at >= YOUNG,
             Trigger::Count { event: CountEvent::Published | CountEvent::Confirmed, of, .. } => {
@@ -278,10 +285,6 @@ impl Threats<'_> {
                     })
             }
             Trigger::AfterFaults(ids) => ids.iter().any(|fault| {
-                if seen.contains(fault) {
-                    return true;
-                }
-                seen.push(*fault);
                 self.is_late_within(&self.variant.faults[fault.index()].trigger, seen)
             }),
             Trigger::During(_) | Trigger::BeforeAck(_) => false,
@@ -301,6 +304,23 @@ impl Threats<'_> {
         let mut faults = self.variant.faults.iter().filter(|fault| is_of_broker(fault));
         faults.all(|fault| self.is_late(&fault.trigger))
     }
+}
+
+/// What waits for itself through others comes not before the rest of what it waits for: of several
+/// it cannot be the first. `seen` are the moments on the way here.
+fn once(
+    moment: &Trigger,
+    seen: &mut Vec<*const Trigger>,
+    ask: impl FnOnce(&mut Vec<*const Trigger>) -> bool,
+) -> bool {
+    let here: *const Trigger = moment;
+    if seen.contains(&here) {
+        return true;
+    }
+    seen.push(here);
+    let answer = ask(seen);
+    seen.pop();
+    answer
 }
 
 /// How many copies of a producer's messages these queues get.
