@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
 
 use crate::scenario::decode::{Located, OR_ANY};
+use crate::scenario::lint::Allowed;
 use crate::scenario::matcher::{Matcher, TimeMatcher};
 use crate::scenario::scalar::{Name, Percent};
 
@@ -258,6 +259,7 @@ pub struct Expect {
     pub errors: Option<Located<OrAny<Vec<Located<ExpectedError>>>>>,
     pub duration: Option<Located<TimeMatcher>>,
     pub latency: Option<Located<OrAny<Latency>>>,
+    pub allow: Option<Allowed>,
 }
 
 #[derive(Debug, Clone, serde::Deserialize)]
