@@ -73,8 +73,8 @@ lints! {
         "no message can come to a queue, and no worker consumes from it";
     PrefetchWithAutoAck "prefetch-with-auto-ack" InAll
         "a worker has a prefetch, which means nothing under automatic acks";
-    RefusedWorker "refused-worker" InAny
-        "RabbitMQ refuses a worker's subscription every time";
+    RefusedByBroker "refused-by-broker" InAny
+        "RabbitMQ refuses a queue or a worker every time";
     EndlessDeadLetters "endless-dead-letters" InAny
         "messages are dead-lettered round and round for ever";
     DroppedInACircle "dropped-in-a-circle" InAny

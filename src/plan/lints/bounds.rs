@@ -182,9 +182,7 @@ fn impossible(looked: &Looked, queues: &[QueueId], count: Count) -> bool {
                 || queue.overflow != Overflow::DropHead
                 || queue.kind == QueueKind::Stream
         }),
-        Count::Rejected => {
-            !variant.workers.iter().any(|it| it.rejects.iter().any(|it| !it.requeue))
-        }
+        Count::Rejected => !looked.workers().any(|(_, it)| it.rejects.iter().any(|it| !it.requeue)),
         _ => false,
     }
 }

@@ -10,6 +10,9 @@ use crate::scenario::lint::Lint;
 use crate::scenario::mistake::Mistake;
 use crate::scenario::node::At;
 
+/// No more moments of a file are looked at than these.
+const MOST_TOLD: usize = 200;
+
 /// A moment of the file: whose, when, and where it stands.
 struct Moment<'a> {
     what: String,
@@ -23,7 +26,7 @@ struct Moment<'a> {
 
 /// Counts that are higher than what there is to count.
 pub fn never_fires(looked: &Looked, out: &mut Vec<Warning>) {
-    for moment in moments(looked) {
+    for moment in moments(looked).into_iter().take(MOST_TOLD) {
         let Some((wanted, most, events)) = wanted(looked, &moment) else { continue };
         let Some(most) = most.filter(|most| *most < wanted) else { continue };
         let there = match most {

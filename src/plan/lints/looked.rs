@@ -1,5 +1,8 @@
 //! What every lint looks at: one variant, its file, where its messages go, what it expects.
 
+use std::cell::OnceCell;
+use std::collections::{HashMap, HashSet};
+
 use crate::plan::context::Context;
 use crate::plan::count::Count;
 use crate::plan::lints::flow::Flow;
@@ -13,7 +16,7 @@ use crate::scenario::collect::Warning;
 use crate::scenario::decode::Located;
 use crate::scenario::lint::Lint;
 use crate::scenario::mistake::Mistake;
-use crate::scenario::node::At;
+use crate::scenario::node::{At, Node, Value};
 use crate::scenario::topology as written;
 
 /// One variant on its way through all lints.
@@ -21,6 +24,12 @@ pub struct Looked<'a, 'f> {
     pub context: &'a Context<'f>,
     pub variant: &'a Variant,
     pub flow: Flow,
+    /// Whether a worker consumes from a queue, by its id.
+    read: Vec<bool>,
+    /// The maps of the file by their numbers.
+    maps: OnceCell<HashMap<u32, &'f Node>>,
+    /// Whether the file asks about a queue by its name.
+    asked: OnceCell<Vec<bool>>,
 }
 
 /// A warning about an entry, at a place in it.
@@ -29,10 +38,27 @@ pub fn about(lint: Lint, entry: At, words: Mistake) -> Warning {
 }
 
 impl<'a, 'f> Looked<'a, 'f> {
+    pub fn new(context: &'a Context<'f>, variant: &'a Variant) -> Self {
+        let mut read = vec![false; variant.topology.queues.len()];
+        variant.workers.iter().for_each(|worker| read[worker.queue.index()] = true);
+        let (maps, asked) = (OnceCell::new(), OnceCell::new());
+        Self { context, variant, flow: Flow::of(variant), read, maps, asked }
+    }
+
     /// Where the value of a key of an entry stands, or the entry if it has none.
     pub fn key(&self, entry: At, key: &str) -> At {
-        let node = self.context.tree.find(entry);
+        let node = self.map(entry);
         node.and_then(|node| node.get(key)).map_or(entry, |value| value.at)
+    }
+
+    /// The map that stands there.
+    pub fn map(&self, at: At) -> Option<&'f Node> {
+        let maps = self.maps.get_or_init(|| {
+            let mut maps = HashMap::new();
+            index(self.context.tree, &mut maps);
+            maps
+        });
+        maps.get(&at.node).copied()
     }
 
     /// The groups of producers that are there: as written, and their first instance.
@@ -62,7 +88,7 @@ impl<'a, 'f> Looked<'a, 'f> {
 
     /// Whether a worker consumes from the queue.
     pub fn is_read(&self, queue: QueueId) -> bool {
-        self.variant.workers.iter().any(|worker| worker.queue == queue)
+        self.read[queue.index()]
     }
 
     /// What is expected of counts.
@@ -89,24 +115,32 @@ impl<'a, 'f> Looked<'a, 'f> {
     /// Whether the file asks about this queue by its name: expectations, observations, probes,
     /// faults. Whoever does that knows how it stands with it.
     pub fn asks_about(&self, queue: QueueId) -> bool {
-        let of = |scope: &Scope| match scope {
-            Scope::Queue(id) => *id == queue,
-            Scope::Queues(ids) => ids.contains(&queue),
-            _ => false,
-        };
-        let expected = self.variant.expectations.iter().any(|it| match &it.what {
-            Expected::Count { scope, .. } => of(scope),
-            Expected::Observed { queue: observed, .. } => *observed == queue,
-            _ => false,
-        });
-        let name = &self.variant.topology.queues[queue.index()].name;
-        let probed =
-            self.variant.probes.iter().any(|probe| queue_of(&probe.operation) == Some(name));
-        let struck = self.variant.faults.iter().any(|fault| match fault.action {
-            FaultAction::Purge(id) | FaultAction::Delete(id) => id == queue,
-            _ => false,
-        });
-        expected || probed || struck
+        self.asked.get_or_init(|| self.asked())[queue.index()]
+    }
+
+    fn asked(&self) -> Vec<bool> {
+        let mut asked = vec![false; self.variant.topology.queues.len()];
+        for expectation in &self.variant.expectations {
+            match &expectation.what {
+                Expected::Count { scope: Scope::Queue(id), .. } => asked[id.index()] = true,
+                Expected::Count { scope: Scope::Queues(ids), .. } => {
+                    ids.iter().for_each(|id| asked[id.index()] = true);
+                }
+                Expected::Observed { queue, .. } => asked[queue.index()] = true,
+                _ => {}
+            }
+        }
+        for fault in &self.variant.faults {
+            if let FaultAction::Purge(id) | FaultAction::Delete(id) = fault.action {
+                asked[id.index()] = true;
+            }
+        }
+        let probed = self.variant.probes.iter().filter_map(|probe| queue_of(&probe.operation));
+        let probed: HashSet<&String> = probed.collect();
+        for (asked, queue) in asked.iter_mut().zip(&self.variant.topology.queues) {
+            *asked |= probed.contains(&queue.name);
+        }
+        asked
     }
 
     /// Whether a message can be delivered a second time, before or apart from what the entry `but`
@@ -125,6 +159,17 @@ impl<'a, 'f> Looked<'a, 'f> {
             || self.variant.topology.queues.iter().any(stream)
             || !config.config.is_empty()
             || !config.advanced.is_empty()
+    }
+}
+
+fn index<'f>(node: &'f Node, maps: &mut HashMap<u32, &'f Node>) {
+    match &node.value {
+        Value::List(items) => items.iter().for_each(|item| index(item, maps)),
+        Value::Map(entries) => {
+            maps.insert(node.at.node, node);
+            entries.iter().for_each(|(_, value)| index(value, maps));
+        }
+        _ => {}
     }
 }
 

@@ -17,7 +17,6 @@ mod names;
 mod tally;
 
 use crate::plan::context::Context;
-use crate::plan::lints::flow::Flow;
 use crate::plan::lints::looked::Looked;
 use crate::plan::model::Variant;
 use crate::scenario::collect::{Collector, Warning};
@@ -31,8 +30,9 @@ type Rule = fn(&Looked, &mut Vec<Warning>);
 
 /// All that look at one variant. Some lints are not here: `faults` and `rounds` of the plan find
 /// theirs on their own way.
-const RULES: [Rule; 18] = [
+const RULES: [Rule; 19] = [
     topology::transient_queue,
+    topology::refused_queue,
     topology::ignored_binding_key,
     topology::exchange_without_bindings,
     topology::dead_letter_to_nowhere,
@@ -54,7 +54,7 @@ const RULES: [Rule; 18] = [
 
 /// Records every doubt about a variant without mistakes.
 pub fn warn(context: &Context, variant: &Variant, found: &mut Collector) {
-    let looked = Looked { context, variant, flow: Flow::of(variant) };
+    let looked = Looked::new(context, variant);
     let mut out = Vec::new();
     RULES.iter().for_each(|rule| rule(&looked, &mut out));
     out.into_iter().for_each(|warning| found.doubt(warning));

@@ -30,7 +30,9 @@ pub fn unroutable(looked: &Looked, out: &mut Vec<Warning>) {
         let bound = topology.bindings.iter().any(|binding| binding.from == exchange);
         let exchange = &topology.exchanges[exchange.index()];
         // An exchange without bindings is a lint of its own.
-        if sent.nowhere.is_empty() || !(bound || exchange.name.is_empty()) {
+        let open = exchange.name.is_empty() || (bound && !exchange.predeclared);
+        // Whoever publishes mandatory messages is told.
+        if sent.nowhere.is_empty() || !open || producer.mandatory {
             continue;
         }
         let (name, to) = (&entry.name.value.0, &exchange.name);
@@ -60,12 +62,13 @@ pub fn unroutable(looked: &Looked, out: &mut Vec<Warning>) {
 
 /// Where a producer names a key: its entry of the list, or all of its keys.
 fn place_of_key(looked: &Looked, producer: At, key: &str) -> At {
-    let keys = looked.key(looked.key(producer, "to"), "routing_key");
-    let listed = match looked.context.tree.find(keys).map(|node| &node.value) {
-        Some(Value::List(listed)) => listed.as_slice(),
+    let to = looked.map(looked.key(producer, "to"));
+    let Some(keys) = to.and_then(|to| to.get("routing_key")) else { return producer };
+    let listed = match &keys.value {
+        Value::List(listed) => listed.as_slice(),
         _ => &[],
     };
-    listed.iter().find(|item| item.text() == Some(key)).map_or(keys, |item| item.at)
+    listed.iter().find(|item| item.text() == Some(key)).map_or(keys.at, |item| item.at)
 }
 
 fn keys(keys: &[String]) -> String {
@@ -136,7 +139,10 @@ pub fn unconfirmed_and_lost(looked: &Looked, out: &mut Vec<Warning>) {
         let nothing = looked.counts().any(|(scope, count, matcher)| {
             count == Count::Lost && *matcher == Matcher::Exactly(0) && concerns(scope)
         });
-        let fault = looked.variant.faults.iter().find(|fault| can_lose(fault, producer, ids));
+        let mut faults = looked.variant.faults.iter().enumerate();
+        let fault = faults
+            .find(|(index, fault)| !waits_for(producer, *index) && can_lose(fault, producer, ids));
+        let fault = fault.map(|(_, fault)| fault);
         let (true, Some(fault)) = (nothing, fault) else { continue };
         let name = &entry.name.value.0;
         let text = format!(
@@ -149,6 +155,14 @@ pub fn unconfirmed_and_lost(looked: &Looked, out: &mut Vec<Warning>) {
         let help =
             "use `confirms: true` with `reconnect: { unconfirmed: republish }`, or expect a loss";
         out.push(about(Lint::LostWithoutConfirms, entry.at, words.help(help)));
+    }
+}
+
+/// Whether the producer begins only when a fault is over.
+fn waits_for(producer: &Producer, fault: usize) -> bool {
+    match &producer.start {
+        Some(Trigger::AfterFaults(ids)) => ids.iter().any(|id| id.index() == fault),
+        _ => false,
     }
 }
 
@@ -167,14 +181,15 @@ fn can_lose(fault: &Fault, producer: &Producer, ids: &[ProducerId]) -> bool {
     let unanswered = match &fault.trigger {
         // It has no confirms to count, so whoever waits for one waits for another producer.
         Trigger::Count { event: CountEvent::Confirmed, .. } => false,
-        Trigger::At(at) => end(producer).is_none_or(|end| *at < end + WRITTEN),
+        Trigger::At(at) => span(producer)
+            .is_none_or(|(start, end)| (start..end.saturating_add(WRITTEN)).contains(at)),
         _ => true,
     };
     takes && unanswered
 }
 
-/// When the last message is due, if the file tells.
-fn end(producer: &Producer) -> Option<Duration> {
+/// When the first and the last message are due, if the file tells.
+fn span(producer: &Producer) -> Option<(Duration, Duration)> {
     let start = match &producer.start {
         None => Duration::ZERO,
         Some(Trigger::At(at)) => *at,
@@ -185,5 +200,5 @@ fn end(producer: &Producer) -> Option<Duration> {
     #[expect(clippy::cast_precision_loss, reason = "it is an estimate")]
     let paced = producer.rate.map(|rate| producer.messages as f64 / rate);
     let paced = paced.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    start.checked_add(paced.unwrap_or(fast))
+    Some((start, start.checked_add(paced.unwrap_or(fast))?))
 }

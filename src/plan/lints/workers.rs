@@ -32,7 +32,8 @@ pub fn refused(looked: &Looked, out: &mut Vec<Warning>) {
         let queue = &looked.variant.topology.queues[worker.queue.index()];
         let name = &entry.name.value.0;
         let group = &looked.variant.worker_groups[index].members;
-        let on_queue = looked.variant.workers.iter().filter(|it| it.queue == worker.queue).count();
+        let same = |it: &&Worker| it.queue == worker.queue && it.start.is_none();
+        let on_queue = || looked.variant.workers.iter().filter(same).count();
         let Some((key, text, help)) =
             of_stream(worker, queue).or_else(|| of_exclusive(worker, on_queue, group.len()))
         else {
@@ -41,7 +42,7 @@ pub fn refused(looked: &Looked, out: &mut Vec<Warning>) {
         let text = format!("RabbitMQ refuses `{name}`: {text}");
         let help = format!("{help}; if that is what you show, expect it in `errors`");
         let words = Mistake::new(looked.key(entry.at, key), text).help(help);
-        out.push(about(Lint::RefusedWorker, entry.at, words));
+        out.push(about(Lint::RefusedByBroker, entry.at, words));
     }
 }
 
@@ -64,11 +65,11 @@ fn of_stream(worker: &Worker, queue: &Queue) -> Refused {
 }
 
 /// Measured on all three: 403.
-fn of_exclusive(worker: &Worker, on_queue: usize, instances: usize) -> Refused {
+fn of_exclusive(worker: &Worker, on_queue: impl Fn() -> usize, instances: usize) -> Refused {
     if !worker.exclusive || worker.start.is_some() || worker.stop.is_some() {
         return None;
     }
-    let text = match (instances, on_queue) {
+    let text = match (instances, on_queue()) {
         (2.., _) => "only one of its instances can be the queue's only consumer",
         (_, 2..) => "it is not the only consumer of its queue",
         _ => return None,
