@@ -59,6 +59,8 @@ lints! {
         "transient messages go into quorum queues or streams, which keep them all the same";
     IgnoredPriority "ignored-priority" InAll
         "messages have a priority that none of their queues looks at";
+    IgnoredRoutingKey "ignored-routing-key" InAll
+        "a producer gives a routing key to an exchange that does not look at it";
     IgnoredBindingKey "ignored-binding-key" InAll
         "a binding has a routing key or headers that its exchange does not look at";
     UnroutableMessages "unroutable-messages" InAny

@@ -6,10 +6,13 @@ use crate::plan::count::{COPY_OUTCOMES, Count, PUBLISH_OUTCOMES};
 use crate::plan::lints::bounds::{self, Bounds};
 use crate::plan::lints::looked::{Looked, about};
 use crate::plan::matcher::{DurationMatcher, Matcher, Op, Share};
-use crate::plan::model::{Expectation, Expected};
+use crate::plan::model::{Expectation, Expected, Scope};
 use crate::scenario::collect::Warning;
 use crate::scenario::lint::Lint;
-use crate::scenario::mistake::Mistake;
+use crate::scenario::mistake::{Mistake, list};
+
+/// The outcomes of no more scopes than these are added up.
+const MOST_SCOPES: usize = 100;
 
 /// What every run meets.
 pub fn never_fails(looked: &Looked, out: &mut Vec<Warning>) {
@@ -63,6 +66,69 @@ pub fn never_holds(looked: &Looked, out: &mut Vec<Warning>) {
         let help = "mend the expectation, or what it is about";
         out.push(about(Lint::NeverHolds, *at, Mistake::new(*at, text).help(help)));
     }
+}
+
+/// What no run can meet at once: each message, or copy, has one outcome.
+pub fn never_holds_together(looked: &Looked, out: &mut Vec<Warning>) {
+    let kinds = [
+        (&COPY_OUTCOMES[..], Count::Expected, "copies"),
+        (&PUBLISH_OUTCOMES[..], Count::Published, "messages"),
+    ];
+    let mut scopes: Vec<&Scope> = Vec::new();
+    for (scope, ..) in looked.counts() {
+        if scopes.len() < MOST_SCOPES && !scopes.contains(&scope) {
+            scopes.push(scope);
+        }
+    }
+    for scope in scopes {
+        for (outcomes, whole, what) in kinds {
+            let Some(most) = bounds::of(looked, scope, whole).most else { continue };
+            let parts = parts(looked, scope, outcomes);
+            let all = parts.iter().fold(0_u64, |sum, (least, _)| sum.saturating_add(*least));
+            // What cannot be by itself is told already.
+            let alone = parts.iter().any(|(_, part)| !can_be(looked, part));
+            let (Some((_, last)), true) = (parts.last(), all > most && !alone) else { continue };
+            let names: Vec<&str> = parts.iter().map(|(_, part)| part.path.as_str()).collect();
+            let names = list(names, "and");
+            let text = format!("{names} together are {all} or more, and there are {most} {what}");
+            let help = "each of them has one outcome alone; mend one of the numbers";
+            out.push(about(Lint::NeverHolds, last.at, Mistake::new(last.at, text).help(help)));
+        }
+    }
+}
+
+fn can_be(looked: &Looked, expectation: &Expectation) -> bool {
+    match &expectation.what {
+        Expected::Count { scope, count, matcher } => {
+            can_hold(matcher, bounds::of(looked, scope, *count))
+        }
+        _ => true,
+    }
+}
+
+/// The outcomes of a scope that are expected to be some, each with the least it must be.
+fn parts<'a>(
+    looked: &Looked<'a, '_>,
+    scope: &Scope,
+    outcomes: &[Count],
+) -> Vec<(u64, &'a Expectation)> {
+    let least = |matcher: &Matcher| match *matcher {
+        Matcher::Exactly(n) | Matcher::Between(n, _) => n,
+        Matcher::Compare(Op::Equal | Op::GreaterOrEqual, n) => n,
+        Matcher::Compare(Op::Greater, n) => n.saturating_add(1),
+        _ => 0,
+    };
+    let parts = looked.variant.expectations.iter().filter_map(|it| match &it.what {
+        Expected::Count { scope: of, count, matcher }
+            if of == scope && outcomes.contains(count) =>
+        {
+            Some((least(matcher), it))
+        }
+        _ => None,
+    });
+    let mut parts: Vec<_> = parts.filter(|(least, _)| *least > 0).collect();
+    parts.sort_by_key(|(_, part)| part.at.position());
+    parts
 }
 
 /// Whether a number between the bounds fits.

@@ -30,7 +30,7 @@ type Rule = fn(&Looked, &mut Vec<Warning>);
 
 /// All that look at one variant. Some lints are not here: `faults` and `rounds` of the plan find
 /// theirs on their own way.
-const RULES: [Rule; 19] = [
+const RULES: [Rule; 24] = [
     topology::transient_queue,
     topology::refused_queue,
     topology::ignored_binding_key,
@@ -40,6 +40,7 @@ const RULES: [Rule; 19] = [
     producers::unroutable,
     producers::ignored_delivery_mode,
     producers::ignored_priority,
+    producers::ignored_routing_key,
     producers::unconfirmed_and_lost,
     workers::prefetch_with_auto_ack,
     workers::refused,
@@ -47,7 +48,11 @@ const RULES: [Rule; 19] = [
     faults::cannot_bite,
     expectations::never_fails,
     expectations::never_holds,
+    expectations::never_holds_together,
     versions::queues,
+    versions::rejects,
+    versions::priorities,
+    versions::broker,
     versions::sizes,
     names::shadowed,
 ];

@@ -7,9 +7,10 @@ use crate::plan::lints::looked::{Looked, about};
 use crate::plan::lints::topology::expects_unroutable;
 use crate::plan::matcher::Matcher;
 use crate::plan::model::{
-    BrokerAct, Confirms, CountEvent, ExchangeKind, ExchangeRef, Fault, FaultAction, Instance,
-    Producer, ProducerId, QueueKind, Scope, Trigger,
+    Binding, BoundTo, BrokerAct, Confirms, CountEvent, ExchangeKind, ExchangeRef, Fault,
+    FaultAction, Instance, Producer, ProducerId, QueueKind, Scope, Trigger,
 };
+use crate::plan::pattern::Pattern;
 use crate::scenario::collect::Warning;
 use crate::scenario::lint::Lint;
 use crate::scenario::mistake::{Mistake, list, shortened};
@@ -118,6 +119,35 @@ pub fn ignored_priority(looked: &Looked, out: &mut Vec<Warning>) {
         let words = Mistake::new(looked.key(entry.at, "priority"), text);
         let help = "give the queue a `max_priority`, or leave `priority` out";
         out.push(about(Lint::IgnoredPriority, entry.at, words.help(help)));
+    }
+}
+
+/// A key at an exchange that looks at none, where no other exchange or dead letter does.
+pub fn ignored_routing_key(looked: &Looked, out: &mut Vec<Warning>) {
+    let topology = &looked.variant.topology;
+    for ((entry, producer), sent) in looked.producers().zip(&looked.flow.sent) {
+        let ExchangeRef::Declared(id) = producer.to.exchange else { continue };
+        let exchange = &topology.exchanges[id.index()];
+        let kind = match exchange.kind {
+            ExchangeKind::Fanout => "fanout",
+            ExchangeKind::Headers => "headers",
+            ExchangeKind::Direct | ExchangeKind::Topic => continue,
+        };
+        let on = |binding: &Binding| matches!(binding.to, BoundTo::Exchange(_));
+        let mut bindings = topology.bindings.iter().filter(|binding| binding.from == id);
+        let goes_on = exchange.alternate.is_some() || bindings.any(on);
+        let reached = sent.copies.keys().map(|queue| &topology.queues[queue.index()]);
+        let mut letters = reached.filter_map(|queue| queue.dead_letter.as_ref());
+        let keyless = producer.to.routing_key == Pattern::Always(String::new());
+        if keyless || goes_on || letters.any(|letter| letter.routing_key.is_none()) {
+            continue;
+        }
+        let (name, to) = (&entry.name.value.0, &exchange.name);
+        let text =
+            format!("the {kind} exchange `{to}` does not look at the key that `{name}` gives");
+        let words = Mistake::new(place_of_key(looked, entry.at, ""), text);
+        let help = "leave `routing_key` out, or make the exchange `type: direct` or `type: topic`";
+        out.push(about(Lint::IgnoredRoutingKey, entry.at, words.help(help)));
     }
 }
 

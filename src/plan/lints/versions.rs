@@ -6,12 +6,13 @@
 use semver::VersionReq;
 
 use crate::plan::lints::looked::{Looked, about};
-use crate::plan::model::{ExchangeRef, Overflow, Queue, QueueKind};
+use crate::plan::model::{ExchangeRef, Overflow, Queue, QueueId, QueueKind, Refusal, Reject};
 use crate::plan::pattern::Pattern;
 use crate::plan::version_matches;
 use crate::scenario::collect::Warning;
 use crate::scenario::lint::Lint;
 use crate::scenario::mistake::Mistake;
+use crate::scenario::node::Node;
 
 /// One version of each line that differs from the others.
 const VERSIONS: [&str; 3] = ["3.10.8", "4.0.5", "4.3.6"];
@@ -75,6 +76,75 @@ fn patience(queue: &Queue, looked: &Looked) -> Option<Finding> {
     }
     let version = runs_on(looked, &["4.3"]).filter(|_| queue.kind == QueueKind::Classic)?;
     Some((NAME, format!("RabbitMQ {version} refuses `{NAME}` for a classic queue"), help))
+}
+
+/// What workers refuse, and how often it comes back.
+pub fn rejects(looked: &Looked, out: &mut Vec<Warning>) {
+    for (entry, worker) in looked.workers() {
+        let queue = &looked.variant.topology.queues[worker.queue.index()];
+        let written = entry.reject.iter().flat_map(|rules| &rules.value);
+        let found = worker.rejects.iter().zip(written).find_map(|(rule, written)| {
+            let (text, help) = match queue.kind {
+                QueueKind::Classic => None,
+                QueueKind::Stream => on_stream(looked),
+                QueueKind::Quorum => without_end(looked, queue, rule),
+            }?;
+            Some(Mistake::new(written.at, text).help(help))
+        });
+        out.extend(found.map(|words| about(Lint::VersionDependent, entry.at, words)));
+    }
+}
+
+fn on_stream(looked: &Looked) -> Option<(String, &'static str)> {
+    let version = runs_on(looked, &["3."]).filter(|_| !looked.expects_errors())?;
+    let text = format!("RabbitMQ {version} knows no basic.nack and no basic.reject on a stream");
+    Some((text, "write `requires: { rabbitmq: \">=4.0\" }`, or expect the error"))
+}
+
+/// A quorum queue gives up what comes back too often, but not on every version.
+fn without_end(looked: &Looked, queue: &Queue, rule: &Reject) -> Option<(String, &'static str)> {
+    if !rule.requeue || rule.times.is_some() {
+        return None;
+    }
+    if let Some(version) = runs_on(looked, &["4.3"]).filter(|_| rule.using == Refusal::Nack) {
+        let text = format!("RabbitMQ {version} does not count basic.nack, and requeues for ever");
+        return Some((text, "write `using: reject`, or say how often with `times: 3`"));
+    }
+    let version = runs_on(looked, &["3."]).filter(|_| queue.delivery_limit.is_none())?;
+    let text =
+        format!("RabbitMQ {version} has no delivery limit of its own, and requeues for ever");
+    Some((text, "give the queue a `delivery_limit`, or say how often with `times: 3`"))
+}
+
+/// Priorities in quorum queues, which only some versions look at.
+pub fn priorities(looked: &Looked, out: &mut Vec<Warning>) {
+    let (Some(old), Some(_)) = (runs_on(looked, &["3."]), runs_on(looked, &["4."])) else { return };
+    let queues = &looked.variant.topology.queues;
+    for ((entry, producer), sent) in looked.producers().zip(&looked.flow.sent) {
+        let quorum = |queue: &QueueId| queues[queue.index()].kind == QueueKind::Quorum;
+        if producer.priority.is_none() || !sent.copies.keys().any(quorum) {
+            continue;
+        }
+        let text = format!("RabbitMQ {old} does not look at priorities in a quorum queue");
+        let words = Mistake::new(looked.key(entry.at, "priority"), text);
+        let help = "write `requires: { rabbitmq: \">=4.0\" }`";
+        out.push(about(Lint::VersionDependent, entry.at, words.help(help)));
+    }
+}
+
+/// Settings with which some version does not start.
+pub fn broker(looked: &Looked, out: &mut Vec<Warning>) {
+    let Some(version) = runs_on(looked, &["3.10"]) else { return };
+    let config = looked.context.tree.get("broker").and_then(|broker| broker.get("config"));
+    for (key, _) in config.into_iter().flat_map(Node::entries) {
+        let Some(name) = key.text().filter(|key| key.starts_with("deprecated_features.")) else {
+            continue;
+        };
+        let text =
+            format!("RabbitMQ {version} does not start with `{name}`, which it does not know");
+        let help = "write `requires: { rabbitmq: \">=3.13\" }`, or leave it out";
+        out.push(about(Lint::VersionDependent, key.at, Mistake::new(key.at, text).help(help)));
+    }
 }
 
 /// Messages that are too large for some versions.
