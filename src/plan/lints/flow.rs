@@ -15,6 +15,8 @@ use crate::plan::routing::{Envelope, Standing, route};
 
 /// So many messages of a producer are followed one by one.
 const FOLLOWED: u64 = 1000;
+/// So many bindings and queues are looked at in all for a variant; then what is left is not known.
+const LOOKED_AT: usize = 200_000;
 
 /// What one instance of a group of producers sends where.
 #[derive(Debug, Default)]
@@ -45,9 +47,10 @@ impl Flow {
         let (filled, buried) = (vec![false; count], vec![false; count]);
         let mut flow = Self { sent: Vec::new(), filled, most: vec![Some(0); count], buried };
         let standing = Standing::whole(&variant.topology);
+        let mut left = LOOKED_AT;
         for group in &variant.producer_groups {
             let first = group.members[0].index();
-            let sent = sent(variant, first, &standing);
+            let sent = sent(variant, first, &standing, &mut left);
             flow.arrive(variant, first, &sent, group.members.len());
             flow.sent.push(sent);
         }
@@ -124,12 +127,14 @@ impl Flow {
     }
 }
 
-/// Follows the messages of one producer.
-fn sent(variant: &Variant, index: usize, standing: &Standing) -> Sent {
+/// Follows the messages of one producer, as long as there is something `left` to look at.
+fn sent(variant: &Variant, index: usize, standing: &Standing, left: &mut usize) -> Sent {
     let producer = &variant.producers[index];
     let ExchangeRef::Declared(exchange) = producer.to.exchange else {
         return Sent { whole: true, ..Sent::default() };
     };
+    let topology = &variant.topology;
+    let each_costs = topology.bindings.len() + topology.queues.len() + 1;
     let content = Content::new(producer, variant.seed);
     let uniform = content.is_uniform();
     let mut sent = Sent { whole: uniform || producer.messages <= FOLLOWED, ..Sent::default() };
@@ -138,23 +143,25 @@ fn sent(variant: &Variant, index: usize, standing: &Standing) -> Sent {
     let mut known: HashMap<String, Vec<QueueId>> = HashMap::new();
     for n in 1..=last {
         let (key, headers) = (content.routing_key(n), content.headers(n));
-        let find = || {
-            let envelope = Envelope { exchange, routing_key: &key, headers: &headers };
-            route(&variant.topology, standing, envelope)
+        // Headers differ in more than a name.
+        let seen = known.get(&*key).filter(|_| producer.headers.is_empty());
+        let queues = match seen {
+            Some(queues) => queues,
+            None if *left < each_costs => {
+                sent.whole = false;
+                break;
+            }
+            None => {
+                *left -= each_costs;
+                let envelope = Envelope { exchange, routing_key: &key, headers: &headers };
+                known.entry(key.to_string()).insert_entry(route(topology, standing, envelope));
+                &known[&*key]
+            }
         };
-        let found;
-        let queues = if producer.headers.is_empty() {
-            known.entry(key.to_string()).or_insert_with(find)
-        } else {
-            found = find();
-            &found
-        };
-        for queue in queues.iter() {
+        for queue in queues {
             *sent.copies.entry(*queue).or_default() += each;
         }
-        if queues.is_empty()
-            && sent.nowhere.len() < 8
-            && !sent.nowhere.iter().any(|known| *known == *key)
+        if queues.is_empty() && sent.nowhere.len() < 8 && !sent.nowhere.iter().any(|it| *it == *key)
         {
             sent.nowhere.push(key.to_string());
         }

@@ -28,12 +28,15 @@ pub fn refused(looked: &Looked, out: &mut Vec<Warning>) {
     if looked.expects_errors() {
         return;
     }
+    let mut at_once = vec![0_usize; looked.variant.topology.queues.len()];
+    for worker in looked.variant.workers.iter().filter(|it| it.start.is_none()) {
+        at_once[worker.queue.index()] += 1;
+    }
     for (index, (entry, worker)) in looked.workers().enumerate() {
         let queue = &looked.variant.topology.queues[worker.queue.index()];
         let name = &entry.name.value.0;
         let group = &looked.variant.worker_groups[index].members;
-        let same = |it: &&Worker| it.queue == worker.queue && it.start.is_none();
-        let on_queue = || looked.variant.workers.iter().filter(same).count();
+        let on_queue = at_once[worker.queue.index()];
         let Some((key, text, help)) =
             of_stream(worker, queue).or_else(|| of_exclusive(worker, on_queue, group.len()))
         else {
@@ -65,11 +68,11 @@ fn of_stream(worker: &Worker, queue: &Queue) -> Refused {
 }
 
 /// Measured on all three: 403.
-fn of_exclusive(worker: &Worker, on_queue: impl Fn() -> usize, instances: usize) -> Refused {
+fn of_exclusive(worker: &Worker, on_queue: usize, instances: usize) -> Refused {
     if !worker.exclusive || worker.start.is_some() || worker.stop.is_some() {
         return None;
     }
-    let text = match (instances, on_queue()) {
+    let text = match (instances, on_queue) {
         (2.., _) => "only one of its instances can be the queue's only consumer",
         (_, 2..) => "it is not the only consumer of its queue",
         _ => return None,
