@@ -6,7 +6,9 @@
 use semver::VersionReq;
 
 use crate::plan::lints::looked::{Looked, about};
-use crate::plan::model::{ExchangeRef, Overflow, Queue, QueueId, QueueKind, Refusal, Reject};
+use crate::plan::model::{
+    ExchangeRef, Overflow, Queue, QueueId, QueueKind, Refusal, Reject, Worker,
+};
 use crate::plan::pattern::Pattern;
 use crate::plan::version_matches;
 use crate::scenario::collect::Warning;
@@ -80,19 +82,29 @@ fn patience(queue: &Queue, looked: &Looked) -> Option<Finding> {
 
 /// What workers refuse, and how often it comes back.
 pub fn rejects(looked: &Looked, out: &mut Vec<Warning>) {
-    for (entry, worker) in looked.workers() {
+    for (group, (entry, worker)) in looked.workers().enumerate() {
         let queue = &looked.variant.topology.queues[worker.queue.index()];
+        let stays = stays(looked, group, worker, queue);
         let written = entry.reject.iter().flat_map(|rules| &rules.value);
         let found = worker.rejects.iter().zip(written).find_map(|(rule, written)| {
             let (text, help) = match queue.kind {
                 QueueKind::Classic => None,
                 QueueKind::Stream => on_stream(looked),
-                QueueKind::Quorum => without_end(looked, queue, rule),
+                QueueKind::Quorum => stays.then(|| without_end(looked, queue, rule)).flatten(),
             }?;
             Some(Mistake::new(written.at, text).help(help))
         });
         out.extend(found.map(|words| about(Lint::VersionDependent, entry.at, words)));
     }
+}
+
+/// Whether what a worker requeues comes back to its group alone, as long as the run lasts.
+fn stays(looked: &Looked, group: usize, worker: &Worker, queue: &Queue) -> bool {
+    let own = looked.variant.worker_groups[group].members.len();
+    let shared = || looked.variant.workers.iter().filter(|it| it.queue == worker.queue).count();
+    let expires =
+        || queue.message_ttl.is_some() || looked.producers().any(|(_, it)| it.ttl.is_some());
+    !worker.rejects.is_empty() && worker.stop.is_none() && shared() == own && !expires()
 }
 
 fn on_stream(looked: &Looked) -> Option<(String, &'static str)> {
