@@ -8,7 +8,9 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 const RIGHT: &str = "scenario: right\ntopology: { queues: [{ name: q }] }\nproducers: \
-                     [{ name: p, to: { queue: q }, messages: 1 }]\n";
+                     [{ name: p, to: { queue: q }, messages: 1 }]\nexpect: { remaining: 1 }\n";
+const DOUBTFUL: &str = "scenario: doubtful\ntopology: { queues: [{ name: q }] }\nproducers: \
+                        [{ name: p, to: { queue: q }, messages: 1 }]\n";
 const WRONG: &str = "scenario: wrong\ntopologie: { queues: [{ name: q }] }\n";
 
 /// A folder with these files.
@@ -119,6 +121,21 @@ fn github_shows_it_beside_the_line() {
     let note = said.text.lines().find(|line| line.starts_with("::error ")).unwrap();
     assert!(note.starts_with("::error file=a.yaml,line=2,col=1,endColumn="), "{note}");
     assert!(!check(folder.path(), &["a.yaml"], false).text.contains("::error"));
+}
+
+/// Each warning says its name, and all of them together where to read on.
+#[test]
+fn warnings_have_names() {
+    let folder = folder(&[("a.yaml", DOUBTFUL), ("b.yaml", DOUBTFUL), ("c.yaml", RIGHT)]);
+    let said = check(folder.path(), &["."], true);
+    assert_eq!((said.code, said.text.matches("= lint: unread-queue").count()), (0, 2));
+    assert_eq!(said.text.matches("docs/lints.md").count(), 1, "{}", said.text);
+    assert_eq!(said.text.matches(",title=unread-queue::").count(), 2, "{}", said.text);
+    assert!(!check(folder.path(), &["c.yaml"], false).text.contains("docs/lints.md"));
+    let said = check(folder.path(), &["a.yaml", "--format", "json"], false);
+    let found: Value = serde_json::from_str(&said.text).unwrap();
+    let first = &found["diagnostics"][0];
+    assert_eq!((&first["severity"], &first["lint"]), (&"warning".into(), &"unread-queue".into()));
 }
 
 /// A variable of the command line counts as in `run`.

@@ -1,5 +1,6 @@
 //! Every rule about files has a file that breaks it, `tests/diagnostics/*.yaml`, and beside it
-//! what is said about it. Files that are right and probably not meant lie in `tests/warnings`.
+//! what is said about it. Files that are right and probably not meant lie in `tests/warnings`: one
+//! with the name of each lint, and some more.
 //! `UPDATE_GOLDEN=1 cargo test --test diagnostics` writes what is said anew.
 
 use std::fs;
@@ -9,6 +10,7 @@ use rmq_scenario::diagnostic::Diagnostic;
 use rmq_scenario::plan::model::Scenario;
 use rmq_scenario::plan::{Options, load};
 use rmq_scenario::scenario::Source;
+use rmq_scenario::scenario::lint::ALL;
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name)
@@ -90,5 +92,38 @@ fn every_broken_file_is_explained_as_expected() {
 
 #[test]
 fn every_file_that_is_probably_not_meant_is_warned_about_as_expected() {
-    compare(&folder("warnings"), warnings, 5);
+    compare(&folder("warnings"), warnings, 38);
+}
+
+#[test]
+fn every_lint_has_a_file_of_its_name() {
+    for lint in ALL {
+        let name = lint.name();
+        let path = folder("warnings").join(name).with_extension("yaml");
+        let found = warnings(&path);
+        let given = found.iter().any(|warning| warning.lint == Some(name));
+        assert!(given, "{} does not give rise to `{name}`", path.display());
+    }
+}
+
+/// `allow` at the top of a file silences every lint that the file gives rise to, and each of these
+/// is then of use.
+#[test]
+fn what_is_allowed_at_the_top_is_silent() {
+    for stem in stems(&folder("warnings"), "yaml") {
+        let path = stem.with_extension("yaml");
+        let found = warnings(&path);
+        let mut names: Vec<&str> = found.iter().filter_map(|warning| warning.lint).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert!(found.iter().all(|warning| warning.lint.is_some()), "{}", path.display());
+        let text = fs::read_to_string(&path).unwrap();
+        if text.lines().any(|line| line.starts_with("allow:")) {
+            continue;
+        }
+        let text = format!("{text}\nallow: [{}]\n", names.join(", "));
+        let left = load(Source::new("f.yaml", &*text), &options(&text)).unwrap().warnings;
+        let left: Vec<String> = left.iter().map(|warning| warning.render(false)).collect();
+        assert!(left.is_empty(), "{}\n{}", path.display(), left.join("\n"));
+    }
 }

@@ -15,17 +15,6 @@ use serde_json::Value;
 
 mod pages;
 
-/// What a part of a file is completed with, so that all of it is checked.
-const REST: [(&str, &str); 4] = [
-    ("scenario", "scenario: rest\n"),
-    (
-        "topology",
-        "topology: { queues: [{ name: task_queue }], exchanges: [{ name: logs, type: fanout }] }\n",
-    ),
-    ("producers", "producers: [{ name: new_task, to: { queue: task_queue }, messages: 20 }]\n"),
-    ("workers", "workers: [{ name: worker, count: 2, queue: task_queue }]\n"),
-];
-
 const VERDICTS: [Verdict; 6] = [
     Verdict::Skipped,
     Verdict::Pass,
@@ -49,12 +38,6 @@ fn assert_right(place: &str, text: &str) {
     assert!(found.is_empty(), "{place}\n{}\n{text}", found.join("\n"));
 }
 
-fn completed(part: &str) -> String {
-    let has = |key: &str| part.lines().any(|line| line.starts_with(&format!("{key}:")));
-    let rest = REST.iter().filter(|(key, _)| !has(key)).map(|(_, text)| *text);
-    rest.collect::<String>() + part
-}
-
 #[test]
 fn every_example_is_read_as_it_says() {
     let mut seen: Vec<String> = Vec::new();
@@ -62,7 +45,7 @@ fn every_example_is_read_as_it_says() {
         let (place, text) = (block.place.as_str(), block.text.as_str());
         match block.kind.as_str() {
             "yaml" => assert_right(place, text),
-            "yaml fragment" => assert_right(place, &completed(text)),
+            "yaml fragment" => assert_right(place, &pages::completed(text)),
             // Not ours to run; at least it is YAML.
             "yaml workflow" => {
                 let read = yaml::read(&Source::new(place, text));

@@ -7,6 +7,7 @@ use crate::diagnostic::Diagnostic;
 use crate::plan::model::Scenario;
 use crate::plan::{self, Options};
 use crate::scenario::Source;
+use crate::scenario::lint::PAGE;
 
 /// What the command line says about every file.
 pub fn options(settings: &[Setting], seed: Option<u64>) -> Options {
@@ -21,6 +22,16 @@ pub fn options(settings: &[Setting], seed: Option<u64>) -> Options {
 pub fn load(file: &Path, options: &Options) -> Result<Scenario, Vec<Diagnostic>> {
     let source = Source::read(file).map_err(|mistake| vec![mistake])?;
     plan::load(source, options)
+}
+
+/// What to do about warnings with a name, said once for all of them.
+pub fn about_lints<'d>(found: impl IntoIterator<Item = &'d Diagnostic>) -> Option<String> {
+    let named = found.into_iter().any(|found| found.lint.is_some());
+    let text = format!(
+        "{PAGE} has a chapter for each lint; `allow: [NAME]`, in the entry or at the\n\
+         top of the file, silences one that is meant"
+    );
+    named.then_some(text)
 }
 
 /// `1 mistake`, `2 mistakes`.

@@ -283,9 +283,13 @@ impl Console {
 
     /// What the files allow and probably do not mean, before anything is started.
     fn warnings(&mut self, scenarios: &[Scenario]) {
-        for warning in scenarios.iter().flat_map(|scenario| &scenario.warnings) {
+        let warnings = || scenarios.iter().flat_map(|scenario| &scenario.warnings);
+        for warning in warnings() {
             self.complain(warning);
             let _ = self.stderr.write("\n");
+        }
+        if let Some(about) = loading::about_lints(warnings()) {
+            let _ = self.stderr.write(&format!("{about}\n\n"));
         }
     }
 

@@ -28,6 +28,8 @@ pub struct Place {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
     pub severity: Severity,
+    /// The name of the rule that a warning comes from, if it has one.
+    pub lint: Option<&'static str>,
     /// One sentence without a full stop.
     pub message: String,
     pub place: Option<Place>,
@@ -44,6 +46,7 @@ impl Diagnostic {
     pub fn error(message: impl Into<String>) -> Self {
         Self {
             severity: Severity::Error,
+            lint: None,
             message: message.into(),
             place: None,
             label: String::new(),

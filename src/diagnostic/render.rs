@@ -1,4 +1,4 @@
-//! Draws a diagnostic: headline, place, the line with carets, notes and the remedy.
+//! Draws a diagnostic: headline, place, the line with carets, notes, the remedy, the lint's name.
 //!
 //! Nothing of the file reaches the terminal raw: control characters are written as escapes,
 //! tabs as spaces, and of a long line only the part around the carets is shown.
@@ -32,7 +32,8 @@ impl Diagnostic {
             excerpt(&mut out, paint, place, &self.label, style);
         }
         let help = self.help.iter().map(|help| format!("help: {help}"));
-        for line in self.notes.iter().cloned().chain(help) {
+        let lint = self.lint.iter().map(|lint| format!("lint: {lint}"));
+        for line in self.notes.iter().cloned().chain(help).chain(lint) {
             let sign = paint.text("1;34", "=");
             let _ = writeln!(out, "{:gutter$} {sign} {}", "", escape(&line));
         }
@@ -202,6 +203,8 @@ mod tests {
         let diagnostic = Diagnostic::warning("careful").note("why: so");
         let plain = diagnostic.render(false);
         assert_eq!(plain, "warning: careful\n   = why: so\n");
+        let named = Diagnostic { lint: Some("care"), ..diagnostic.clone() };
+        assert_eq!(named.render(false), plain + "   = lint: care\n");
         let colored = diagnostic.render(true);
         assert!(colored.contains("\x1b[1;33mwarning\x1b[0m: "), "{colored:?}");
     }

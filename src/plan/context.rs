@@ -4,24 +4,27 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::time::Duration;
 
+use crate::plan::lints::Tally;
 use crate::plan::model::{Group, Settle, Variant};
 use crate::plan::names::Names;
 use crate::plan::nodes::Nodes;
 use crate::plan::variants::Cell;
 use crate::plan::{
-    Options, errors, expectations, faults, meaning, missing_name, probes, producers, requires,
-    rounds, topology, triggers, wishes, workers,
+    Options, errors, expectations, faults, lints, meaning, missing_name, probes, producers,
+    requires, rounds, topology, triggers, wishes, workers,
 };
 use crate::scenario::collect::Collector;
 use crate::scenario::decode::Decoder;
 use crate::scenario::file::File;
 use crate::scenario::mistake::{Mistake, Whole};
-use crate::scenario::node::At;
+use crate::scenario::node::{At, Node};
 use crate::scenario::scalar::Scalar;
 
 /// What every part of the plan looks things up in.
 pub struct Context<'f> {
     pub file: &'f File,
+    /// The tree that the file was read from, its variables filled in.
+    pub tree: &'f Node,
     pub names: Names,
     pub nodes: Nodes,
     pub settle: Settle,
@@ -42,9 +45,11 @@ impl Context<'_> {
 /// The plan of a variant; `None` when it cannot be made. All mistakes are recorded.
 pub fn variant(
     file: &File,
-    cell: Cell,
+    tree: &Node,
+    cell: &Cell,
     options: &Options,
     found: &mut Collector,
+    tally: &mut Tally,
 ) -> Option<Variant> {
     head(file, found);
     let names = Names::of(file, found);
@@ -54,7 +59,7 @@ pub fn variant(
     let nodes = Nodes::of(file, found);
     let settle = settle(file, found);
     let fault_ids = HashMap::new();
-    let mut context = Context { file, names, nodes, settle, cell: &cell, fault_ids };
+    let mut context = Context { file, tree, names, nodes, settle, cell, fault_ids };
     if !triggers::number(&mut context, found) {
         return None;
     }
@@ -87,6 +92,8 @@ pub fn variant(
     };
     if found.is_empty() {
         rounds::warn(&context, &variant, found);
+        lints::warn(&context, &variant, found);
+        tally.add(cell, lints::standing(&context, &variant), found.take_warnings());
     }
     Some(variant)
 }

@@ -23,6 +23,7 @@ mod errors;
 mod probes;
 mod counts;
 mod rounds;
+mod lints;
 pub mod model;
 pub mod count;
 pub mod matcher;
@@ -36,6 +37,7 @@ pub mod guarantees;
 use std::sync::Arc;
 
 use crate::diagnostic::Diagnostic;
+use crate::plan::lints::Tally;
 use crate::plan::model::Scenario;
 use crate::plan::variants::Cell;
 use crate::scenario::collect::Collector;
@@ -62,11 +64,15 @@ pub fn load(source: Source, options: &Options) -> Result<Scenario, Vec<Diagnosti
     let mut found = Collector::new(source.text.len());
     let tree = keys::check(root.clone(), &mut found);
     let source = Arc::new(source);
-    let scenario = scenario(&source, &tree, options, &mut found);
+    let mut tally = Tally::new(&tree);
+    let scenario = scenario(&source, &tree, options, &mut found, &mut tally);
     match scenario {
         Some(scenario) if found.is_empty() => {
-            let warning = |words| mistake::warning(words, &source, |at| set(options, at));
-            let warnings = found.into_warnings().into_iter().map(warning).collect();
+            tally.whole(lints::unused_variables(&tree));
+            let warnings = tally.finish(found.limit(), options.sets.is_empty());
+            let warning =
+                |(lint, words)| mistake::warning(lint, words, &source, |at| set(options, at));
+            let warnings = warnings.into_iter().map(warning).collect();
             Ok(Scenario { warnings, ..scenario })
         }
         _ => Err(diagnostics(&source, &root, options, found)),
@@ -97,13 +103,14 @@ fn scenario(
     tree: &Node,
     options: &Options,
     found: &mut Collector,
+    tally: &mut Tally,
 ) -> Option<Scenario> {
     let cells = variants::cells(tree, options, found);
     let mut variants = Vec::new();
     let mut first = None;
     for cell in cells {
-        let Some(file) = read(tree, &cell, found) else { continue };
-        variants.extend(context::variant(&file, cell, options, found));
+        let Some((file, body)) = read(tree, &cell, found) else { continue };
+        variants.extend(context::variant(&file, &body, &cell, options, found, tally));
         first.get_or_insert(file);
     }
     let file = first?;
@@ -121,8 +128,9 @@ fn scenario(
     })
 }
 
-/// The file as it is for one variant: its variables filled in, its layers laid over.
-fn read(tree: &Node, cell: &Cell, found: &mut Collector) -> Option<File> {
+/// The file as it is for one variant: its variables filled in, its layers laid over; and the tree
+/// that it was read from.
+fn read(tree: &Node, cell: &Cell, found: &mut Collector) -> Option<(File, Node)> {
     const HEAD: [&str; 5] = ["vars", "variants", "matrix", "expect", "requires"];
     let body = tree.entries().iter();
     let body = body.filter(|(key, _)| !key.text().is_some_and(|key| HEAD.contains(&key)));
@@ -145,7 +153,7 @@ fn read(tree: &Node, cell: &Cell, found: &mut Collector) -> Option<File> {
             entries.extend(merged);
         }
     }
-    found.decode(&mut body)
+    Some((found.decode(&mut body)?, body))
 }
 
 /// A layer without what is wrong in it; also what a later layer replaces is checked.

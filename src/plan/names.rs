@@ -6,6 +6,7 @@ use crate::plan::model::{ExchangeId, ExchangeRef, ProducerId, QueueId, WorkerId}
 use crate::scenario::collect::Collector;
 use crate::scenario::decode::Located;
 use crate::scenario::file::File;
+use crate::scenario::lint::Lint;
 use crate::scenario::mistake::{Mistake, Whole, meant};
 use crate::scenario::node::At;
 use crate::scenario::scalar::Name;
@@ -215,12 +216,11 @@ impl Names {
     }
 
     /// An exchange that another entry sends to; RabbitMQ takes one that does not exist, and a
-    /// warning says what comes of it. `reach_a_queue` is how the other entry sends to a queue.
+    /// warning says what comes of it.
     pub fn exchange_or_missing(
         &self,
         name: &Located<String>,
-        who: &str,
-        reach_a_queue: &str,
+        other: Other,
         found: &mut Collector,
     ) -> ExchangeRef {
         if name.value.is_empty() {
@@ -229,12 +229,12 @@ impl Names {
         if let Some(Thing::Exchange(id)) = self.get(&name.value) {
             return ExchangeRef::Declared(*id);
         }
-        let mut warning = self.unknown(&name.value, name.at, who, Kind::Exchange);
+        let mut warning = self.unknown(&name.value, name.at, other.who, Kind::Exchange);
         warning.remark("what goes there is dropped");
         if let Some(Thing::Queue(_)) = self.get(&name.value) {
-            warning = warning.help(reach_a_queue);
+            warning = warning.help(other.reach_a_queue);
         }
-        found.warn(warning);
+        found.warn(other.lint, warning);
         ExchangeRef::Missing(name.value.clone())
     }
 
@@ -305,6 +305,15 @@ impl Names {
             }
         }
     }
+}
+
+/// An entry that sends to an exchange, which may be missing.
+pub struct Other<'w> {
+    /// What it is and does: ``queue `q` dead-letters to the``.
+    pub who: &'w str,
+    /// How it sends to a queue instead.
+    pub reach_a_queue: &'w str,
+    pub lint: Lint,
 }
 
 /// What a reference may be about.

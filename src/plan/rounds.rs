@@ -13,6 +13,7 @@ use crate::plan::pattern::Scalar;
 use crate::plan::routing::{Envelope, Standing, route};
 use crate::scenario::actors::Worker as Written;
 use crate::scenario::collect::Collector;
+use crate::scenario::lint::Lint;
 use crate::scenario::mistake::Mistake;
 use crate::scenario::node::At;
 
@@ -33,7 +34,8 @@ pub fn warn(context: &Context, variant: &Variant, found: &mut Collector) {
     let mut walk = Walk::new(variant, moves);
     walk.all_messages();
     for round in &walk.rounds {
-        found.warn(dead_lettered(round, &walk.moves, context, variant));
+        let (lint, words) = dead_lettered(round, &walk.moves, context, variant);
+        found.warn(lint, words);
     }
 }
 
@@ -56,7 +58,7 @@ fn requeued(entry: &Written, variant: &Variant, found: &mut Collector) {
     for (_, written) in rules.filter(|(rule, _)| rule.requeue && rule.times.is_none()) {
         let text = format!("what `{}` requeues here comes back to it for ever", group.name);
         let help = "say how often with `times: 3`, let messages expire, or `stop` the worker";
-        found.warn(Mistake::new(written.at, text).help(help));
+        found.warn(Lint::EndlessRequeue, Mistake::new(written.at, text).help(help));
     }
 }
 
@@ -184,18 +186,20 @@ fn dead_lettered(
     moves: &[Option<Move>],
     context: &Context,
     variant: &Variant,
-) -> Mistake {
+) -> (Lint, Mistake) {
     let name = |queue: &QueueId| format!("`{}`", variant.topology.queues[queue.index()].name);
     let way: Vec<String> = round.iter().chain(&round[..1]).map(name).collect();
     let way = way.join(" to ");
     let rejected = round.iter().any(|queue| moves[queue.index()] == Some(Move::Rejected));
-    let (text, help) = if rejected {
+    let (lint, text, help) = if rejected {
         (
+            Lint::EndlessDeadLetters,
             format!("a message can be dead-lettered round and round for ever: {way}"),
             "say with `times: 3` how often a worker rejects it, or lead one of the queues elsewhere",
         )
     } else {
         (
+            Lint::DroppedInACircle,
             format!("RabbitMQ drops what is dead-lettered round in a circle: {way}"),
             "a message that comes back without having been rejected is gone after one round; lead one of the queues elsewhere",
         )
@@ -204,7 +208,7 @@ fn dead_lettered(
     for queue in &round[1..] {
         warning = warning.note(format!("{} leads on", name(queue)), place(*queue, context));
     }
-    warning.help(help)
+    (lint, warning.help(help))
 }
 
 /// Where the file says that a queue dead-letters.

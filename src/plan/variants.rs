@@ -23,6 +23,8 @@ pub struct Cell {
     pub variables: Variables,
     /// `requires` and `expect` of the variants that it is made of, key and value, in order.
     pub layers: Vec<(Node, Node)>,
+    /// These variants.
+    pub made_of: Vec<At>,
 }
 
 /// The variants of a file, in order; one without a name when it names none.
@@ -134,7 +136,7 @@ impl Expansion<'_> {
     /// The variants of a file without a matrix.
     fn listed(&self, variants: &[Located<Variant>], found: &mut Collector) -> Vec<Cell> {
         if variants.is_empty() {
-            return vec![self.cell(String::new(), Vec::new(), Vec::new())];
+            return vec![self.cell(String::new(), Vec::new(), &[])];
         }
         let mut names: HashMap<String, At> = HashMap::new();
         let mut cells = Vec::new();
@@ -155,7 +157,7 @@ impl Expansion<'_> {
                 }
                 names.entry(name.clone()).or_insert(at);
             }
-            cells.push(self.cell(name, values, self.layers(variant)));
+            cells.push(self.cell(name, values, &[variant]));
         }
         cells
     }
@@ -249,9 +251,8 @@ impl Expansion<'_> {
                 })
             })
         };
-        let layers = variants.iter().filter(matches).flat_map(|variant| self.layers(variant));
-        let layers = layers.collect();
-        self.cell(name.join(" "), values, layers)
+        let made_of: Vec<&Located<Variant>> = variants.iter().filter(matches).collect();
+        self.cell(name.join(" "), values, &made_of)
     }
 
     fn axis(
@@ -285,8 +286,15 @@ impl Expansion<'_> {
         Axis { name: name.value.0.clone(), values, chosen }
     }
 
-    fn cell(&self, name: String, values: Vec<(String, Node)>, layers: Vec<(Node, Node)>) -> Cell {
-        Cell { name, variables: self.variables(values), layers }
+    fn cell(
+        &self,
+        name: String,
+        values: Vec<(String, Node)>,
+        variants: &[&Located<Variant>],
+    ) -> Cell {
+        let layers = variants.iter().flat_map(|variant| self.layers(variant)).collect();
+        let made_of = variants.iter().map(|variant| variant.at).collect();
+        Cell { name, variables: self.variables(values), layers, made_of }
     }
 
     /// The variables of the file with some values of a variant; the command line has the last word.

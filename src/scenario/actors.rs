@@ -5,6 +5,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use crate::scenario::decode::{Located, UNION};
+use crate::scenario::lint::Allowed;
 use crate::scenario::pattern::Pattern;
 use crate::scenario::scalar::{Name, Percent, Positive, Rate, Scalar, Size, Time, Whole};
 use crate::scenario::topology::{Match, Table};
@@ -38,6 +39,7 @@ pub struct Producer {
     pub reconnect: Option<Reconnect>,
     #[serde(rename = "if")]
     pub condition: Option<bool>,
+    pub allow: Option<Allowed>,
 }
 
 #[derive(Debug, Clone, serde::Deserialize)]
@@ -181,6 +183,7 @@ pub struct Worker {
     pub reconnect: Option<Reconnect>,
     #[serde(rename = "if")]
     pub condition: Option<bool>,
+    pub allow: Option<Allowed>,
 }
 
 #[derive(Debug, Clone, serde::Deserialize)]

@@ -7,11 +7,14 @@ use std::collections::HashSet;
 use serde::de::DeserializeOwned;
 
 use crate::scenario::decode::{Decoder, Inner, Kind};
+use crate::scenario::lint::Lint;
 use crate::scenario::mistake::{Mistake, Whole, list, meant};
 use crate::scenario::node::{At, Node, Value};
 
 /// No more mistakes than these are told of a file.
 const MAX_MISTAKES: usize = 100;
+/// No more warnings than these are kept of one variant, the silenced ones too.
+const MAX_WARNINGS: usize = 1000;
 /// Each mistake reads the text again: all of them together read no more than this.
 const MAX_READ: usize = 10 << 20;
 
@@ -20,11 +23,20 @@ pub struct Collector {
     /// How many mistakes are looked for.
     limit: usize,
     mistakes: Vec<Mistake>,
-    /// What is allowed and probably not meant.
-    warnings: Vec<Mistake>,
+    /// What is allowed and probably not meant, in the variant that is looked at.
+    warnings: Vec<Warning>,
     /// Which mistakes are told already, by node and text: several variants find the same ones.
     told: HashSet<(u32, String)>,
     removed: Vec<Removed>,
+}
+
+/// What is allowed and probably not meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    pub lint: Lint,
+    /// The entry of the file that it is about; where there is none, its place says enough.
+    pub about: Option<At>,
+    pub words: Mistake,
 }
 
 /// Something that was taken out of the tree.
@@ -55,19 +67,25 @@ impl Collector {
     }
 
     /// Records what is allowed and probably not meant.
-    pub fn warn(&mut self, warning: Mistake) {
-        if self.warnings.len() < self.limit
-            && self.told.insert((warning.at.node, warning.message.clone()))
-        {
+    pub fn warn(&mut self, lint: Lint, words: Mistake) {
+        self.doubt(Warning { lint, about: None, words });
+    }
+
+    /// The same, about an entry of the file.
+    pub fn doubt(&mut self, warning: Warning) {
+        if self.warnings.len() < MAX_WARNINGS {
             self.warnings.push(warning);
         }
     }
 
-    /// The warnings about a file without mistakes, in its order.
-    pub fn into_warnings(self) -> Vec<Mistake> {
-        let mut warnings = self.warnings;
-        warnings.sort_by_key(|warning| warning.at.position());
-        warnings
+    /// The warnings since the last time.
+    pub fn take_warnings(&mut self) -> Vec<Warning> {
+        std::mem::take(&mut self.warnings)
+    }
+
+    /// How many messages about a file are told at most.
+    pub fn limit(&self) -> usize {
+        self.limit
     }
 
     /// Whether there is no mistake.

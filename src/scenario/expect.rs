@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
 
 use crate::scenario::decode::{Located, OR_ANY};
+use crate::scenario::lint::Allowed;
 use crate::scenario::matcher::{Matcher, TimeMatcher};
 use crate::scenario::scalar::{Name, Percent};
 
@@ -260,6 +261,7 @@ pub struct Expect {
     pub latency: Option<Located<OrAny<Latency>>>,
     /// Every count is what the plan foretells.
     pub guarantees: Option<Located<OrAny<bool>>>,
+    pub allow: Option<Allowed>,
 }
 
 #[derive(Debug, Clone, serde::Deserialize)]

@@ -11,6 +11,7 @@ use serde::de::{
 use crate::scenario::actors::{Producer, Worker};
 use crate::scenario::decode::Located;
 use crate::scenario::expect::Expect;
+use crate::scenario::lint::Allowed;
 use crate::scenario::probe::Probe;
 use crate::scenario::scalar::{Name, Positive, Scalar, Time, Title, Whole};
 use crate::scenario::topology::{Table, Topology};
@@ -26,6 +27,7 @@ pub struct File {
     pub description: Option<String>,
     #[serde(default)]
     pub tags: Vec<String>,
+    pub allow: Option<Allowed>,
     pub requires: Option<Requires>,
     pub seed: Option<u64>,
     pub vars: Option<IgnoredAny>,
@@ -68,6 +70,7 @@ pub struct Variant {
     pub when: Option<Located<Named<Located<Scalar>>>>,
     #[serde(default)]
     pub vars: Named<Located<Scalar>>,
+    pub allow: Option<Allowed>,
     pub requires: Option<Located<IgnoredAny>>,
     pub expect: Option<Located<IgnoredAny>>,
 }

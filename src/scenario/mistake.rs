@@ -2,6 +2,7 @@
 
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::scenario::Source;
+use crate::scenario::lint::Lint;
 use crate::scenario::node::At;
 
 /// A part of the file that must have been read whole for a mistake to be one: what is missing
@@ -100,8 +101,14 @@ impl Mistake {
 }
 
 /// The warning that a mistake's words make when they are about something allowed.
-pub fn warning(words: Mistake, source: &Source, set: impl Fn(At) -> Option<String>) -> Diagnostic {
-    Diagnostic { severity: Severity::Warning, ..words.diagnostic(source, set) }
+pub fn warning(
+    lint: Lint,
+    words: Mistake,
+    source: &Source,
+    set: impl Fn(At) -> Option<String>,
+) -> Diagnostic {
+    let (severity, lint) = (Severity::Warning, Some(lint.name()));
+    Diagnostic { severity, lint, ..words.diagnostic(source, set) }
 }
 
 /// The known word that `word` was probably meant to be.

@@ -11,6 +11,7 @@ pub mod mistake;
 pub mod collect;
 pub mod keys;
 pub mod variables;
+pub mod lint;
 pub mod decode;
 pub mod scalar;
 pub mod pattern;

@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use crate::scenario::actors::Ack;
 use crate::scenario::decode::Located;
+use crate::scenario::lint::Allowed;
 use crate::scenario::scalar::{Name, Size, Whole};
 use crate::scenario::topology::{Exchange, Queue};
 use crate::scenario::trigger::Trigger;
@@ -24,6 +25,7 @@ pub struct Probe {
     pub expect_ok: Option<Located<bool>>,
     #[serde(rename = "if")]
     pub condition: Option<bool>,
+    pub allow: Option<Allowed>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

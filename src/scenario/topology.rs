@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 
 use crate::scenario::decode::Located;
+use crate::scenario::lint::Allowed;
 use crate::scenario::pattern::Number;
 use crate::scenario::scalar::{self, Name, Scalar, Time, Whole};
 
@@ -43,6 +44,7 @@ pub struct Queue {
     pub arguments: Option<Arguments>,
     /// Of probes alone: it is only looked for.
     pub passive: Option<Located<bool>>,
+    pub allow: Option<Allowed>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
@@ -90,6 +92,7 @@ pub struct Exchange {
     pub arguments: Option<Arguments>,
     /// Of probes alone: it is only looked for.
     pub passive: Option<Located<bool>>,
+    pub allow: Option<Allowed>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
@@ -111,6 +114,7 @@ pub struct Binding {
     pub headers: Option<Table>,
     #[serde(rename = "match")]
     pub matching: Option<Located<Match>>,
+    pub allow: Option<Allowed>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]

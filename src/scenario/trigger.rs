@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use crate::scenario::decode::Located;
 use crate::scenario::expect::ByName;
+use crate::scenario::lint::Allowed;
 use crate::scenario::matcher::Matcher;
 use crate::scenario::scalar::{Name, Positive, Time, Whole};
 
@@ -61,6 +62,7 @@ pub struct Fault {
     pub may_miss: Option<bool>,
     #[serde(rename = "if")]
     pub condition: Option<bool>,
+    pub allow: Option<Allowed>,
 }
 
 impl Fault {
@@ -157,6 +159,7 @@ pub struct Observation {
     pub expect: Option<ByName<Observed>>,
     #[serde(rename = "if")]
     pub condition: Option<bool>,
+    pub allow: Option<Allowed>,
 }
 
 /// What a queue must hold.

@@ -1,6 +1,7 @@
 //! What must hold of the report on any run, whatever happened in it, and what must hold of it
 //! because of what its file says. Read from the JSON alone.
 
+mod doubts;
 mod reasons;
 
 use serde_json::Value;
@@ -45,6 +46,7 @@ pub fn complaints(drawn: &Drawn, scenario: &Value) -> Vec<String> {
     hearing.verdict(&scenario["verdict"]);
     hearing.promises();
     hearing.guarantees();
+    hearing.doubts();
     hearing.complaints
 }
 

@@ -22,6 +22,17 @@ pub struct Block {
     pub place: String,
 }
 
+/// What a part of a file is completed with, so that all of it is checked.
+const REST: [(&str, &str); 4] = [
+    ("scenario", "scenario: rest\n"),
+    (
+        "topology",
+        "topology: { queues: [{ name: task_queue }], exchanges: [{ name: logs, type: fanout }] }\n",
+    ),
+    ("producers", "producers: [{ name: new_task, to: { queue: task_queue }, messages: 20 }]\n"),
+    ("workers", "workers: [{ name: worker, count: 2, queue: task_queue }]\n"),
+];
+
 /// The root of the package.
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -134,4 +145,11 @@ impl Page {
 /// What stands in backticks.
 pub fn quoted(text: &str) -> Vec<String> {
     text.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+/// A part of a file with all that it needs to be read.
+pub fn completed(part: &str) -> String {
+    let has = |key: &str| part.lines().any(|line| line.starts_with(&format!("{key}:")));
+    let rest = REST.iter().filter(|(key, _)| !has(key)).map(|(_, text)| *text);
+    rest.collect::<String>() + part
 }

@@ -68,6 +68,7 @@ impl Findings {
             text += found.render(color).trim_end();
             text += "\n\n";
         }
+        text.extend(loading::about_lints(&self.all).map(|about| about + "\n\n"));
         if github {
             self.all.iter().for_each(|found| text += &notes::github(found));
         }

@@ -19,6 +19,8 @@ struct All<'f> {
 #[derive(Serialize)]
 struct Note<'f> {
     severity: &'static str,
+    /// The name of a warning.
+    lint: Option<&'static str>,
     message: &'f str,
     file: Option<&'f str>,
     line: Option<usize>,
@@ -42,6 +44,7 @@ pub fn json(findings: &Findings) -> String {
         let place = found.place.as_ref();
         Note {
             severity: severity(found),
+            lint: found.lint,
             message: &found.message,
             file: place.map(|place| &*place.file),
             line: place.map(|place| place.line),
@@ -59,12 +62,15 @@ pub fn json(findings: &Findings) -> String {
 /// One finding as GitHub's runners show it beside the line.
 /// (<https://docs.github.com/actions/reference/workflow-commands-for-github-actions>)
 pub fn github(found: &Diagnostic) -> String {
-    let mut place = String::new();
+    let mut properties = Vec::new();
     if let Some(it) = &found.place {
         let (file, line, column) = (property(&it.file), it.line, it.column);
         let end = it.column + it.width.max(1) - 1;
-        place = format!(" file={file},line={line},col={column},endColumn={end}");
+        properties.push(format!("file={file},line={line},col={column},endColumn={end}"));
     }
+    properties.extend(found.lint.map(|lint| format!("title={lint}")));
+    let space = if properties.is_empty() { "" } else { " " };
+    let properties = properties.join(",");
     let mut message = found.message.clone();
     let further = found.notes.iter().cloned();
     let help = found.help.iter().map(|help| format!("help: {help}"));
@@ -72,7 +78,7 @@ pub fn github(found: &Diagnostic) -> String {
         message.push('\n');
         message += &line;
     }
-    format!("::{}{place}::{}\n", severity(found), data(&message))
+    format!("::{}{space}{properties}::{}\n", severity(found), data(&message))
 }
 
 fn data(text: &str) -> String {
@@ -107,5 +113,7 @@ mod tests {
     #[test]
     fn one_without_a_place_has_none() {
         assert_eq!(github(&Diagnostic::warning("odd")), "::warning::odd\n");
+        let named = Diagnostic { lint: Some("oddity"), ..Diagnostic::warning("odd") };
+        assert_eq!(github(&named), "::warning title=oddity::odd\n");
     }
 }

@@ -12,6 +12,7 @@ use crate::plan::faults::down::{Down, Downs};
 use crate::plan::faults::timeline::{Event, Timeline, nodes};
 use crate::scenario::collect::Collector;
 use crate::scenario::expect::OrAny;
+use crate::scenario::lint::Lint;
 use crate::scenario::mistake::Mistake;
 use crate::scenario::scalar::Time;
 use crate::scenario::trigger::{How, Verb};
@@ -34,7 +35,7 @@ pub fn warn(timeline: &Timeline, downs: &Downs, context: &Context, found: &mut C
             unnoticed(event, context),
             booting(event, index, timeline, downs, context),
         ];
-        doubts.into_iter().flatten().for_each(|doubt| found.warn(doubt));
+        doubts.into_iter().flatten().for_each(|(lint, words)| found.warn(lint, words));
     }
     for one in beside::all(context) {
         let earliest = timeline.when(one.trigger).earliest;
@@ -43,13 +44,16 @@ pub fn warn(timeline: &Timeline, downs: &Downs, context: &Context, found: &mut C
             let text = format!("{} waits until {at}, and the run is cut at {cut}", one.what);
             let mistake = note_deadline(Mistake::new(one.place, text), context);
             let help = "let it come sooner, or make the `deadline` of `settle` longer";
-            found.warn(mistake.help(help));
+            found.warn(Lint::AfterTheDeadline, mistake.help(help));
         }
     }
 }
 
+/// What is doubtful, and in which words.
+type Doubt = Option<(Lint, Mistake)>;
+
 /// A broker that answers nobody until the deadline cuts the run.
-fn endless(event: &Event, context: &Context) -> Option<Mistake> {
+fn endless(event: &Event, context: &Context) -> Doubt {
     let text = match event.verb {
         Verb::Pause => "without `for` nobody is answered until the run is cut",
         Verb::Block => "without `for` publishers wait until the run is cut",
@@ -60,7 +64,7 @@ fn endless(event: &Event, context: &Context) -> Option<Mistake> {
     }
     let mistake = Mistake::new(event.target.at, format!("{text} at {}", deadline(context)));
     let help = "write how long it lasts: `for: 3s`";
-    Some(note_deadline(mistake, context).help(help))
+    Some((Lint::EndlessFault, note_deadline(mistake, context).help(help)))
 }
 
 fn deadline(context: &Context) -> Time {
@@ -68,7 +72,7 @@ fn deadline(context: &Context) -> Time {
 }
 
 /// A run waits for every fault to be over, but not beyond its deadline.
-fn outlasts(event: &Event, context: &Context) -> Option<Mistake> {
+fn outlasts(event: &Event, context: &Context) -> Doubt {
     let (from, lasts) = (event.when.earliest, event.lasts?);
     let end = from + lasts;
     if lasts.is_zero() || from >= context.settle.deadline || end < context.settle.deadline {
@@ -81,11 +85,12 @@ fn outlasts(event: &Event, context: &Context) -> Option<Mistake> {
     let (end, cut) = (Time(end), deadline(context));
     let text = format!("this is over at {end}{soonest}, and the run is cut at {cut}");
     let mistake = note_deadline(Mistake::new(place, text), context);
-    Some(mistake.help("make it shorter, or the `deadline` of `settle` longer"))
+    let help = "make it shorter, or the `deadline` of `settle` longer";
+    Some((Lint::AfterTheDeadline, mistake.help(help)))
 }
 
 /// A killed broker may lose what is in a young queue; fine where the file expects just that.
-fn young(event: &Event, context: &Context) -> Option<Mistake> {
+fn young(event: &Event, context: &Context) -> Doubt {
     let ends = matches!(event.verb, Verb::Restart | Verb::Stop);
     let killed = event.entry.how.is_some_and(|how| how.value == How::Sigkill);
     let meant = expects(context, &["young_queue", "unflushed"]);
@@ -95,7 +100,7 @@ fn young(event: &Event, context: &Context) -> Option<Mistake> {
     let text = "the queues are less than a second old when the broker is killed";
     let help = "RabbitMQ may then lose what it has confirmed; write `at: 1s` or later, or expect \
                 the cause `young_queue` or `unflushed`";
-    Some(Mistake::new(event.place, text).help(help))
+    Some((Lint::YoungQueue, Mistake::new(event.place, text).help(help)))
 }
 
 fn expects(context: &Context, causes: &[&str]) -> bool {
@@ -105,7 +110,7 @@ fn expects(context: &Context, causes: &[&str]) -> bool {
 }
 
 /// A silent network is noticed by missing heartbeats, of which two in a row must be missing.
-fn unnoticed(event: &Event, context: &Context) -> Option<Mistake> {
+fn unnoticed(event: &Event, context: &Context) -> Doubt {
     if event.verb != Verb::Cut {
         return None;
     }
@@ -130,7 +135,8 @@ fn unnoticed(event: &Event, context: &Context) -> Option<Mistake> {
         Some(heartbeat) => mistake.note("`heartbeat` says so", heartbeat.at),
         None => mistake,
     };
-    Some(mistake.help("write `broker: { heartbeat: 1s }`, and cut for at least 3s"))
+    let help = "write `broker: { heartbeat: 1s }`, and cut for at least 3s";
+    Some((Lint::UnnoticedCut, mistake.help(help)))
 }
 
 /// A node that was just started again is not there yet.
@@ -140,7 +146,7 @@ fn booting(
     timeline: &Timeline,
     downs: &Downs,
     context: &Context,
-) -> Option<Mistake> {
+) -> Doubt {
     let moment = event.when.exact?;
     let boots = |node| {
         let down: Down = downs.last(node, moment, index)?;
@@ -163,5 +169,5 @@ fn booting(
     let note =
         format!("it is started again at {}, and needs {} or more", Time(down.to), Time(BOOT));
     let help = "let it wait for the restart with `after: { fault: NAME }`";
-    Some(mistake.note(note, by.place).help(help))
+    Some((Lint::BootingBroker, mistake.note(note, by.place).help(help)))
 }

@@ -12,6 +12,7 @@ use crate::plan::faults::timeline::{Event, Timeline, nodes};
 use crate::plan::model::Instance;
 use crate::plan::names::instances;
 use crate::scenario::collect::Collector;
+use crate::scenario::lint::Lint;
 use crate::scenario::mistake::Mistake;
 use crate::scenario::scalar::Time;
 use crate::scenario::trigger::{Alarm, How, Verb};
@@ -57,7 +58,7 @@ pub fn check(timeline: &Timeline, context: &Context, found: &mut Collector) {
         let is_dead = |it: &Instance| deaths.get(it).filter(|death| death.has(from));
         let death = targets.iter().enumerate().find_map(|(n, it)| Some((n, is_dead(it)?.by)));
         if let Some((n, death)) = death.and_then(|(n, by)| Some((n, timeline.event(by)?))) {
-            found.warn(dead(event, n, targets.len(), death));
+            found.warn(Lint::FaultOnTheDead, dead(event, n, targets.len(), death));
         }
         if kills(event) {
             deaths.extend(targets.into_iter().map(|target| (target, this)));
@@ -113,7 +114,7 @@ fn behind_deaths(timeline: &Timeline, context: &Context, found: &mut Collector) 
         let dying = program::named(death.target, context).unwrap_or_default();
         let targets = program::named(event.target, context).unwrap_or_default();
         if let Some(n) = targets.iter().position(|target| dying.contains(target)) {
-            found.warn(dead(event, n, targets.len(), death));
+            found.warn(Lint::FaultOnTheDead, dead(event, n, targets.len(), death));
         }
     }
 }

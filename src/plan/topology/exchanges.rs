@@ -3,8 +3,10 @@
 use crate::plan::context::Context;
 use crate::plan::meaning;
 use crate::plan::model::{Exchange, ExchangeKind, ExchangeRef};
+use crate::plan::names::Other;
 use crate::scenario::collect::Collector;
 use crate::scenario::decode::Located;
+use crate::scenario::lint::Lint;
 use crate::scenario::mistake::Mistake;
 use crate::scenario::scalar::Scalar;
 use crate::scenario::topology as written;
@@ -62,9 +64,11 @@ fn alternate(
         let text = "the default exchange leads nowhere as an alternate";
         let mut warning = Mistake::new(name.at, text);
         warning.remark("RabbitMQ looks up its queues only for what is published to it");
-        found.warn(warning.help("name an exchange of type `fanout`, and bind a queue to it"));
+        let help = "name an exchange of type `fanout`, and bind a queue to it";
+        found.warn(Lint::AlternateToNowhere, warning.help(help));
     }
     let who = format!("what `{exchange}` has no queue for goes to the");
     let help = "name an exchange of type `fanout`, and bind the queue to it";
-    context.names.exchange_or_missing(name, &who, help, found)
+    let other = Other { who: &who, reach_a_queue: help, lint: Lint::AlternateToNowhere };
+    context.names.exchange_or_missing(name, other, found)
 }

@@ -2,11 +2,12 @@
 
 use crate::plan::context::Context;
 use crate::plan::model::{DeadLetter, ExchangeId, ExchangeRef, NodeId, Overflow, Queue, QueueKind};
-use crate::plan::names::Thing;
+use crate::plan::names::{Other, Thing};
 use crate::plan::topology::arguments::{Setting, Settings};
 use crate::plan::topology::kinds;
 use crate::scenario::collect::Collector;
 use crate::scenario::decode::Located;
+use crate::scenario::lint::Lint;
 use crate::scenario::mistake::Mistake;
 use crate::scenario::scalar::Time;
 use crate::scenario::topology::{self as written, Strategy};
@@ -149,14 +150,15 @@ fn dead_letter(
     let who = format!("queue `{}` dead-letters to the", entry.name.value.0);
     let help =
         format!("to reach a queue write `{{ exchange: \"\", routing_key: {} }}`", name.value);
-    let exchange = context.names.exchange_or_missing(name, &who, &help, found);
+    let other = Other { who: &who, reach_a_queue: &help, lint: Lint::DeadLetterToNowhere };
+    let exchange = context.names.exchange_or_missing(name, other, found);
     if exchange == ExchangeRef::Declared(ExchangeId(0))
         && let (Some(key), Some((at, _))) = (&routing_key, settings.place(Setting::DeadLetterKey))
         && !matches!(context.names.get(key), Some(Thing::Queue(_)))
     {
         let text = format!("{who} default exchange, which knows no queue `{key}`");
         let help = "the key of a dead letter there is the name of a queue of this file";
-        found.warn(Mistake::new(at, text).help(help));
+        found.warn(Lint::DeadLetterToNowhere, Mistake::new(at, text).help(help));
     }
     Some(DeadLetter { exchange, routing_key, at_least_once: settings.at_least_once })
 }
