@@ -8,6 +8,7 @@ mod check;
 mod loading;
 mod opening;
 mod run;
+mod schema;
 mod session;
 
 use std::ffi::OsString;
@@ -31,6 +32,7 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
     match Cli::read(args) {
         Ok(Cli { command: Command::Run(args) }) => run::main(&args),
         Ok(Cli { command: Command::Check(args) }) => check::main(&args),
+        Ok(Cli { command: Command::Schema }) => schema::main(),
         Ok(Cli { command: Command::Broker(command) }) => broker::main(&command),
         Ok(Cli { command: Command::KeepNode }) => keep_node(),
         Err(error) => error.exit(),
