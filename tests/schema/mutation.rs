@@ -1,14 +1,16 @@
 //! Valid files, changed at one place or at several: every key dropped, renamed, and given every
 //! kind of value. The reader never panics and names a place, and the schema agrees with it.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use rmq_scenario::plan::random::Stream;
 use rmq_scenario::scenario::node::{At, Node, Value};
+use rmq_scenario::scenario::schema::{self, meaning};
 
 use crate::golden::right;
 use crate::reading;
 use crate::verdicts::{Verdicts, ask};
+use crate::walk;
 
 /// A change to one entry of a map or of a list.
 #[derive(Clone, Debug, PartialEq)]
@@ -252,4 +254,24 @@ fn several_changes_at_a_time_are_judged_alike_and_have_places() {
             panic!("seed {seed}, round {round}, {file}: {complaint}\n{text}");
         }
     }
+}
+
+#[test]
+fn the_first_two_files_have_every_key_of_the_format() {
+    let mut used = HashSet::new();
+    for (_, tree) in originals().iter().take(2) {
+        used.extend(ways(tree).into_iter().filter_map(|(_, name)| {
+            let (_, key) = name.rsplit_once('.')?;
+            Some(key.to_owned())
+        }));
+    }
+    let schema = serde_json::from_str(&schema::text()).expect("it is JSON");
+    let mut missing = BTreeSet::new();
+    walk(&schema, "", &mut |part, _| {
+        let keys = part["properties"].as_object().into_iter().flatten();
+        missing.extend(keys.filter(|(key, _)| !used.contains(*key)).map(|(key, _)| key.clone()));
+    });
+    // A count is a count: one stands for all.
+    missing.retain(|key| meaning::of_count(key).is_none() && meaning::of_cause(key).is_none());
+    assert!(missing.is_empty(), "no file in tests/schema/right uses {missing:?}");
 }
