@@ -107,15 +107,25 @@ pub struct Inner {
     pub at: Option<At>,
     /// The key whose value it is.
     pub key: Option<String>,
-    /// Whether it is an entry of a list under that key.
-    pub entry: bool,
+    /// What it is of that value.
+    pub part: Part,
     /// What the map is that it belongs to: `a worker`.
     pub owner: Option<&'static str>,
 }
 
+/// What a node is of the value that it is a part of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    Whole,
+    /// An entry of a list.
+    Entry,
+    /// A key of a map.
+    Key,
+}
+
 impl Wrong {
     fn new(kind: Kind) -> Self {
-        Self(Box::new(Inner { kind, at: None, key: None, entry: false, owner: None }))
+        Self(Box::new(Inner { kind, at: None, key: None, part: Part::Whole, owner: None }))
     }
 
     /// What is known about it.
@@ -140,8 +150,10 @@ impl Wrong {
         self
     }
 
-    fn entry(mut self) -> Self {
-        self.0.entry |= self.0.key.is_none();
+    fn part(mut self, part: Part) -> Self {
+        if self.0.key.is_none() && self.0.part == Part::Whole {
+            self.0.part = part;
+        }
         self
     }
 }
@@ -349,7 +361,9 @@ impl<'de> SeqAccess<'de> for Items<'_> {
         seed: T,
     ) -> Result<Option<T::Value>, Wrong> {
         let Some(node) = self.0.next() else { return Ok(None) };
-        seed.deserialize(Decoder(node)).map(Some).map_err(|wrong| wrong.at(node.at).entry())
+        seed.deserialize(Decoder(node))
+            .map(Some)
+            .map_err(|wrong| wrong.at(node.at).part(Part::Entry))
     }
 }
 
@@ -397,7 +411,7 @@ impl<'de> MapAccess<'de> for Entries<'_> {
             }
         };
         let Some((key, _)) = self.current else { return Ok(None) };
-        seed.deserialize(Decoder(key)).map(Some).map_err(|wrong| wrong.at(key.at))
+        seed.deserialize(Decoder(key)).map(Some).map_err(|wrong| wrong.at(key.at).part(Part::Key))
     }
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Wrong> {
         let (key, value) = self.current.expect("a value is asked for after its key");

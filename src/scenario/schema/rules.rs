@@ -102,13 +102,18 @@ fn widen(schema: &mut Map<String, Value>, place: Place) {
     }
 }
 
+/// Whether a value is a map or a list in the first place.
+fn is_container(schema: &Map<String, Value>) -> bool {
+    let first = types_of(schema).into_iter().find(|kind| kind != "null");
+    first.is_none_or(|first| first == "object" || first == "array")
+}
+
 /// What a value is as a map or as a list, apart from what it usually is: editors would begin a map
 /// where a scalar is meant.
 fn set_apart(schema: &mut Map<String, Value>) {
     const MAP: [&str; 3] = ["properties", "additionalProperties", "minProperties"];
     const LIST: [&str; 2] = ["items", "minItems"];
-    let first = types_of(schema).into_iter().find(|kind| kind != "null");
-    if first.is_none_or(|first| first == "object" || first == "array") {
+    if is_container(schema) {
         return;
     }
     let mut branches = Vec::new();
@@ -130,11 +135,10 @@ fn describe(schema: &mut Map<String, Value>) {
         schema.insert("title".into(), title.into());
     }
     if let Some(Value::String(title)) = schema.get("title") {
-        let takes = |sign: &str| {
-            let pattern = schema.get("pattern").and_then(Value::as_str);
-            pattern.is_some_and(|pattern| pattern.contains(sign))
-        };
-        let variable = if takes("\\$") { ", or a variable such as $name" } else { "" };
+        // A variable holds one value: in the place of a list or a map it can only be null.
+        let pattern = schema.get("pattern").and_then(Value::as_str).unwrap_or_default();
+        let holds = pattern.contains("\\$") && !is_container(schema);
+        let variable = if holds { ", or a variable such as $name" } else { "" };
         let message = format!("This must be {title}{variable}.");
         // Where there are keys, it would be said of an unknown one as well.
         let keyword = match schema.contains_key("properties") {
