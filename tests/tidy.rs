@@ -26,9 +26,10 @@ const ARROWS: [(&str, &[&str]); 9] = [
 ];
 
 /// The stages in which a package may be named.
-const HOMES: [(&str, &[&str]); 6] = [
+const HOMES: [(&str, &[&str]); 7] = [
     ("clap", &["cli"]),
     ("serde_yaml", &["scenario"]),
+    ("schemars", &["scenario"]),
     ("reqwest", &["broker"]),
     ("lapin", &["broker", "run"]),
     ("indicatif", &["report"]),

@@ -9,6 +9,7 @@ mod loading;
 mod opening;
 mod plan;
 mod run;
+mod schema;
 mod session;
 
 use std::ffi::OsString;
@@ -33,6 +34,7 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
         Ok(Cli { command: Command::Run(args) }) => run::main(&args),
         Ok(Cli { command: Command::Check(args) }) => check::main(&args),
         Ok(Cli { command: Command::Plan(args) }) => plan::main(&args),
+        Ok(Cli { command: Command::Schema }) => schema::main(),
         Ok(Cli { command: Command::Broker(command) }) => broker::main(&command),
         Ok(Cli { command: Command::KeepNode }) => keep_node(),
         Err(error) => error.exit(),

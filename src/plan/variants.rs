@@ -9,13 +9,11 @@ use crate::scenario::file::{Head, Variant};
 use crate::scenario::mistake::{Mistake, Whole, list, meant};
 use crate::scenario::node::{At, Node, Value};
 use crate::scenario::scalar::{Name, Scalar};
-use crate::scenario::variables::{Variable, Variables, reference, unescaped};
+use crate::scenario::variables::{RESERVED, Variable, Variables, reference, unescaped};
 use crate::scenario::yaml;
 
 /// A scenario runs in at most this many variants.
 const MAX_CELLS: usize = 1000;
-/// Names that the body of a message has of its own.
-const RESERVED: [&str; 3] = ["n", "dots", "producer"];
 
 /// One variant before its variables are filled in.
 pub struct Cell {
@@ -44,22 +42,10 @@ pub fn cells(tree: &Node, options: &Options, found: &mut Collector) -> Vec<Cell>
     }
 }
 
-/// The part of the tree that is read before variables are filled in, without null keys.
+/// The part of the tree that is read before variables are filled in.
 fn head(tree: &Node) -> Node {
-    let without_null = |entries: &[(Node, Node)]| -> Vec<(Node, Node)> {
-        entries.iter().filter(|(_, value)| value.value != Value::Null).cloned().collect()
-    };
-    let mut entries = without_null(tree.entries());
+    let mut entries = tree.entries().to_vec();
     entries.retain(|(key, _)| matches!(key.text(), Some("vars" | "variants" | "matrix")));
-    for (key, value) in &mut entries {
-        if let (Some("variants"), Value::List(variants)) = (key.text(), &mut value.value) {
-            for variant in variants {
-                if let Value::Map(entries) = &mut variant.value {
-                    *entries = without_null(entries);
-                }
-            }
-        }
-    }
     Node { at: tree.at, value: Value::Map(entries) }
 }
 

@@ -16,6 +16,7 @@ use crate::scenario::actors::{self as written, Ack, AckOn, Reconnect, TemporaryQ
 use crate::scenario::collect::Collector;
 use crate::scenario::decode::Located;
 use crate::scenario::mistake::{Mistake, Whole};
+use crate::scenario::work::Work as WrittenWork;
 
 /// All instances, and the groups they form. Temporary queues are added to the topology, and
 /// exclusive ones get their owner.
@@ -233,11 +234,11 @@ fn meant(offset: written::Offset) -> Offset {
     }
 }
 
-fn work(work: &Option<written::Work>) -> Work {
+fn work(work: &Option<WrittenWork>) -> Work {
     match work {
         None => Work::Pattern(Pattern::Always(Duration::ZERO)),
-        Some(written::Work::PerDot(time)) => Work::PerDot(time.0),
-        Some(written::Work::Pattern(pattern)) => Work::Pattern(meaning::times(pattern)),
+        Some(WrittenWork::PerDot(time)) => Work::PerDot(time.0),
+        Some(WrittenWork::Pattern(pattern)) => Work::Pattern(meaning::times(pattern)),
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 
 use serde::de::DeserializeOwned;
 
-use crate::scenario::decode::{Decoder, Inner, Kind};
+use crate::scenario::decode::{Decoder, Inner, Kind, Part};
 use crate::scenario::lint::Lint;
 use crate::scenario::mistake::{Mistake, Whole, list, meant};
 use crate::scenario::node::{At, Node, Value};
@@ -106,7 +106,7 @@ impl Collector {
                 Err(wrong) => wrong.into_inner(),
             };
             let at = wrong.at?;
-            if !self.follows(&wrong, at) {
+            if !self.follows(tree, &wrong, at) {
                 self.push(words(&wrong, at));
             }
             if self.mistakes.len() >= self.limit || !self.remove(tree, &wrong, at) {
@@ -115,12 +115,20 @@ impl Collector {
         }
     }
 
-    /// Whether a key is missing only because it was taken out.
-    fn follows(&self, wrong: &Inner, at: At) -> bool {
-        let Kind::MissingKey(missing) = wrong.kind else { return false };
-        let gone =
-            |removed: &Removed| removed.container == at && removed.key.as_deref() == Some(missing);
-        self.removed.iter().any(gone)
+    /// Whether a key is missing, or a value is not whole, only because something was taken out.
+    fn follows(&self, tree: &Node, wrong: &Inner, at: At) -> bool {
+        match &wrong.kind {
+            Kind::MissingKey(missing) => self
+                .removed
+                .iter()
+                .any(|removed| removed.container == at && removed.key.as_deref() == Some(*missing)),
+            Kind::Other(_) => tree.find(at).is_some_and(|node| {
+                let within = node.at.node..=node.last();
+                let inside = |removed: &&Removed| within.contains(&removed.container.node);
+                self.removed.iter().filter(inside).any(|removed| !removed.needless)
+            }),
+            _ => false,
+        }
     }
 
     fn remove(&mut self, tree: &mut Node, wrong: &Inner, at: At) -> bool {
@@ -261,9 +269,10 @@ fn words(wrong: &Inner, at: At) -> Mistake {
 }
 
 fn subject(wrong: &Inner) -> String {
-    match (&wrong.key, wrong.entry) {
-        (Some(key), true) => format!("an entry of `{key}`"),
-        (Some(key), false) => format!("`{key}`"),
+    match (&wrong.key, wrong.part) {
+        (Some(key), Part::Entry) => format!("an entry of `{key}`"),
+        (Some(key), Part::Key) => format!("a key of `{key}`"),
+        (Some(key), Part::Whole) => format!("`{key}`"),
         (None, _) => "this".to_owned(),
     }
 }

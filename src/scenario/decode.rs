@@ -1,7 +1,12 @@
 //! Tree to structs: a serde format whose errors know the node they are about.
+//!
+//! A key whose value is null is as if it were left out, unless its struct does not know it. Who
+//! wants to see every null, because it means something there, asks for a map.
 
+use std::borrow::Cow;
 use std::fmt;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::value::StrDeserializer;
 use serde::de::{
     self, Deserialize, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqAccess,
@@ -56,6 +61,22 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Located<T> {
     }
 }
 
+/// In the schema a value has no place.
+impl<T: JsonSchema> JsonSchema for Located<T> {
+    fn inline_schema() -> bool {
+        T::inline_schema()
+    }
+    fn schema_name() -> Cow<'static, str> {
+        T::schema_name()
+    }
+    fn schema_id() -> Cow<'static, str> {
+        T::schema_id()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        T::json_schema(generator)
+    }
+}
+
 /// What is wrong with a node.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Kind {
@@ -86,15 +107,25 @@ pub struct Inner {
     pub at: Option<At>,
     /// The key whose value it is.
     pub key: Option<String>,
-    /// Whether it is an entry of a list under that key.
-    pub entry: bool,
+    /// What it is of that value.
+    pub part: Part,
     /// What the map is that it belongs to: `a worker`.
     pub owner: Option<&'static str>,
 }
 
+/// What a node is of the value that it is a part of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    Whole,
+    /// An entry of a list.
+    Entry,
+    /// A key of a map.
+    Key,
+}
+
 impl Wrong {
     fn new(kind: Kind) -> Self {
-        Self(Box::new(Inner { kind, at: None, key: None, entry: false, owner: None }))
+        Self(Box::new(Inner { kind, at: None, key: None, part: Part::Whole, owner: None }))
     }
 
     /// What is known about it.
@@ -119,8 +150,10 @@ impl Wrong {
         self
     }
 
-    fn entry(mut self) -> Self {
-        self.0.entry |= self.0.key.is_none();
+    fn part(mut self, part: Part) -> Self {
+        if self.0.key.is_none() && self.0.part == Part::Whole {
+            self.0.part = part;
+        }
         self
     }
 }
@@ -219,9 +252,18 @@ impl<'de> Deserializer<'de> for Decoder<'_> {
             Value::Float(value) => visitor.visit_f64(*value),
             Value::Text(value) => visitor.visit_str(value),
             Value::List(items) => visitor.visit_seq(Items(items.iter())),
-            Value::Map(entries) => visitor.visit_map(Entries::new(entries)),
+            Value::Map(entries) => visitor.visit_map(Entries::new(entries, Nulls::LeftOut)),
         }
         .map_err(|wrong: Wrong| wrong.at(self.0.at))
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
+        match &self.0.value {
+            Value::Map(entries) => visitor
+                .visit_map(Entries::new(entries, Nulls::Seen))
+                .map_err(|wrong: Wrong| wrong.at(self.0.at)),
+            _ => self.deserialize_any(visitor),
+        }
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
@@ -255,7 +297,7 @@ impl<'de> Deserializer<'de> for Decoder<'_> {
         visitor: V,
     ) -> Result<V::Value, Wrong> {
         let result = match &self.0.value {
-            Value::Map(entries) => visitor.visit_map(Entries::new(entries)),
+            Value::Map(entries) => visitor.visit_map(Entries::new(entries, Nulls::Unknown(fields))),
             _ => Err(self.wrong_type(map_of(fields))),
         };
         result.map_err(|wrong| wrong.at(self.0.at).owned_by(name))
@@ -299,7 +341,7 @@ impl<'de> Deserializer<'de> for Decoder<'_> {
 
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf
-        unit unit_struct seq tuple tuple_struct map
+        unit unit_struct seq tuple tuple_struct
     }
 }
 
@@ -319,19 +361,40 @@ impl<'de> SeqAccess<'de> for Items<'_> {
         seed: T,
     ) -> Result<Option<T::Value>, Wrong> {
         let Some(node) = self.0.next() else { return Ok(None) };
-        seed.deserialize(Decoder(node)).map(Some).map_err(|wrong| wrong.at(node.at).entry())
+        seed.deserialize(Decoder(node))
+            .map(Some)
+            .map_err(|wrong| wrong.at(node.at).part(Part::Entry))
     }
+}
+
+/// Which entries are seen whose value is null.
+#[derive(Clone, Copy)]
+enum Nulls {
+    Seen,
+    LeftOut,
+    /// Those whose key is none of these.
+    Unknown(&'static [&'static str]),
 }
 
 /// The entries of a map on their way into a struct.
 pub struct Entries<'n> {
     rest: std::slice::Iter<'n, (Node, Node)>,
     current: Option<&'n (Node, Node)>,
+    nulls: Nulls,
 }
 
 impl<'n> Entries<'n> {
-    fn new(entries: &'n [(Node, Node)]) -> Self {
-        Self { rest: entries.iter(), current: None }
+    fn new(entries: &'n [(Node, Node)], nulls: Nulls) -> Self {
+        Self { rest: entries.iter(), current: None, nulls }
+    }
+
+    fn sees(&self, (key, value): &(Node, Node)) -> bool {
+        value.value != Value::Null
+            || match self.nulls {
+                Nulls::Seen => true,
+                Nulls::LeftOut => false,
+                Nulls::Unknown(known) => !key.text().is_some_and(|key| known.contains(&key)),
+            }
     }
 }
 
@@ -341,9 +404,14 @@ impl<'de> MapAccess<'de> for Entries<'_> {
         &mut self,
         seed: K,
     ) -> Result<Option<K::Value>, Wrong> {
-        self.current = self.rest.next();
+        self.current = loop {
+            match self.rest.next() {
+                Some(entry) if !self.sees(entry) => {}
+                entry => break entry,
+            }
+        };
         let Some((key, _)) = self.current else { return Ok(None) };
-        seed.deserialize(Decoder(key)).map(Some).map_err(|wrong| wrong.at(key.at))
+        seed.deserialize(Decoder(key)).map(Some).map_err(|wrong| wrong.at(key.at).part(Part::Key))
     }
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Wrong> {
         let (key, value) = self.current.expect("a value is asked for after its key");

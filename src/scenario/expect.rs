@@ -1,14 +1,17 @@
 //! Expectations as they are written.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
 
 use crate::scenario::decode::{Located, OR_ANY};
 use crate::scenario::lint::Allowed;
 use crate::scenario::matcher::{Matcher, TimeMatcher};
 use crate::scenario::scalar::{Name, Percent};
+use crate::scenario::schema::{by_name, choice, either, meaning, texts};
 
 /// `any` in the place of something: takes an expectation back.
 #[derive(Debug, Clone)]
@@ -33,6 +36,17 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for OrAny<T> {
     }
 }
 
+impl<T: JsonSchema> JsonSchema for OrAny<T> {
+    fn schema_name() -> Cow<'static, str> {
+        format!("{}_or_any", T::schema_name()).into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let value = generator.subschema_for::<T>();
+        let title = value.get("title").and_then(serde_json::Value::as_str).unwrap_or("a list");
+        either(&format!("{title}, or any"), [value, texts("", &["any"])])
+    }
+}
+
 struct OrAnyVisitor<T>(PhantomData<T>);
 
 impl<'de, T: Deserialize<'de>> Visitor<'de> for OrAnyVisitor<T> {
@@ -51,6 +65,15 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for OrAnyVisitor<T> {
 /// Entries by the names of queues, producers or workers, in the order of the file.
 #[derive(Debug, Clone)]
 pub struct ByName<T>(pub Vec<(Located<Name>, T)>);
+
+impl<T: JsonSchema> JsonSchema for ByName<T> {
+    fn schema_name() -> Cow<'static, str> {
+        format!("{}_by_name", T::schema_name()).into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        by_name(generator.subschema_for::<T>())
+    }
+}
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for ByName<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -76,15 +99,20 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for ByName<T> {
 pub trait Counted {
     const WHERE: &'static str;
     const NAMES: &'static [&'static str];
+    /// The sentence that says what one of them means.
+    fn meaning(name: &str) -> Option<&'static str>;
 }
 
 macro_rules! scope {
-    ($name:ident, $place:literal, [$($count:literal),* $(,)?]) => {
+    ($name:ident, $place:literal, $meaning:path, [$($count:literal),* $(,)?]) => {
         #[derive(Debug, Clone, Copy)]
         pub struct $name;
         impl Counted for $name {
             const WHERE: &'static str = $place;
             const NAMES: &'static [&'static str] = &[$($count),*];
+            fn meaning(name: &str) -> Option<&'static str> {
+                $meaning(name)
+            }
         }
     };
 }
@@ -92,6 +120,7 @@ macro_rules! scope {
 scope!(
     InQueue,
     "what is expected of a queue",
+    meaning::of_count,
     [
         "expected",
         "delivered",
@@ -116,6 +145,7 @@ scope!(
 scope!(
     InProducer,
     "what is expected of a producer",
+    meaning::of_count,
     [
         "published",
         "confirmed",
@@ -142,11 +172,13 @@ scope!(
 scope!(
     InWorker,
     "what is expected of a worker",
+    meaning::of_count,
     ["deliveries", "begun", "finished", "redelivered", "repeats", "acked", "rejected",]
 );
 scope!(
     InCauses,
     "`causes`",
+    meaning::of_cause,
     [
         "auto_ack",
         "early_ack",
@@ -173,6 +205,26 @@ scope!(
 pub struct Counts<S> {
     pub entries: Vec<(&'static str, Located<Matcher>)>,
     scope: PhantomData<S>,
+}
+
+impl<S: Counted> JsonSchema for Counts<S> {
+    fn schema_name() -> Cow<'static, str> {
+        S::WHERE.into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let count = |name: &&'static str| {
+            let mut matcher = generator.subschema_for::<Matcher>();
+            matcher.insert("description".into(), S::meaning(name).into());
+            ((*name).to_owned(), matcher.into())
+        };
+        let counts: serde_json::Map<_, serde_json::Value> = S::NAMES.iter().map(count).collect();
+        json_schema!({
+            "type": "object",
+            "title": S::WHERE,
+            "properties": counts,
+            "additionalProperties": false
+        })
+    }
 }
 
 /// A key that is one of some known words.
@@ -217,8 +269,9 @@ impl<'de, S: Counted> Deserialize<'de> for Counts<S> {
 }
 
 /// Everything that must hold at the end. The counts of the whole run stand beside the scopes.
-#[derive(Debug, Clone, Default, serde::Deserialize)]
+#[derive(Debug, Clone, Default, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename = "`expect`")]
+#[schemars(title = "expectations", transform = meaning::describe)]
 pub struct Expect {
     pub published: Option<Located<Matcher>>,
     pub confirmed: Option<Located<Matcher>>,
@@ -250,59 +303,93 @@ pub struct Expect {
     pub repeats: Option<Located<Matcher>>,
     pub duplicates: Option<Located<Matcher>>,
     pub acked: Option<Located<Matcher>>,
+    /// Counts of single queues: `{ task_queue: { lost: 0 } }`.
     pub queues: Option<OrAny<ByName<OrAny<Counts<InQueue>>>>>,
+    /// Counts of single producers; the name of a group is the sum of its instances.
     pub producers: Option<OrAny<ByName<OrAny<Counts<InProducer>>>>>,
+    /// Counts of single workers; the name of a group is the sum of its instances.
     pub workers: Option<OrAny<ByName<OrAny<Counts<InWorker>>>>>,
+    /// How many copies have a cause: `{ auto_ack: 7, unexplained: 0 }`.
     pub causes: Option<OrAny<Counts<InCauses>>>,
+    /// No instance of a group has more than a share of the time at work.
     pub fairness: Option<Located<OrAny<Fairness>>>,
+    /// For each producer, queue and worker the numbers rise; a redelivered message may jump back.
     pub order: Option<Located<Order>>,
+    /// The AMQP errors that programs meet: each entry must come, and no other may. `[]` allows
+    /// none.
     pub errors: Option<Located<OrAny<Vec<Located<ExpectedError>>>>>,
+    /// How long the run takes, from its beginning to its last event.
     pub duration: Option<Located<TimeMatcher>>,
+    /// How long a message takes, from its scheduled publish to the end of its work.
     pub latency: Option<Located<OrAny<Latency>>>,
     /// Every count is what the plan foretells.
     pub guarantees: Option<Located<OrAny<bool>>>,
+    /// Lints that are meant to be so in what stands here.
     pub allow: Option<Allowed>,
 }
 
-#[derive(Debug, Clone, serde::Deserialize)]
+#[derive(Debug, Clone, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename = "`fairness`")]
+#[schemars(title = "fairness")]
 pub struct Fairness {
+    /// The group of workers.
     pub workers: Located<Name>,
+    /// The most that one instance may have of the time at work.
     pub max_share: Located<Percent>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(transform = choice)]
 pub enum Order {
+    /// The numbers rise.
     Fifo,
+    /// Takes the expectation back.
     Any,
 }
 
-#[derive(Debug, Clone, serde::Deserialize)]
+#[derive(Debug, Clone, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename = "an expected error")]
+#[schemars(title = "an expected error")]
 pub struct ExpectedError {
+    /// The code of AMQP.
+    #[schemars(extend("examples" = [406]))]
     pub code: Option<Located<u64>>,
+    /// A part of what the broker says.
     pub text: Option<String>,
+    /// The instance or group that meets it.
     pub who: Option<Located<Name>>,
+    /// What the error ended.
     pub scope: Option<ErrorScope>,
 }
 
 /// What an error ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(transform = choice)]
 pub enum ErrorScope {
+    /// A subscription.
     Consumer,
+    /// A channel.
     Channel,
+    /// A connection.
     Connection,
 }
 
-#[derive(Debug, Clone, serde::Deserialize)]
+#[derive(Debug, Clone, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename = "`latency`")]
+#[schemars(title = "latencies")]
 pub struct Latency {
+    /// Half of the messages take no longer.
     pub p50: Option<Located<TimeMatcher>>,
+    /// 90 of 100 messages take no longer.
     pub p90: Option<Located<TimeMatcher>>,
+    /// 95 of 100 messages take no longer.
     pub p95: Option<Located<TimeMatcher>>,
+    /// 99 of 100 messages take no longer.
     pub p99: Option<Located<TimeMatcher>>,
+    /// 999 of 1000 messages take no longer.
     pub p999: Option<Located<TimeMatcher>>,
+    /// The slowest message.
     pub max: Option<Located<TimeMatcher>>,
 }

@@ -3,14 +3,18 @@
 //! A lint is about a file that is right and probably not meant. When one is given is the plan's
 //! business; here is only what there is, in a few words. `docs/lints.md` has a chapter for each.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use serde_json::{Value, json};
 
 use crate::scenario::decode::Located;
 use crate::scenario::mistake::meant;
-use crate::scenario::node::{At, Node, Value};
+use crate::scenario::node::{self, At, Node};
+use crate::scenario::schema::choice;
 use crate::scenario::variables::reference;
 
 /// The page that explains every lint, from the root of the package.
@@ -137,6 +141,19 @@ impl Lint {
     }
 }
 
+impl JsonSchema for Lint {
+    fn schema_name() -> Cow<'static, str> {
+        "Lint".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let word = |lint: &Lint| json!({ "const": lint.name(), "description": lint.what() });
+        let words: Vec<Value> = ALL.iter().map(word).collect();
+        let mut schema = json_schema!({ "title": "the name of a lint", "oneOf": words });
+        choice(&mut schema);
+        schema
+    }
+}
+
 impl<'de> Deserialize<'de> for Lint {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(LintVisitor)
@@ -205,7 +222,7 @@ pub fn allows(tree: &Node) -> Vec<Allow> {
     all.extend(tree.get("expect").into_iter().flat_map(|expect| of(expect, None)));
     for path in LISTS {
         let list = path.iter().try_fold(tree, |node, key| node.get(key));
-        let Some(Node { value: Value::List(entries), .. }) = list else { continue };
+        let Some(Node { value: node::Value::List(entries), .. }) = list else { continue };
         for entry in entries {
             let variant = (path == ["variants"]).then_some(entry.at);
             all.extend(of(entry, variant));
@@ -222,7 +239,7 @@ pub fn allows(tree: &Node) -> Vec<Allow> {
 /// The names in the `allow` of one map.
 fn of(map: &Node, variant: Option<At>) -> impl Iterator<Item = Allow> {
     let names = match map.get("allow").map(|list| &list.value) {
-        Some(Value::List(names)) => names.as_slice(),
+        Some(node::Value::List(names)) => names.as_slice(),
         _ => &[],
     };
     let reach = Reach::Entry(map.at.node, map.last());

@@ -1,12 +1,15 @@
 //! What a number must be, as it is written: `3`, `"> 0"`, `"3..7"`, `">= 90%"`, `any`.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
 use crate::scenario::mistake::shortened;
 use crate::scenario::scalar::{Percent, Time};
+use crate::scenario::schema::{either, texts};
 
 const OPERATORS: [(&str, Operator); 6] = [
     ("<=", Operator::LessOrEqual),
@@ -48,12 +51,29 @@ impl<'de> Deserialize<'de> for Matcher {
     }
 }
 
+/// What stands in front of what is compared, as a regular expression.
+const SIGN: &str = r"(<=|>=|==|<|>|=)\s*";
+
+impl JsonSchema for Matcher {
+    fn schema_name() -> Cow<'static, str> {
+        "Matcher".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let comparison = format!(r"{SIGN}([0-9]+|{})\s*", Percent::TEXT);
+        let forms = ["any", &comparison, r"\s*[0-9]+\s*\.\.\s*[0-9]+\s*"];
+        let number = json_schema!({ "type": "integer", "minimum": 0 });
+        either(EXPECTED, [number, texts(EXPECTED, &forms)])
+    }
+}
+
+const EXPECTED: &str = "a number or a comparison such as \"> 0\", \"3..7\", \">= 90%\" or any";
+
 struct MatcherVisitor;
 
 impl Visitor<'_> for MatcherVisitor {
     type Value = Matcher;
     fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str("a number or a comparison such as \"> 0\", \"3..7\", \">= 90%\" or any")
+        f.write_str(EXPECTED)
     }
     fn visit_u64<E: Error>(self, n: u64) -> Result<Matcher, E> {
         Ok(Matcher { text: n.to_string(), form: Form::Exactly(n) })
@@ -124,12 +144,23 @@ impl<'de> Deserialize<'de> for TimeMatcher {
     }
 }
 
+impl JsonSchema for TimeMatcher {
+    fn schema_name() -> Cow<'static, str> {
+        "TimeMatcher".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        texts(TIME_EXPECTED, &["any", &format!(r"{SIGN}{}\s*", Time::TEXT)])
+    }
+}
+
+const TIME_EXPECTED: &str = "a comparison with a duration, such as \"< 5s\"";
+
 struct TimeMatcherVisitor;
 
 impl Visitor<'_> for TimeMatcherVisitor {
     type Value = TimeMatcher;
     fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str("a comparison with a duration, such as \"< 5s\"")
+        f.write_str(TIME_EXPECTED)
     }
     fn visit_str<E: Error>(self, text: &str) -> Result<TimeMatcher, E> {
         let form = match (text, operator(text)) {

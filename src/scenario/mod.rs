@@ -2,7 +2,7 @@
 //!
 //! [`source`] reads the text, [`yaml`] and [`node`] make a tree of it, [`variables`] fills in
 //! the variables, and [`decode`] turns the tree into the structs of the modules below it.
-//! What the file means is not known here.
+//! What the file means is not known here. [`schema`] tells editors what may be written.
 
 pub mod source;
 pub mod node;
@@ -18,10 +18,12 @@ pub mod pattern;
 pub mod matcher;
 pub mod file;
 pub mod topology;
+pub mod work;
 pub mod actors;
 pub mod trigger;
 pub mod probe;
 pub mod expect;
+pub mod schema;
 
 pub use node::At;
 pub use source::Source;

@@ -1,8 +1,10 @@
 //! One value per message, as it is written.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::SeqAccessDeserializer;
 use serde::de::{
     Deserialize, Deserializer, Error, IntoDeserializer, MapAccess, SeqAccess, Visitor,
@@ -10,6 +12,7 @@ use serde::de::{
 
 use crate::scenario::decode::{Located, UNION};
 use crate::scenario::scalar::{Scalar, Size, Time, Whole};
+use crate::scenario::schema::{self, TEXTS, either, texts};
 
 /// The word that stands for the message's number.
 const INDEX: &str = "index";
@@ -25,9 +28,9 @@ pub enum Pattern<T: Element> {
 }
 
 /// What a pattern can be of.
-pub trait Element: for<'de> Deserialize<'de> {
+pub trait Element: for<'de> Deserialize<'de> + JsonSchema {
     /// What the two ends of a range are.
-    type Bound: for<'de> Deserialize<'de> + PartialOrd + Copy + fmt::Debug + Clone;
+    type Bound: for<'de> Deserialize<'de> + JsonSchema + PartialOrd + Copy + fmt::Debug + Clone;
     /// Whether the message's number can be such a value.
     const INDEX: bool;
 }
@@ -59,6 +62,28 @@ impl Element for Scalar {
 impl<'de, T: Element> Deserialize<'de> for Pattern<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_newtype_struct(UNION, PatternVisitor(PhantomData))
+    }
+}
+
+impl<T: Element> JsonSchema for Pattern<T> {
+    fn schema_name() -> Cow<'static, str> {
+        format!("Pattern_of_{}", T::schema_name()).into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let one = generator.subschema_for::<T>();
+        let what = one.get("title").and_then(serde_json::Value::as_str).unwrap_or("text");
+        either(&format!("{what}, or a pattern of them"), Self::forms(generator))
+    }
+}
+
+impl<T: Element> Pattern<T> {
+    /// The schema of each form.
+    pub fn forms(generator: &mut SchemaGenerator) -> Vec<Schema> {
+        let one = generator.subschema_for::<T>();
+        let cycle = json_schema!({ "type": "array", "items": one, "minItems": 1 });
+        let index = T::INDEX.then(|| texts("", &[INDEX]));
+        let form = generator.subschema_for::<Form<T>>();
+        [one, cycle, form].into_iter().chain(index).collect()
     }
 }
 
@@ -103,11 +128,17 @@ impl<'de, T: Element> Visitor<'de> for PatternVisitor<T> {
 }
 
 /// The forms of a pattern that are maps; a file has exactly one of them.
-#[derive(serde::Deserialize)]
+#[derive(serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename = "a pattern", bound = "")]
+#[schemars(bound = "", extend("minProperties" = 1))]
 pub struct Form<T: Element> {
+    /// One of these values for each message, each as likely.
+    #[schemars(extend("minItems" = 1))]
     pub random: Option<Vec<T>>,
+    /// One of these values for each message, as likely as its weight: `{ a: 9, b: 1 }`.
     pub weighted: Option<Weights<T>>,
+    /// Uniform between the two, both included: `[1, 5]`.
+    #[schemars(extend("minItems" = 2, "maxItems" = 2))]
     pub range: Option<Located<Vec<T::Bound>>>,
 }
 
@@ -137,6 +168,23 @@ impl<T: Element> Form<T> {
 
 /// Values and how likely each is, in the order of the file.
 pub struct Weights<T>(Vec<(T, u64)>);
+
+impl<T: Element> JsonSchema for Weights<T> {
+    fn schema_name() -> Cow<'static, str> {
+        format!("Weights_of_{}", T::schema_name()).into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut map = schema::table(generator.subschema_for::<Whole<0, 0xffff_ffff>>());
+        map.insert("title".into(), "a map of values and their weights".into());
+        map.insert("minProperties".into(), 1.into());
+        // A key is text for a schema, so that only what is always text can be told from others.
+        let value = generator.subschema_for::<T>();
+        if value.get(TEXTS).is_some() {
+            map.insert("propertyNames".into(), value.into());
+        }
+        map
+    }
+}
 
 impl<T: Element> Weights<T> {
     pub fn pattern(self) -> Result<Pattern<T>, &'static str> {

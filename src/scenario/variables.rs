@@ -4,6 +4,9 @@ use crate::scenario::collect::Collector;
 use crate::scenario::mistake::{Mistake, Whole, list, meant};
 use crate::scenario::node::{At, Node, Value};
 
+/// Names that the body of a message has of its own.
+pub const RESERVED: [&str; 3] = ["n", "dots", "producer"];
+
 /// A variable and its value.
 #[derive(Debug, Clone)]
 pub struct Variable {
@@ -23,11 +26,10 @@ impl Variables {
         self.list.iter().map(|variable| variable.name.as_str())
     }
 
-    /// The tree with every variable filled in, and without the keys that are null. A header
-    /// that is null has a meaning of its own and stays. A use of a variable that does not exist
-    /// is recorded and left out.
+    /// The tree with every variable filled in. A use of a variable that does not exist is
+    /// recorded and left out.
     pub fn fill(&self, tree: &Node, found: &mut Collector) -> Node {
-        let mut filling = Filling { variables: self, found, path: Vec::new() };
+        let mut filling = Filling { variables: self, found };
         filling.node(tree).unwrap_or(Node { at: tree.at, value: Value::Null })
     }
 
@@ -53,16 +55,14 @@ impl Variables {
 }
 
 /// A walk over a tree that fills in variables.
-struct Filling<'n, 'c> {
-    variables: &'n Variables,
+struct Filling<'v, 'c> {
+    variables: &'v Variables,
     found: &'c mut Collector,
-    /// The keys that lead to where it is.
-    path: Vec<&'n str>,
 }
 
-impl<'n> Filling<'n, '_> {
+impl Filling<'_, '_> {
     /// `None` where a variable does not exist.
-    fn node(&mut self, node: &'n Node) -> Option<Node> {
+    fn node(&mut self, node: &Node) -> Option<Node> {
         let value = match &node.value {
             Value::Text(text) => return self.text(node, text),
             Value::List(items) => Value::List(self.items(node.at, items)),
@@ -72,7 +72,7 @@ impl<'n> Filling<'n, '_> {
         Some(Node { at: node.at, value })
     }
 
-    fn items(&mut self, container: At, items: &'n [Node]) -> Vec<Node> {
+    fn items(&mut self, container: At, items: &[Node]) -> Vec<Node> {
         let mut filled = Vec::with_capacity(items.len());
         for item in items {
             match self.node(item) {
@@ -83,18 +83,11 @@ impl<'n> Filling<'n, '_> {
         filled
     }
 
-    fn entries(&mut self, container: At, entries: &'n [(Node, Node)]) -> Vec<(Node, Node)> {
-        let keeps_null = self.path == ["producers", "headers"];
+    fn entries(&mut self, container: At, entries: &[(Node, Node)]) -> Vec<(Node, Node)> {
         let mut filled = Vec::with_capacity(entries.len());
         for (key, value) in entries {
-            self.path.push(key.text().unwrap_or_default());
-            let new = self.node(value);
-            self.path.pop();
-            match new {
-                Some(new) if keeps_null || new.value != Value::Null => {
-                    filled.push((key.clone(), new));
-                }
-                Some(_) => {}
+            match self.node(value) {
+                Some(new) => filled.push((key.clone(), new)),
                 None => self.found.removed(container, value.at, key.text().map(str::to_owned)),
             }
         }

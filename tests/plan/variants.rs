@@ -129,6 +129,18 @@ variants: [{ name: one }]",
 }
 
 #[test]
+fn a_key_that_is_null_takes_nothing_from_the_layer_below() {
+    let text = with(
+        "expect: { lost: 0, queues: { q: { begun: 1 } } }
+variants:
+- { name: one, expect: { lost: null, queues: { q: { begun: null, finished: 2 } } } }",
+    );
+    let variant = plan(&text).variants.remove(0);
+    let paths: Vec<&str> = variant.expectations.iter().map(|it| it.path.as_str()).collect();
+    assert_eq!(paths, ["lost", "queues.q.begun", "queues.q.finished"]);
+}
+
+#[test]
 fn a_matrix_makes_a_variant_of_each_cell_and_lays_expectations_over_them() {
     let text = with(
         "vars: { ack: auto, durable: true, work: 1ms }

@@ -37,6 +37,9 @@ pub enum Command {
     /// Show what scenario files will do and what they guarantee, without a broker.
     #[command(after_help = PLAN_HELP)]
     Plan(PlanArgs),
+    /// Print the JSON Schema of scenario files, from which editors complete and explain.
+    #[command(after_help = SCHEMA_HELP)]
+    Schema,
     /// Keep a private RabbitMQ warm between runs, which then need not wait for one to boot.
     #[command(subcommand, after_help = BROKER_HELP)]
     Broker(BrokerCommand),
@@ -352,6 +355,17 @@ Exit codes:
     0  nothing is wrong (warnings do not count, unless they are denied)
     2  something is wrong with a file, or with the command line
     3  what was found could not be written";
+
+const SCHEMA_HELP: &str = "\
+Example:
+  rmq-scenario schema > scenario.schema.json
+      With this first line a scenario file beside it is completed and explained by the YAML
+      language server: # yaml-language-server: $schema=scenario.schema.json
+
+Exit codes:
+    0  it is printed
+    2  the command line is wrong
+    3  it could not be written";
 
 const RUN_HELP: &str = with_exit_codes!(
     "\

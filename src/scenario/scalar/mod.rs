@@ -1,16 +1,25 @@
 //! Scalars with a unit, a range or a shape, checked as they are read.
 
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
 use crate::scenario::mistake::shortened;
+use crate::scenario::schema;
 
 /// A value that is written as a text with a shape of its own.
 trait Shape: Sized {
     /// What it is, behind "must be".
     const EXPECTED: &'static str;
+    /// What such texts look like, as a regular expression. It takes all that [`Shape::parse`]
+    /// takes; what it takes beside that is too large or too small.
+    const TEXT: &'static str;
     fn parse(text: &str) -> Result<Self, String>;
     /// What to say of a bare number; `None` when it is simply of the wrong type.
     fn number(text: &str) -> Option<String>;
@@ -51,6 +60,14 @@ macro_rules! shaped {
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 deserializer.deserialize_any(Shaped(std::marker::PhantomData))
+            }
+        }
+        impl JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                schema::texts(Self::EXPECTED, &[Self::TEXT])
             }
         }
     )*};
@@ -150,6 +167,7 @@ const TIME: Quantity =
 
 impl Shape for Time {
     const EXPECTED: &'static str = "a duration such as 250ms, 1.5s or 2m";
+    const TEXT: &'static str = Time::TEXT;
     fn parse(text: &str) -> Result<Self, String> {
         let (number, unit) = TIME.split(text)?;
         let nanos = scaled(number, [1_000_000, 1_000_000_000, 60_000_000_000][unit]);
@@ -166,6 +184,9 @@ impl Time {
     pub fn of(text: &str) -> Result<Self, String> {
         Self::parse(text)
     }
+
+    /// What a duration looks like, as a regular expression.
+    pub const TEXT: &str = r"[0-9]+(\.[0-9]+)?(ms|s|m)";
 
     const MAX: Duration = Duration::from_secs(24 * 60 * 60);
 }
@@ -191,6 +212,7 @@ const SIZE: Quantity =
 
 impl Shape for Size {
     const EXPECTED: &'static str = "a size such as 16B, 4KiB or 1MiB";
+    const TEXT: &'static str = BYTES;
     fn parse(text: &str) -> Result<Self, String> {
         let (number, unit) = SIZE.split(text)?;
         if number.contains('.') {
@@ -205,6 +227,9 @@ impl Shape for Size {
         Some(SIZE.no_unit(text))
     }
 }
+
+/// What a number of bytes looks like, as a regular expression.
+pub const BYTES: &str = "[0-9]+(B|KiB|MiB)";
 
 /// As [`Size`], of any amount: what a queue holds is no single message.
 pub fn bytes(text: &str) -> Result<u64, String> {
@@ -223,6 +248,7 @@ const RATE: Quantity = Quantity { what: "a rate", units: &["/s"], example: "50/s
 
 impl Shape for Rate {
     const EXPECTED: &'static str = "a rate such as 50/s";
+    const TEXT: &'static str = r"[0-9]+(\.[0-9]+)?/s";
     fn parse(text: &str) -> Result<Self, String> {
         let (number, _) = RATE.split(text)?;
         let rate: f64 = number.parse().map_err(|_| format!("`{text}` is not a rate"))?;
@@ -248,6 +274,9 @@ pub struct Percent(pub u64);
 const PERCENT: Quantity = Quantity { what: "a percentage", units: &["%"], example: "60%" };
 
 impl Percent {
+    /// What a percentage looks like, as a regular expression.
+    pub const TEXT: &str = r"[0-9]+(\.[0-9]+)?%";
+
     /// The percentage that a text says.
     pub fn of(text: &str) -> Result<Self, String> {
         Self::parse(text)
@@ -256,6 +285,7 @@ impl Percent {
 
 impl Shape for Percent {
     const EXPECTED: &'static str = "a percentage from 0% to 100%";
+    const TEXT: &'static str = Percent::TEXT;
     fn parse(text: &str) -> Result<Self, String> {
         let (number, _) = PERCENT.split(text)?;
         let share = scaled(number, 100).filter(|share| *share <= 10_000);
@@ -279,6 +309,7 @@ impl std::ops::Deref for Name {
 
 impl Shape for Name {
     const EXPECTED: &'static str = "a name";
+    const TEXT: &'static str = schema::NAME;
     fn parse(text: &str) -> Result<Self, String> {
         let allowed = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
         let help = "a name has 1 to 64 of the characters A-Z a-z 0-9 _ . -";
@@ -306,6 +337,7 @@ pub struct Title(pub String);
 
 impl Shape for Title {
     const EXPECTED: &'static str = "text";
+    const TEXT: &'static str = r"[^\r\n]*\S[^\r\n]*";
     fn parse(text: &str) -> Result<Self, String> {
         if text.trim().is_empty() {
             return Err("the name of a variant is empty\nsay in a few words what is special".into());
@@ -330,6 +362,24 @@ pub type Positive = Whole<1, 0xffff_ffff>;
 impl<'de, const MIN: u64, const MAX: u64> Deserialize<'de> for Whole<MIN, MAX> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(WholeVisitor)
+    }
+}
+
+impl<const MIN: u64, const MAX: u64> JsonSchema for Whole<MIN, MAX> {
+    fn schema_name() -> Cow<'static, str> {
+        format!("Whole_{MIN}_{MAX}").into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        // Above this a number of JavaScript is not exact, and no bound is worth a surprise.
+        const EXACT: u64 = 1 << 53;
+        if MAX > EXACT {
+            return json_schema!({ "type": "integer", "minimum": MIN });
+        }
+        let title = match MAX {
+            0xffff_ffff => format!("a whole number, at least {MIN}"),
+            _ => format!("a whole number from {MIN} to {MAX}"),
+        };
+        json_schema!({ "type": "integer", "title": title, "minimum": MIN, "maximum": MAX })
     }
 }
 
@@ -364,6 +414,18 @@ pub enum Scalar {
 impl<'de> Deserialize<'de> for Scalar {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(ScalarVisitor)
+    }
+}
+
+impl JsonSchema for Scalar {
+    fn schema_name() -> Cow<'static, str> {
+        "Scalar".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": ["string", "number", "boolean", "null"],
+            "title": "one value: text, a number, true, false or null"
+        })
     }
 }
 
@@ -407,77 +469,6 @@ impl fmt::Display for Scalar {
             Scalar::Int(value) => write!(f, "{value}"),
             Scalar::Float(value) => write!(f, "{value}"),
             Scalar::Text(value) => f.write_str(value),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn time(text: &str) -> Result<u128, String> {
-        Time::parse(text).map(|time| time.0.as_micros())
-    }
-
-    #[test]
-    fn durations_have_a_unit_and_nothing_else() {
-        for (text, micros) in [
-            ("250ms", 250_000),
-            ("1.5s", 1_500_000),
-            ("2m", 120_000_000),
-            ("0ms", 0),
-            ("0.5ms", 500),
-            ("1440m", 86_400_000_000),
-        ] {
-            assert_eq!(time(text), Ok(micros), "{text}");
-        }
-        for (text, message) in [
-            ("50", "`50` has no unit; write 50ms, 50s or 50m"),
-            ("5 s", "`5 s` has a space in it; write 5s"),
-            ("5h", "`5h` has the unknown unit `h`; write 5ms, 5s or 5m"),
-            ("5S", "`5S` has the unknown unit `S`; write 5ms, 5s or 5m"),
-            ("-1s", "`-1s` is negative\na duration is 0 or more"),
-            ("soon", "`soon` is not a duration\nwrite it like 250ms, 1.5s or 2m"),
-            (".5s", "`.5s` is not a duration\nwrite it like 250ms, 1.5s or 2m"),
-            ("1.s", "`1.s` is not a duration\nwrite it like 250ms, 1.5s or 2m"),
-            ("1e3s", "`1e3s` has the unknown unit `e3s`; write 1ms, 1s or 1m"),
-            ("1441m", "`1441m` is more than a day\nwrite at most 1440m"),
-            (
-                "99999999999999999999s",
-                "`99999999999999999999s` is more than a day\nwrite at most 1440m",
-            ),
-        ] {
-            assert_eq!(time(text), Err(message.to_owned()), "{text}");
-        }
-    }
-
-    #[test]
-    fn sizes_rates_and_percentages_have_their_units() {
-        assert_eq!(Size::parse("4KiB").map(|size| size.0), Ok(4096));
-        assert_eq!(Size::parse("1MiB").map(|size| size.0), Ok(1 << 20));
-        assert!(Size::parse("4kB").unwrap_err().contains("unknown unit `kB`"));
-        assert!(Size::parse("1.5KiB").unwrap_err().contains("not a whole number"));
-        assert!(Size::parse("513MiB").unwrap_err().contains("at most 512MiB"));
-        assert_eq!(Rate::parse("50/s").map(|rate| rate.0), Ok(50.0));
-        assert!(Rate::parse("50/m").unwrap_err().contains("unknown unit"));
-        assert!(Rate::parse("0/s").unwrap_err().contains("too slow"));
-        assert_eq!(Percent::parse("33.33%").map(|percent| percent.0), Ok(3333));
-        assert!(Percent::parse("101%").unwrap_err().contains("more than 100%"));
-    }
-
-    #[test]
-    fn names_are_short_and_plain() {
-        assert!(Name::parse(&"a".repeat(64)).is_ok());
-        assert!(Name::parse(&"a".repeat(65)).unwrap_err().contains("65 characters"));
-        assert!(Name::parse("a b").unwrap_err().contains("a space"));
-        assert!(Name::parse("ä").unwrap_err().contains("`ä`"));
-        assert!(Name::parse("").unwrap_err().contains("empty"));
-    }
-
-    #[test]
-    fn a_duration_is_shown_as_a_file_has_it() {
-        for text in ["250ms", "1s", "90s", "1500ms", "0s"] {
-            assert_eq!(Time::parse(text).unwrap().to_string(), text);
         }
     }
 }

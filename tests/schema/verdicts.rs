@@ -1,0 +1,70 @@
+//! What the reader and the schema say about one text.
+
+use std::sync::OnceLock;
+
+use jsonschema::Validator;
+use rmq_scenario::diagnostic::Diagnostic;
+use rmq_scenario::plan::{Options, load};
+use rmq_scenario::scenario::{Source, schema};
+
+use crate::classes::{Class, class};
+use crate::reading;
+
+/// What both say.
+pub struct Verdicts {
+    pub mistakes: Vec<Diagnostic>,
+    /// Where the schema is hurt, and how; `None` when the text is not YAML.
+    pub hurt: Option<Vec<String>>,
+}
+
+fn validator() -> &'static Validator {
+    static VALIDATOR: OnceLock<Validator> = OnceLock::new();
+    VALIDATOR.get_or_init(|| {
+        let schema = serde_json::from_str(&schema::text()).expect("it is JSON");
+        jsonschema::draft7::new(&schema).expect("it is a schema")
+    })
+}
+
+/// Asks both.
+pub fn ask(text: &str) -> Verdicts {
+    let mistakes = load(Source::new("f.yaml", text), &Options::default()).err().unwrap_or_default();
+    let hurt = reading::tree(text).map(|tree| {
+        let json = reading::json(&tree);
+        match (validator().is_valid(&json), mistakes.is_empty()) {
+            (true, _) => Vec::new(),
+            // Where is of interest only when nobody else complains.
+            (false, false) => vec!["somewhere".to_owned()],
+            (false, true) => {
+                let errors = validator().iter_errors(&json);
+                errors.map(|error| format!("{}: {error}", error.instance_path())).collect()
+            }
+        }
+    });
+    Verdicts { mistakes, hurt }
+}
+
+impl Verdicts {
+    /// Whether the schema lets the text pass.
+    pub fn passes(&self) -> bool {
+        self.hurt.as_ref().is_some_and(Vec::is_empty)
+    }
+
+    /// The classes of the mistakes that the schema lets pass.
+    ///
+    /// # Errors
+    /// When the two disagree otherwise: how.
+    pub fn classes(&self, text: &str) -> Result<Vec<Class>, String> {
+        let Some(hurt) = &self.hurt else { return Ok(vec![Class::Yaml]) };
+        match (self.mistakes.is_empty(), hurt.is_empty()) {
+            (true, false) => Err(format!("it is read, and the schema refuses it: {hurt:?}")),
+            (false, true) => self.mistakes.iter().map(|mistake| listed(mistake, text)).collect(),
+            _ => Ok(Vec::new()),
+        }
+    }
+}
+
+fn listed(mistake: &Diagnostic, text: &str) -> Result<Class, String> {
+    class(mistake, text).ok_or_else(|| {
+        format!("the schema lets pass what is of no listed class: {}", mistake.render(false))
+    })
+}
