@@ -6,6 +6,7 @@ mod broker;
 mod brokers;
 mod check;
 mod loading;
+mod new;
 mod opening;
 mod plan;
 mod run;
@@ -33,6 +34,7 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
     match Cli::read(args) {
         Ok(Cli { command: Command::Run(args) }) => run::main(&args),
         Ok(Cli { command: Command::Check(args) }) => check::main(&args),
+        Ok(Cli { command: Command::New(args) }) => new::main(&args),
         Ok(Cli { command: Command::Plan(args) }) => plan::main(&args),
         Ok(Cli { command: Command::Schema }) => schema::main(),
         Ok(Cli { command: Command::Broker(command) }) => broker::main(&command),

@@ -37,6 +37,9 @@ pub enum Command {
     /// Show what scenario files will do and what they guarantee, without a broker.
     #[command(after_help = PLAN_HELP)]
     Plan(PlanArgs),
+    /// Write a scenario file to begin with, full of comments; an existing one is never touched.
+    #[command(after_help = NEW_HELP)]
+    New(NewArgs),
     /// Print the JSON Schema of scenario files, from which editors complete and explain.
     #[command(after_help = SCHEMA_HELP)]
     Schema,
@@ -91,6 +94,26 @@ pub enum Format {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Deny {
     Warnings,
+}
+
+/// The arguments of `new`.
+#[derive(Debug, Args)]
+pub struct NewArgs {
+    /// The name of the scenario, or the path of its file; .yaml is added where it is missing
+    #[arg(value_name = "NAME", required_unless_present = "list", conflicts_with = "list")]
+    pub name: Option<String>,
+
+    /// What to begin with; --list tells what there is
+    #[arg(long, value_name = "TEMPLATE", default_value = "work-queue")]
+    pub from: String,
+
+    /// List the templates, and write nothing
+    #[arg(long)]
+    pub list: bool,
+
+    /// Colour the output
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
 }
 
 /// The arguments of `plan`.
@@ -343,6 +366,12 @@ Exit codes:
     1  of `status`: none is up
     2  the command line is wrong, or another server's is up already
     3  the world failed: it does not come up, or does not answer";
+
+const NEW_HELP: &str = "\
+Exit codes:
+  0  the file was written, or the templates listed
+  2  the command line is wrong, there is no such template, or the file is there already
+  3  the file could not be written";
 
 const PLAN_HELP: &str = "\
 Exit codes:
