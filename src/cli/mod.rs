@@ -6,6 +6,7 @@ mod broker;
 mod brokers;
 mod check;
 mod loading;
+mod manual;
 mod new;
 mod opening;
 mod plan;
@@ -38,6 +39,8 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
         Ok(Cli { command: Command::Plan(args) }) => plan::main(&args),
         Ok(Cli { command: Command::Schema }) => schema::main(),
         Ok(Cli { command: Command::Broker(command) }) => broker::main(&command),
+        Ok(Cli { command: Command::Completions { shell } }) => manual::completions(shell),
+        Ok(Cli { command: Command::Man }) => manual::man(),
         Ok(Cli { command: Command::KeepNode }) => keep_node(),
         Err(error) => error.exit(),
     }

@@ -46,6 +46,15 @@ pub enum Command {
     /// Keep a private RabbitMQ warm between runs, which then need not wait for one to boot.
     #[command(subcommand, after_help = BROKER_HELP)]
     Broker(BrokerCommand),
+    /// Print what a shell needs to complete the commands and options of this program.
+    ///
+    /// For bash: rmq-scenario completions bash > ~/.local/share/bash-completion/completions/rmq-scenario
+    Completions {
+        #[arg(value_name = "SHELL", value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page: rmq-scenario man | man -l -
+    Man,
     /// Keeps a private node; started by `run`, never by hand.
     #[command(hide = true)]
     KeepNode,
