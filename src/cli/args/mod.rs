@@ -1,5 +1,6 @@
 //! The command line, and nothing but: what may be written, and what it means.
 
+mod help;
 #[cfg(test)]
 mod tests;
 
@@ -12,6 +13,9 @@ use clap::parser::ValueSource;
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::broker::Tls;
+use crate::cli::args::help::{
+    BROKER_HELP, CHECK_HELP, HELP, NEW_HELP, PLAN_HELP, RUN_HELP, SCHEMA_HELP,
+};
 use crate::report::sinks::ReportArg;
 use crate::report::style::ColorChoice;
 
@@ -349,72 +353,6 @@ impl From<Color> for ColorChoice {
 pub const BROKER_ENV: &str = "RMQ_SCENARIO_BROKER";
 pub const MANAGEMENT_ENV: &str = "RMQ_SCENARIO_MANAGEMENT";
 pub const SERVER_ENV: &str = "RMQ_SCENARIO_SERVER";
-
-macro_rules! with_exit_codes {
-    ($before:literal) => {
-        concat!(
-            $before,
-            "\
-Exit codes:
-    0  every expectation held (or everything was skipped)
-    1  an expectation did not hold, or something unexplained was seen
-    2  the command line or a file is wrong; nothing was run
-    3  the world failed: no broker, or a report could not be written
-    4  inconclusive: nothing failed, but a fault did not bite or time was up
-   70  the books do not balance: a bug of this program or of the broker
-  130  interrupted; everything was cleaned up first"
-        )
-    };
-}
-
-const HELP: &str = with_exit_codes!("");
-
-const BROKER_HELP: &str = "\
-Exit codes:
-    0  done; of `status`: it is up
-    1  of `status`: none is up
-    2  the command line is wrong, or another server's is up already
-    3  the world failed: it does not come up, or does not answer";
-
-const NEW_HELP: &str = "\
-Exit codes:
-  0  the file was written, or the templates listed
-  2  the command line is wrong, there is no such template, or the file is there already
-  3  the file could not be written";
-
-const PLAN_HELP: &str = "\
-Exit codes:
-  0  the plan was shown
-  2  the command line or a file is wrong
-  3  the plan could not be written";
-
-const CHECK_HELP: &str = "\
-Exit codes:
-    0  nothing is wrong (warnings do not count, unless they are denied)
-    2  something is wrong with a file, or with the command line
-    3  what was found could not be written";
-
-const SCHEMA_HELP: &str = "\
-Example:
-  rmq-scenario schema > scenario.schema.json
-      With this first line a scenario file beside it is completed and explained by the YAML
-      language server: # yaml-language-server: $schema=scenario.schema.json
-
-Exit codes:
-    0  it is printed
-    2  the command line is wrong
-    3  it could not be written";
-
-const RUN_HELP: &str = with_exit_codes!(
-    "\
-Examples:
-  rmq-scenario run scenarios/work_queue.yaml
-      Start a private RabbitMQ, run every variant of the file, end it again.
-  rmq-scenario run --broker amqp://guest:guest@localhost --set ack=auto FILE
-      Use a running broker, with another value for the file's variable `ack`.
-
-"
-);
 
 impl Cli {
     /// Reads a command line, the program's name first.
