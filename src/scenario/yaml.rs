@@ -199,7 +199,12 @@ fn remedy(problem: &str) -> &'static str {
     let cases = [
         (
             "cannot start any token",
-            "indent with spaces, not tabs; a text that begins with @, ` or % goes into quotes",
+            "indent with spaces, not tabs; a comparison such as \"> 0\", and a text that begins with \
+             @, ` or %, goes into quotes",
+        ),
+        (
+            "comment or line break",
+            "a comparison goes into quotes, as in \"> 0\": a bare `>` or `|` begins a text of lines",
         ),
         ("tab character", "indent with spaces, not tabs"),
         (

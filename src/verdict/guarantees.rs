@@ -61,7 +61,9 @@ pub fn complaint(variant: &Variant, rows: &[GuaranteeRow]) -> Option<Diagnostic>
 pub fn failure(variant: &Variant, books: &Books, facts: &Facts) -> Diagnostic {
     let rows = rows(variant, books, facts);
     let broken: Vec<&GuaranteeRow> = rows.iter().filter(|row| row.held == Some(false)).collect();
-    let message = format!("{} guarantees of the plan did not hold", broken.len());
+    let count = broken.len();
+    let plural = if count == 1 { "" } else { "s" };
+    let message = format!("{count} guarantee{plural} of the plan did not hold");
     notes(Diagnostic::error(message).help(HELP), &broken)
 }
 

@@ -47,8 +47,9 @@ Exit codes:
 pub const SCHEMA_HELP: &str = "\
 Example:
   rmq-scenario schema > scenario.schema.json
-      With this first line a scenario file beside it is completed and explained by the YAML
-      language server: # yaml-language-server: $schema=scenario.schema.json
+      A file beside it is then completed and explained by the YAML language server
+      if it begins with the line
+      # yaml-language-server: $schema=scenario.schema.json
 
 Exit codes:
     0  it is printed

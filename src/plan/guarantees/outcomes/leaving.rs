@@ -43,13 +43,18 @@ impl Default for Leaving {
 }
 
 impl Case<'_, '_> {
+    /// Whether it holds only so much.
+    pub(super) fn is_limited(&self) -> bool {
+        self.queue.max_length.is_some() || self.queue.max_length_bytes.is_some()
+    }
+
     /// How many copies are refused for good, expire, are beyond the length, or beyond the limit of
     /// returns.
     pub(super) fn leaving(&self) -> Leaving {
         let none = self.staff.is_empty();
         let copies = self.copies();
         let ttl = self.can(Count::Expired);
-        let limited = self.queue.max_length.is_some() || self.queue.max_length_bytes.is_some();
+        let limited = self.is_limited();
         let others = ttl || limited || !self.staff.is_sure() || !self.staff.is_calm();
         let mut leaving = Leaving::default();
         let finals = self.refusals.finals;
@@ -98,7 +103,7 @@ impl Case<'_, '_> {
     pub(super) fn poison(&self) -> Option<Poison> {
         let limit = u64::try_from(self.queue.delivery_limit?).ok()?;
         let calm = self.staff.is_calm() && self.staff.is_sure() && !self.can(Count::Expired);
-        let limited = self.queue.max_length.is_some() || self.queue.max_length_bytes.is_some();
+        let limited = self.is_limited();
         if self.queue.kind != QueueKind::Quorum || !calm || limited {
             return None;
         }
@@ -114,7 +119,7 @@ impl Case<'_, '_> {
         })
     }
 
-    /// Sets the outcomes of what leaves by a rule; returns how many become dead letters.
+    /// Sets the outcomes of what leaves by a rule; returns how many are seen again as dead letters.
     pub(super) fn by_rule(&self, sheet: &mut Sheet, leaving: &Leaving) -> Range {
         let dropped = match self.queue.overflow {
             Overflow::DropHead => leaving.beyond,
@@ -147,13 +152,11 @@ impl Case<'_, '_> {
             dead = dead + leaving.beyond.or_none();
         }
         let dead = dead.at_most(self.copies().high);
-        let told = if certain { dead } else { dead.or_none() };
-        let told = match self.queue.overflow {
-            Overflow::RejectPublishDlx => told.or_none(),
-            _ => told,
-        };
+        // One that nobody sees again is none.
+        let seen = certain && self.queue.overflow != Overflow::RejectPublishDlx;
+        let told = if seen { dead } else { dead.or_none() };
         sheet.set(Count::DeadLettered, Bound::new(told, Rule::DeadLetters).or_never());
-        dead
+        told
     }
 
     fn asks_for_none(&self) -> bool {
@@ -173,13 +176,17 @@ impl Case<'_, '_> {
             let keeps = queue.message_ttl.is_none()
                 && queue.max_length.is_none()
                 && queue.max_length_bytes.is_none();
-            keeps && self.threats.stays(*id) && Staff::of(self.threats, *id).is_calm()
+            // On 3.10 a dead letter does not come into a stream. (Measured on 3.10.8.)
+            keeps
+                && queue.kind != QueueKind::Stream
+                && self.threats.stays(*id)
+                && Staff::of(self.threats, *id).is_calm()
         })
     }
 
     /// Publishes that a full queue refuses; their copies never were.
     pub(super) fn turned_away(&self) -> Range {
-        let limited = self.queue.max_length.is_some() || self.queue.max_length_bytes.is_some();
+        let limited = self.is_limited();
         if !limited || self.queue.overflow == Overflow::DropHead || self.asks_for_none() {
             return Range::ZERO;
         }

@@ -34,7 +34,7 @@ pub struct Arrivals {
 /// What becomes of it.
 pub struct Outcome {
     pub sheet: Sheet,
-    /// How many copies leave as dead letters, whether or not that can be told.
+    /// How many copies leave as dead letters that are seen again.
     pub dead: Range,
 }
 
@@ -328,7 +328,7 @@ impl Case<'_, '_> {
             Bound::new(self.arrivals.unsent, Rule::NotSent),
         ];
         let sum = parts.into_iter().reduce(|one, other| one + other).expect("three");
-        let others = self.can(Count::Expired) || self.queue.max_length.is_some();
+        let others = self.can(Count::Expired) || self.is_limited();
         let low = if others { 0 } else { sure.low };
         let range = Range { low, ..sum.range }.at_most(self.copies().high);
         Bound::new(range, sum.rule).or_never()

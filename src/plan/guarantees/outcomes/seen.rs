@@ -19,7 +19,9 @@ impl Case<'_, '_> {
         let (copies, delivered) = (self.copies(), sheet.range(Count::Delivered));
         let poison = self.poison();
         let exceeds = poison.is_none() && self.may_exceed();
-        let sure = self.staff.is_sure() && !self.can(Count::Expired) && !exceeds;
+        // What comes back to a full queue may be dropped before anybody gets it.
+        let stays = !self.can(Count::Expired) && !self.is_limited();
+        let sure = self.staff.is_sure() && stays && !exceeds;
         let certain = |range: Range| if sure { range } else { range.or_none() };
         let returns = match &poison {
             Some(poison) => poison.returns,
@@ -46,7 +48,8 @@ impl Case<'_, '_> {
         let calm = self.staff.is_calm()
             && !self.can(Count::Expired)
             && !exceeds
-            && self.arrivals.again.is_zero();
+            && self.arrivals.again.is_zero()
+            && (!self.is_limited() || returns.is_zero());
         let read = match calm {
             true => worked + returns,
             false => {
