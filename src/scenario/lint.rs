@@ -79,6 +79,8 @@ lints! {
         "no message can come to a queue, and no worker consumes from it";
     PrefetchWithAutoAck "prefetch-with-auto-ack" InAll
         "a worker has a prefetch, which means nothing under automatic acks";
+    PrefetchBelowAckEvery "prefetch-below-ack-every" InAll
+        "a worker holds all that it may before it acks anything, and stands still";
     RefusedByBroker "refused-by-broker" InAny
         "RabbitMQ refuses a queue or a worker every time";
     EndlessDeadLetters "endless-dead-letters" InAny

@@ -30,7 +30,7 @@ type Rule = fn(&Looked, &mut Vec<Warning>);
 
 /// All that look at one variant. Some lints are not here: `faults` and `rounds` of the plan find
 /// theirs on their own way.
-const RULES: [Rule; 24] = [
+const RULES: [Rule; 25] = [
     topology::transient_queue,
     topology::refused_queue,
     topology::ignored_binding_key,
@@ -43,6 +43,7 @@ const RULES: [Rule; 24] = [
     producers::ignored_routing_key,
     producers::unconfirmed_and_lost,
     workers::prefetch_with_auto_ack,
+    workers::prefetch_below_ack_every,
     workers::refused,
     faults::never_fires,
     faults::cannot_bite,

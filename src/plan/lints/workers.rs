@@ -1,5 +1,6 @@
 //! Lints about workers, and what the broker refuses them.
 
+use crate::plan::count::Count;
 use crate::plan::lints::looked::{Looked, about};
 use crate::plan::model::{AckMode, Queue, QueueKind, Worker};
 use crate::scenario::collect::Warning;
@@ -20,6 +21,26 @@ pub fn prefetch_with_auto_ack(looked: &Looked, out: &mut Vec<Warning>) {
             .note("nothing is ever unacked with `ack: auto`", looked.key(entry.at, "ack"))
             .help("use `ack: manual`, or leave `prefetch` out");
         out.push(about(Lint::PrefetchWithAutoAck, entry.at, words));
+    }
+}
+
+/// One that waits for more messages than it may hold before it acks any. At the end it acks what it
+/// has: where no more than that come, it does not stand still.
+pub fn prefetch_below_ack_every(looked: &Looked, out: &mut Vec<Warning>) {
+    let left = looked.expects_some(&[Count::Remaining, Count::StillQueued]);
+    let sent: u64 = looked.variant.producers.iter().map(|it| it.messages).sum();
+    for (entry, worker) in looked.workers() {
+        let AckMode::Manual { every } = worker.ack else { continue };
+        let prefetch = u64::from(worker.prefetch);
+        if left || prefetch == 0 || every <= prefetch || sent <= prefetch {
+            continue;
+        }
+        let name = &entry.name.value.0;
+        let text = format!("`{name}` stands still: it may hold {prefetch} and acks each {every}");
+        let words = Mistake::new(looked.key(entry.at, "ack_every"), text)
+            .note("RabbitMQ sends no more until it acks", looked.key(entry.at, "prefetch"))
+            .help(format!("a `prefetch` of {every} or more, or acks for fewer at a time"));
+        out.push(about(Lint::PrefetchBelowAckEvery, entry.at, words));
     }
 }
 
