@@ -103,3 +103,25 @@ fn doubts_about_a_large_file_take_moderate_time() {
         println!("{name}: {took:?}: {} warnings", warnings.len());
     }
 }
+
+/// What one instance of a group draws says nothing of the others.
+#[test]
+fn nothing_is_concluded_from_what_the_first_of_a_group_draws() {
+    for seed in 1..=12 {
+        let lints = given(&format!(
+            "scenario: drawn
+seed: {seed}
+topology:
+  exchanges: [{{ name: e, type: direct }}]
+  queues: [{{ name: q }}]
+  bindings: [{{ from: e, to: q, routing_key: a }}]
+producers:
+  - {{ name: p, count: 2, to: {{ exchange: e, routing_key: {{ random: [a, b] }} }}, messages: 1 }}
+workers: [{{ name: w, queue: q }}]
+expect: {{ delivered: 2 }}
+"
+        ));
+        let wrong = ["never-holds", "unfilled-queue", "unused-queue"];
+        assert!(!lints.iter().any(|lint| wrong.contains(lint)), "seed {seed}: {lints:?}");
+    }
+}

@@ -55,6 +55,11 @@ impl<T: PatternValue> Pattern<T> {
         }
     }
 
+    /// Whether chance decides: then every producer draws for itself.
+    pub fn is_drawn(&self) -> bool {
+        matches!(self, Pattern::Random(_) | Pattern::Weighted(_) | Pattern::Range(..))
+    }
+
     /// The values that this pattern can take, or `None` when they are too many to list.
     pub fn values(&self) -> Option<Vec<T>> {
         match self {

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::plan::content::Content;
 use crate::plan::model::{
-    BoundTo, DeadLetter, ExchangeId, ExchangeKind, ExchangeRef, Operation, QueueId, Topology,
-    Variant,
+    BoundTo, DeadLetter, ExchangeId, ExchangeKind, ExchangeRef, Operation, Producer, QueueId,
+    Topology, Variant,
 };
 use crate::plan::routing::{Envelope, Standing, route};
 
@@ -50,7 +50,9 @@ impl Flow {
         let mut left = LOOKED_AT;
         for group in &variant.producer_groups {
             let first = group.members[0].index();
-            let sent = sent(variant, first, &standing, &mut left);
+            let mut sent = sent(variant, first, &standing, &mut left);
+            // Each instance draws for itself; only the first was followed.
+            sent.whole &= group.members.len() == 1 || !is_drawn(&variant.producers[first]);
             flow.arrive(variant, first, &sent, group.members.len());
             flow.sent.push(sent);
         }
@@ -125,6 +127,12 @@ impl Flow {
         let most = queues.into_iter().map(|queue| self.most[queue.index()]);
         most.sum()
     }
+}
+
+/// Whether chance decides where a message goes.
+fn is_drawn(producer: &Producer) -> bool {
+    let headers = producer.headers.iter().any(|(_, pattern)| pattern.is_drawn());
+    producer.to.routing_key.is_drawn() || headers
 }
 
 /// Follows the messages of one producer, as long as there is something `left` to look at.
