@@ -185,7 +185,7 @@ impl Case<'_, '_> {
                 let cluster = matches!(self.threats.weather, Weather::Ends | Weather::NodeLost(_));
                 (cluster && self.queue.kind != QueueKind::Quorum)
                     || self.threats.weather == Weather::Ends
-                    || hit
+                    || !self.threats.stays(self.id)
                     || (limited && self.queue.overflow != Overflow::DropHead)
             }
             Count::InDoubt => {
