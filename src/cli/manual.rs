@@ -8,8 +8,8 @@ use clap_complete::Shell;
 
 use crate::cli::WORLD;
 use crate::cli::args::Cli;
-use crate::report::output::{Output, Target};
-use crate::report::style::{ColorChoice, use_color};
+use crate::cli::telling::print;
+use crate::report::style::ColorChoice;
 
 /// Prints the completions for a shell.
 pub fn completions(shell: Shell) -> ExitCode {
@@ -20,14 +20,14 @@ pub fn completions(shell: Shell) -> ExitCode {
     let program = Command::new("rmq-scenario").version(env!("CARGO_PKG_VERSION"));
     let mut program = program.subcommands(shown.cloned());
     clap_complete::generate(shell, &mut program, "rmq-scenario", &mut text);
-    print(&text)
+    print(&String::from_utf8_lossy(&text), ColorChoice::Auto)
 }
 
 /// Prints the manual page: the program and then each of its commands.
 pub fn man() -> ExitCode {
     let mut text = Vec::new();
     match page(&mut text) {
-        Ok(()) => print(&text),
+        Ok(()) => print(&String::from_utf8_lossy(&text), ColorChoice::Auto),
         Err(_) => ExitCode::from(WORLD),
     }
 }
@@ -62,15 +62,4 @@ fn section(command: &Command, name: &str, text: &mut Vec<u8>) -> io::Result<()> 
         section(below, &format!("{name} {}", below.get_name()), text)?;
     }
     Ok(())
-}
-
-fn print(text: &[u8]) -> ExitCode {
-    match Output::new(Target::Stdout).write(&String::from_utf8_lossy(text)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let color = use_color(Target::Stderr, ColorChoice::Auto);
-            let _ = Output::new(Target::Stderr).write(&error.render(color));
-            ExitCode::from(WORLD)
-        }
-    }
 }

@@ -13,6 +13,7 @@ mod plan;
 mod run;
 mod schema;
 mod session;
+mod telling;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

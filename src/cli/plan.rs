@@ -2,9 +2,10 @@
 
 use std::process::ExitCode;
 
+use crate::cli::USAGE;
 use crate::cli::args::{PlanArgs, PlanFormat};
 use crate::cli::loading::{self, counted};
-use crate::cli::{USAGE, WORLD};
+use crate::cli::telling::print;
 use crate::plan::model::Scenario;
 use crate::report::output::{Output, Target};
 use crate::report::plan;
@@ -31,13 +32,7 @@ pub fn main(args: &PlanArgs) -> ExitCode {
         return ExitCode::from(USAGE);
     }
     let text = rendered(&scenarios, args.format, Style::detect(Target::Stdout, choice, 0));
-    // A reader that has left has read enough.
-    if let Err(error) = Output::new(Target::Stdout).write(&text) {
-        let color = use_color(Target::Stderr, choice);
-        let _ = Output::new(Target::Stderr).write(&error.render(color));
-        return ExitCode::from(WORLD);
-    }
-    ExitCode::SUCCESS
+    print(&text, choice)
 }
 
 fn rendered(scenarios: &[Scenario], format: PlanFormat, style: Style) -> String {

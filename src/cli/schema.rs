@@ -2,19 +2,11 @@
 
 use std::process::ExitCode;
 
-use crate::cli::WORLD;
-use crate::report::output::{Output, Target};
-use crate::report::style::{ColorChoice, use_color};
+use crate::cli::telling::print;
+use crate::report::style::ColorChoice;
 use crate::scenario::schema;
 
 /// Prints the JSON Schema of scenario files.
 pub fn main() -> ExitCode {
-    match Output::new(Target::Stdout).write(&schema::text()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let color = use_color(Target::Stderr, ColorChoice::Auto);
-            let _ = Output::new(Target::Stderr).write(&error.render(color));
-            ExitCode::from(WORLD)
-        }
-    }
+    print(&schema::text(), ColorChoice::Auto)
 }

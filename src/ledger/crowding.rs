@@ -30,7 +30,7 @@ impl Crowd {
     /// `None` for a queue without a maximal length.
     pub fn of(topology: &Topology, id: QueueId) -> Option<Self> {
         let queue = &topology.queues[id.index()];
-        if queue.max_length.is_none() && queue.max_length_bytes.is_none() {
+        if !queue.is_bounded() {
             return None;
         }
         // Any dead letter may come to any queue, as far as this is concerned.

@@ -14,8 +14,7 @@ use crate::plan::matcher::{Matcher, Op, Share};
 use crate::plan::model::{Expectation, Expected, ObservedNumber, Scope, WorkerId};
 use crate::verdict::answers;
 use crate::verdict::causes::Causes;
-use crate::verdict::guarantees;
-use crate::verdict::model::CauseRow;
+use crate::verdict::model::{CauseRow, GuaranteeRow};
 use crate::verdict::story;
 use crate::verdict::words::{self, list};
 
@@ -34,6 +33,7 @@ pub fn find(
     books: &Books,
     facts: &Facts,
     causes: &Causes,
+    guarantees: &[GuaranteeRow],
     expectation: &Expectation,
 ) -> Option<Finding> {
     match &expectation.what {
@@ -55,7 +55,7 @@ pub fn find(
             let breaches = books.disorder_count;
             Some(Finding { actual: breaches.into(), held: breaches == 0 })
         }
-        Expected::Guarantees => guarantees::find(books, facts),
+        Expected::Guarantees => crate::verdict::guarantees::find(guarantees),
         Expected::Duration(matcher) => {
             let took = Duration::from_micros(facts.duration);
             let held = matcher.op.holds(&took, &matcher.bound);

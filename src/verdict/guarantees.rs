@@ -35,11 +35,14 @@ fn is_judged(books: &Books, facts: &Facts) -> bool {
 }
 
 /// What `expect: { guarantees: true }` finds: how many were broken.
-pub fn find(books: &Books, facts: &Facts) -> Option<Finding> {
-    let rows = rows(&books.plan, books, facts);
-    let broken = rows.iter().filter(|row| row.held == Some(false)).count();
+pub fn find(rows: &[GuaranteeRow]) -> Option<Finding> {
+    let broken = broken(rows).len();
     let judged = rows.iter().all(|row| row.held.is_some());
     judged.then(|| Finding { actual: broken.into(), held: broken == 0 })
+}
+
+fn broken(rows: &[GuaranteeRow]) -> Vec<&GuaranteeRow> {
+    rows.iter().filter(|row| row.held == Some(false)).collect()
 }
 
 /// Said loudly where a run is not what was foretold, and nobody asked.
@@ -48,7 +51,7 @@ pub fn complaint(variant: &Variant, rows: &[GuaranteeRow]) -> Option<Diagnostic>
     if variant.expectations.iter().any(asked) {
         return None;
     }
-    let broken: Vec<&GuaranteeRow> = rows.iter().filter(|row| row.held == Some(false)).collect();
+    let broken = broken(rows);
     let names: Vec<&str> = broken.iter().map(|row| row.count).collect();
     let are = if names.len() == 1 { "is" } else { "are" };
     let message =
@@ -58,9 +61,8 @@ pub fn complaint(variant: &Variant, rows: &[GuaranteeRow]) -> Option<Diagnostic>
 }
 
 /// The same where the file expects it.
-pub fn failure(variant: &Variant, books: &Books, facts: &Facts) -> Diagnostic {
-    let rows = rows(variant, books, facts);
-    let broken: Vec<&GuaranteeRow> = rows.iter().filter(|row| row.held == Some(false)).collect();
+pub fn failure(rows: &[GuaranteeRow]) -> Diagnostic {
+    let broken = broken(rows);
     let count = broken.len();
     let plural = if count == 1 { "" } else { "s" };
     let message = format!("{count} guarantee{plural} of the plan did not hold");

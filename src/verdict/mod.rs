@@ -22,7 +22,7 @@ use crate::plan::matcher::Matcher;
 use crate::plan::model::{Expected, FaultId, Scenario, Variant, WorkerId};
 use crate::verdict::causes::Causes;
 use crate::verdict::model::{
-    CauseRow, ErrorRow, ExpectationRow, FaultRow, ObservationRow, ObservedQueue, Row,
+    CauseRow, ErrorRow, ExpectationRow, FaultRow, GuaranteeRow, ObservationRow, ObservedQueue, Row,
     VariantReport, Verdict, WorkerRow,
 };
 
@@ -50,12 +50,13 @@ pub fn judge(
         judgement.surprises(variant, books, facts, &causes);
         judgement.refusals(scenario, variant, facts);
     }
-    let expectations = judgement.expectations(scenario, variant, books, facts, (&causes, &rows));
+    let guarantees = guarantees::rows(variant, books, facts);
+    let known = (&causes, &*rows, &*guarantees);
+    let expectations = judgement.expectations(scenario, variant, books, facts, known);
     if whole {
         judgement.proofs(scenario, variant, &faults);
         judgement.doubts(variant, books, facts);
     }
-    let guarantees = guarantees::rows(variant, books, facts);
     judgement.diagnostics.extend(guarantees::complaint(variant, &guarantees));
     VariantReport {
         name: variant.name.clone(),
@@ -178,13 +179,13 @@ impl Judgement {
         variant: &Variant,
         books: &Books,
         facts: &Facts,
-        (causes, rows_of_causes): (&Causes, &[CauseRow]),
+        (causes, rows_of_causes, guarantees): (&Causes, &[CauseRow], &[GuaranteeRow]),
     ) -> Vec<ExpectationRow> {
         let judged = facts.cut.is_none();
         let mut rows = Vec::new();
         for expectation in &variant.expectations {
             let place = scenario.source.place(expectation.at);
-            let finding = expect::find(books, facts, causes, expectation);
+            let finding = expect::find(books, facts, causes, guarantees, expectation);
             let held = finding.as_ref().filter(|_| judged).map(|finding| finding.held);
             rows.push(ExpectationRow {
                 path: expectation.path.clone(),
@@ -197,7 +198,7 @@ impl Judgement {
                 Some(finding) if held == Some(false) => {
                     let of_answers = answers::complaint(variant, facts, expectation);
                     let diagnostic = match (&expectation.what, of_answers) {
-                        (Expected::Guarantees, _) => guarantees::failure(variant, books, facts),
+                        (Expected::Guarantees, _) => guarantees::failure(guarantees),
                         (_, Some(diagnostic)) => diagnostic,
                         (_, None) => {
                             expect::complaint(books, causes, rows_of_causes, expectation, &finding)

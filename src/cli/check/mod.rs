@@ -5,11 +5,12 @@ mod notes;
 
 use std::process::ExitCode;
 
+use crate::cli::USAGE;
 use crate::cli::args::{CheckArgs, Format};
 use crate::cli::loading::{self, counted};
-use crate::cli::{USAGE, WORLD};
+use crate::cli::telling::print;
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::report::output::{Output, Target};
+use crate::report::output::Target;
 use crate::report::style::{ColorChoice, use_color};
 
 /// What was found in all files, in the order of their names, and in each by its place.
@@ -28,11 +29,9 @@ pub fn main(args: &CheckArgs) -> ExitCode {
         Format::Text => findings.text(args, github),
         Format::Json => notes::json(&findings) + "\n",
     };
-    // A reader that has left has read enough.
-    if let Err(error) = Output::new(Target::Stdout).write(&text) {
-        let color = use_color(Target::Stderr, ColorChoice::from(args.color));
-        let _ = Output::new(Target::Stderr).write(&error.render(color));
-        return ExitCode::from(WORLD);
+    let written = print(&text, ColorChoice::from(args.color));
+    if written != ExitCode::SUCCESS {
+        return written;
     }
     ExitCode::from(if findings.is_clean(args.denies_warnings()) { 0 } else { USAGE })
 }

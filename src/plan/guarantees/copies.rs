@@ -39,11 +39,12 @@ pub fn destinations(threats: &Threats<'_>, id: ProducerId, published: Range) -> 
         let any = Range::up_to(most);
         return Destinations { copies: vec![any; queues], unroutable: any };
     }
-    let counts = VERSIONS.map(|version| {
+    let versions = if no_headers(&variant.topology) { &VERSIONS[..1] } else { &VERSIONS };
+    let counts = versions.iter().map(|version| {
         let standing = Standing::whole(&variant.topology).on(version);
-        let count = |n| count(&variant.topology, &standing, exchange, &content, n);
-        (count(published.low), count(most))
+        count(&variant.topology, &standing, exchange, &content, (published.low, most))
     });
+    let counts: Vec<_> = counts.collect();
     let range = |get: &dyn Fn(&Vec<u64>) -> u64| {
         let ends = counts.iter().map(|(low, high)| Range::between(get(low), get(high)));
         ends.reduce(Range::hull).expect("there are versions")
@@ -81,16 +82,16 @@ fn steady(threats: &Threats<'_>, through: bool) -> Vec<bool> {
     .collect()
 }
 
-/// How many of the first `n` messages each queue gets, and behind the queues how many none does.
+/// How many messages each queue gets, and behind the queues how many none does: of the first `low`
+/// and of the first `most`.
 fn count(
     topology: &Topology,
     standing: &Standing,
     exchange: ExchangeId,
     content: &Content,
-    n: u64,
-) -> Vec<u64> {
-    let mut counts = vec![0; topology.queues.len() + 1];
-    let mut add = |n: u64, weight: u64| {
+    (low, most): (u64, u64),
+) -> (Vec<u64>, Vec<u64>) {
+    let add = |counts: &mut [u64], n: u64, weight: u64| {
         let (key, headers) = (content.routing_key(n), content.headers(n));
         let envelope = Envelope { exchange, routing_key: &key, headers: &headers };
         let queues = route(topology, standing, envelope);
@@ -101,11 +102,15 @@ fn count(
             counts[queue.index()] += weight;
         }
     };
-    match content.is_uniform() {
-        true => add(1, n),
-        false => (1..=n).for_each(|n| add(n, 1)),
-    }
-    counts
+    let follow = |counts: &mut [u64], from: u64, to: u64| match content.is_uniform() {
+        true => add(counts, 1, to - from),
+        false => (from + 1..=to).for_each(|n| add(counts, n, 1)),
+    };
+    let mut counts = vec![0; topology.queues.len() + 1];
+    follow(&mut counts, 0, low);
+    let first = counts.clone();
+    follow(&mut counts, low, most);
+    (first, counts)
 }
 
 /// Where a queue's dead letters go.

@@ -35,7 +35,7 @@ pub fn sent(threats: &Threats<'_>, id: ProducerId) -> Sent {
     let confirms = producer.confirms != Confirms::Off;
     let republishes = producer.unconfirmed == Unconfirmed::Republish;
     let again = match republishes && cuts != Some(0) {
-        true => Range { low: 0, high: cuts.map(|cuts| cuts * in_flight(producer)) },
+        true => Range { low: 0, high: cuts.map(|cuts| cuts.saturating_mul(in_flight(producer))) },
         false => Range::ZERO,
     };
     let unanswered = unanswered(threats, id, cuts).at_most(all.high);
@@ -183,8 +183,7 @@ fn refused(threats: &Threats<'_>, id: ProducerId, destinations: &Destinations) -
         if copies.high == Some(0) {
             continue;
         }
-        let limit = queue.max_length.is_some() || queue.max_length_bytes.is_some();
-        if goes || (limit && queue.overflow != Overflow::DropHead) {
+        if goes || (queue.is_bounded() && queue.overflow != Overflow::DropHead) {
             sum = sum + overflow(threats, QueueId::from_index(index), copies, goes);
         }
     }

@@ -177,8 +177,7 @@ fn impossible(looked: &Looked, queues: &[QueueId], count: Count) -> bool {
             !ttl && !any(&|queue| queue.message_ttl.is_some() || queue.kind == QueueKind::Stream)
         }
         Count::Dropped => !any(&|queue| {
-            queue.max_length.is_some()
-                || queue.max_length_bytes.is_some()
+            queue.is_bounded()
                 || queue.overflow != Overflow::DropHead
                 || queue.kind == QueueKind::Stream
         }),

@@ -244,8 +244,7 @@ fn is_meant_to_wait(looked: &Looked, id: QueueId) -> bool {
     let queue = &looked.variant.topology.queues[id.index()];
     let leaves = queue.message_ttl.is_some()
         || queue.expires.is_some()
-        || queue.max_length.is_some()
-        || queue.max_length_bytes.is_some()
+        || queue.is_bounded()
         || looked.variant.producers.iter().any(|producer| producer.ttl.is_some());
     let stays = looked.expects_some(&[Count::Remaining, Count::StillQueued]);
     let nothing = looked.counts().any(|(scope, count, matcher)| {

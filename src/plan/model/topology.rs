@@ -79,6 +79,11 @@ pub struct Queue {
 }
 
 impl Queue {
+    /// Whether it holds only so much.
+    pub fn is_bounded(&self) -> bool {
+        self.max_length.is_some() || self.max_length_bytes.is_some()
+    }
+
     /// A durable classic queue without limits.
     pub fn named(name: &str) -> Self {
         Self {

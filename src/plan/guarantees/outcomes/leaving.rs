@@ -43,18 +43,13 @@ impl Default for Leaving {
 }
 
 impl Case<'_, '_> {
-    /// Whether it holds only so much.
-    pub(super) fn is_limited(&self) -> bool {
-        self.queue.max_length.is_some() || self.queue.max_length_bytes.is_some()
-    }
-
     /// How many copies are refused for good, expire, are beyond the length, or beyond the limit of
     /// returns.
     pub(super) fn leaving(&self) -> Leaving {
         let none = self.staff.is_empty();
         let copies = self.copies();
         let ttl = self.can(Count::Expired);
-        let limited = self.is_limited();
+        let limited = self.queue.is_bounded();
         let others = ttl || limited || !self.staff.is_sure() || !self.staff.is_calm();
         let mut leaving = Leaving::default();
         let finals = self.refusals.finals;
@@ -103,7 +98,7 @@ impl Case<'_, '_> {
     pub(super) fn poison(&self) -> Option<Poison> {
         let limit = u64::try_from(self.queue.delivery_limit?).ok()?;
         let calm = self.staff.is_calm() && self.staff.is_sure() && !self.can(Count::Expired);
-        let limited = self.is_limited();
+        let limited = self.queue.is_bounded();
         if self.queue.kind != QueueKind::Quorum || !calm || limited {
             return None;
         }
@@ -173,9 +168,7 @@ impl Case<'_, '_> {
         let DeadRoute::To(queues) = &self.route else { return false };
         queues.iter().all(|id| {
             let queue = &self.threats.variant.topology.queues[id.index()];
-            let keeps = queue.message_ttl.is_none()
-                && queue.max_length.is_none()
-                && queue.max_length_bytes.is_none();
+            let keeps = queue.message_ttl.is_none() && !queue.is_bounded();
             // On 3.10 a dead letter does not come into a stream. (Measured on 3.10.8.)
             keeps
                 && queue.kind != QueueKind::Stream
@@ -186,7 +179,7 @@ impl Case<'_, '_> {
 
     /// Publishes that a full queue refuses; their copies never were.
     pub(super) fn turned_away(&self) -> Range {
-        let limited = self.is_limited();
+        let limited = self.queue.is_bounded();
         if !limited || self.queue.overflow == Overflow::DropHead || self.asks_for_none() {
             return Range::ZERO;
         }

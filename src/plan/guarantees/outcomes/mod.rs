@@ -124,10 +124,7 @@ impl Case<'_, '_> {
         let classic = self.queue.kind == QueueKind::Classic;
         let transient = !self.queue.durable || producers.iter().all(|it| !it.persistent);
         let through = |index| self.threats.is_through(ProducerId::from_index(index));
-        let plain = !self.can(Count::Expired)
-            && self.queue.max_length.is_none()
-            && self.queue.max_length_bytes.is_none()
-            && !self.arrivals.letters;
+        let plain = !self.can(Count::Expired) && !self.queue.is_bounded() && !self.arrivals.letters;
         classic
             && transient
             && plain
@@ -158,7 +155,7 @@ impl Case<'_, '_> {
         let hit = self.threats.is_hit(self.id) || self.queue.expires.is_some();
         // It has no other consumer than its owner, and goes with it.
         let owned = self.queue.owner.is_some() && calm && self.refusals == Refusals::NONE;
-        let limited = self.queue.max_length.is_some() || self.queue.max_length_bytes.is_some();
+        let limited = self.queue.is_bounded();
         let acks = |mode| matches!(mode, AckMode::Manual { .. } | AckMode::Early);
         match count {
             Count::Delivered | Count::Deliveries | Count::Begun | Count::Finished => some,
@@ -328,7 +325,7 @@ impl Case<'_, '_> {
             Bound::new(self.arrivals.unsent, Rule::NotSent),
         ];
         let sum = parts.into_iter().reduce(|one, other| one + other).expect("three");
-        let others = self.can(Count::Expired) || self.is_limited();
+        let others = self.can(Count::Expired) || self.queue.is_bounded();
         let low = if others { 0 } else { sure.low };
         let range = Range { low, ..sum.range }.at_most(self.copies().high);
         Bound::new(range, sum.rule).or_never()

@@ -20,7 +20,7 @@ impl Case<'_, '_> {
         let poison = self.poison();
         let exceeds = poison.is_none() && self.may_exceed();
         // What comes back to a full queue may be dropped before anybody gets it.
-        let stays = !self.can(Count::Expired) && !self.is_limited();
+        let stays = !self.can(Count::Expired) && !self.queue.is_bounded();
         let sure = self.staff.is_sure() && stays && !exceeds;
         let certain = |range: Range| if sure { range } else { range.or_none() };
         let returns = match &poison {
@@ -49,7 +49,7 @@ impl Case<'_, '_> {
             && !self.can(Count::Expired)
             && !exceeds
             && self.arrivals.again.is_zero()
-            && (!self.is_limited() || returns.is_zero());
+            && (!self.queue.is_bounded() || returns.is_zero());
         let read = match calm {
             true => worked + returns,
             false => {

@@ -121,15 +121,19 @@ impl Threats<'_> {
         }
     }
 
+    /// The producers that are meant.
+    fn producers(&self, of: &Scope) -> Vec<ProducerId> {
+        match of {
+            Scope::All => (0..self.variant.producers.len()).map(ProducerId::from_index).collect(),
+            Scope::Producers(ids) => ids.clone(),
+            Scope::Queue(_) | Scope::Queues(_) | Scope::Workers(_) => Vec::new(),
+        }
+    }
+
     /// How many messages are published for certain before anything befalls the broker: by
     /// producers that nothing befalls; `answered`: and are answered.
     fn published(&self, of: &Scope, answered: bool, way: Way) -> u64 {
-        let all = (0..self.variant.producers.len()).map(ProducerId::from_index);
-        let producers: Vec<ProducerId> = match of {
-            Scope::All => all.collect(),
-            Scope::Producers(ids) => ids.clone(),
-            _ => return 0,
-        };
+        let producers = self.producers(of);
         let sure = |id: &&ProducerId| self.publishes(**id, answered, way);
         let sent = |id: &ProducerId| self.variant.producers[id.index()].messages;
         producers.iter().filter(sure).map(sent).sum()
@@ -165,8 +169,7 @@ impl Threats<'_> {
         let plain = |queue: &QueueId| {
             let it = &self.variant.topology.queues[queue.index()];
             let keeps = it.message_ttl.is_none()
-                && it.max_length.is_none()
-                && it.max_length_bytes.is_none()
+                && !it.is_bounded()
                 && it.kind != QueueKind::Stream
                 && it.owner.is_none();
             let calm = |(id, worker): (WorkerId, &Worker)| {
@@ -223,13 +226,7 @@ impl Threats<'_> {
                 takes.is_ok_and(|takes| begins + takes + SLACK <= *at)
             }
             Trigger::Count { event: CountEvent::Confirmed, n, of } => {
-                let ids: Vec<ProducerId> = match of {
-                    Scope::All => {
-                        (0..self.variant.producers.len()).map(ProducerId::from_index).collect()
-                    }
-                    Scope::Producers(ids) => ids.clone(),
-                    _ => return false,
-                };
+                let ids = self.producers(of);
                 let sent = |id: &ProducerId| self.variant.producers[id.index()].messages;
                 ids.contains(&id) && ids.iter().map(sent).sum::<u64>() <= *n
             }
