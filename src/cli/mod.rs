@@ -2,6 +2,7 @@
 
 mod allowance;
 pub mod args;
+mod blessing;
 mod broker;
 mod brokers;
 mod check;

@@ -15,7 +15,7 @@ use crate::cli::args::RunArgs;
 use crate::cli::brokers::{Brokers, Wanted};
 use crate::cli::loading::{self, counted};
 use crate::cli::session::{NOT_RUN, Session, add};
-use crate::cli::{USAGE, WORLD, allowance, opening};
+use crate::cli::{USAGE, WORLD, allowance, blessing, opening};
 use crate::diagnostic::Diagnostic;
 use crate::plan::model::Scenario;
 use crate::report::output::{Output, Target};
@@ -116,7 +116,11 @@ async fn whole(
     let closed = brokers.close().await;
     let interrupted = *interrupted.borrow();
     console.finish(&report, started.elapsed(), interrupted);
-    let mut code = if interrupted { INTERRUPTED } else { report.verdict.exit_code() };
+    let mut code = match args.bless {
+        _ if interrupted => INTERRUPTED,
+        Some(how) => blessing::files(how, scenarios, &report, console),
+        None => report.verdict.exit_code(),
+    };
     if let Err(error) = sinks.write(&report) {
         console.complain(&error);
         code = worse(code, WORLD);
@@ -252,7 +256,7 @@ impl Console {
         }
     }
 
-    fn say(&mut self, text: &str) {
+    pub fn say(&mut self, text: &str) {
         let output = if self.taken { &mut self.stderr } else { &mut self.stdout };
         // A reader that has left is no failure; a full disk is.
         if let Err(error) = output.write(text) {
@@ -260,7 +264,7 @@ impl Console {
         }
     }
 
-    fn complain(&mut self, diagnostic: &Diagnostic) {
+    pub fn complain(&mut self, diagnostic: &Diagnostic) {
         let color = use_color(Target::Stderr, self.choice);
         let _ = self.stderr.write(&format!("{}\n", diagnostic.render(color).trim_end()));
     }

@@ -251,6 +251,22 @@ pub struct RunArgs {
     #[arg(long = "report", value_name = "FORMAT=PATH")]
     pub reports: Vec<ReportArg>,
 
+    /// Make the files expect what happened; --bless=diff only shows how they would change
+    ///
+    /// Numbers are written where the plan guarantees just that number, ranges where it guarantees
+    /// a range. A file with a variant that has no clean result stays as it is, and so does
+    /// everything but the values of counts under `expect`.
+    #[arg(
+        long,
+        value_name = "HOW",
+        value_enum,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "write",
+        conflicts_with_all = ["settings", "seed"]
+    )]
+    pub bless: Option<Bless>,
+
     /// Tell more: -v rows and proofs, -vv also the histories of messages
     #[arg(short, long, action = ArgAction::Count)]
     pub verbose: u8,
@@ -258,6 +274,15 @@ pub struct RunArgs {
     /// Colour the output
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = Color::Auto)]
     pub color: Color,
+}
+
+/// What to do with a file that expects something else than what happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Bless {
+    /// Change it in place
+    Write,
+    /// Print what would change
+    Diff,
 }
 
 impl RunArgs {
