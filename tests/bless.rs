@@ -57,7 +57,7 @@ fn run(folder: &Path, how: &[&str], names: &[String]) -> Output {
 fn said(output: &Output, name: &str) -> String {
     let stdout = std::str::from_utf8(&output.stdout).unwrap();
     let (_, told) = stdout.rsplit_once(" · seed 1\n").unwrap();
-    let of = told.split("\n\n").map(str::trim).find(|text| text.starts_with(&format!("{name}")));
+    let of = told.split("\n\n").map(str::trim).find(|text| text.starts_with(name));
     let stderr = std::str::from_utf8(&output.stderr).unwrap();
     let refused = stderr.lines().find(|line| line.starts_with(&format!("error: {name} stays")));
     of.or(refused)

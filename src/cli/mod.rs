@@ -15,6 +15,7 @@ mod run;
 mod schema;
 mod session;
 mod telling;
+mod watching;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -267,6 +267,12 @@ pub struct RunArgs {
     )]
     pub bless: Option<Bless>,
 
+    /// Run the files again whenever one of them changes, on a broker that stays
+    ///
+    /// Ctrl-C ends it; the exit code is that of the last run.
+    #[arg(long, conflicts_with = "bless")]
+    pub watch: bool,
+
     /// Tell more: -v rows and proofs, -vv also the histories of messages
     #[arg(short, long, action = ArgAction::Count)]
     pub verbose: u8,
