@@ -6,6 +6,7 @@ mod blessing;
 mod broker;
 mod brokers;
 mod check;
+mod doctor;
 mod loading;
 mod manual;
 mod new;
@@ -40,6 +41,7 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
         Ok(Cli { command: Command::Check(args) }) => check::main(&args),
         Ok(Cli { command: Command::New(args) }) => new::main(&args),
         Ok(Cli { command: Command::Plan(args) }) => plan::main(&args),
+        Ok(Cli { command: Command::Doctor(args) }) => doctor::main(&args),
         Ok(Cli { command: Command::Schema }) => schema::main(),
         Ok(Cli { command: Command::Broker(command) }) => broker::main(&command),
         Ok(Cli { command: Command::Completions { shell } }) => manual::completions(shell),

@@ -14,7 +14,7 @@ use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, 
 
 use crate::broker::Tls;
 use crate::cli::args::help::{
-    BROKER_HELP, CHECK_HELP, HELP, NEW_HELP, PLAN_HELP, RUN_HELP, SCHEMA_HELP,
+    BROKER_HELP, CHECK_HELP, DOCTOR_HELP, HELP, NEW_HELP, PLAN_HELP, RUN_HELP, SCHEMA_HELP,
 };
 use crate::report::sinks::ReportArg;
 use crate::report::style::ColorChoice;
@@ -50,6 +50,11 @@ pub enum Command {
     /// Keep a private RabbitMQ warm between runs, which then need not wait for one to boot.
     #[command(subcommand, after_help = BROKER_HELP)]
     Broker(BrokerCommand),
+    /// Say what this machine has for running scenarios, what is missing, and what mends it.
+    ///
+    /// A private RabbitMQ is started for a moment, and a broker that is named is looked at.
+    #[command(after_help = DOCTOR_HELP)]
+    Doctor(DoctorArgs),
     /// Print what a shell needs to complete the commands and options of this program.
     ///
     /// For bash: rmq-scenario completions bash > ~/.local/share/bash-completion/completions/rmq-scenario
@@ -163,6 +168,29 @@ pub enum PlanFormat {
     Dot,
     /// The topology as a Mermaid flowchart
     Mermaid,
+}
+
+/// The arguments of `doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// The rabbitmq-server to try, as in `run`
+    #[arg(long, value_name = "PATH", env = SERVER_ENV, hide_env_values = true)]
+    pub server: Option<String>,
+
+    /// A running broker to look at, as in `run`
+    #[arg(long, value_name = "URL", env = BROKER_ENV, hide_env_values = true)]
+    pub broker: Vec<String>,
+
+    /// Where the management API of that broker is, as in `run`
+    #[arg(long, value_name = "URL", env = MANAGEMENT_ENV, hide_env_values = true)]
+    pub management: Vec<String>,
+
+    #[command(flatten)]
+    pub tls: TlsArgs,
+
+    /// Colour the output
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
 }
 
 /// What to do about the warm broker.
@@ -303,7 +331,8 @@ impl RunArgs {
     }
 }
 
-fn joined(values: &[String]) -> Option<String> {
+/// Several values as one, with commas between them.
+pub fn joined(values: &[String]) -> Option<String> {
     (!values.is_empty()).then(|| values.join(","))
 }
 
