@@ -5,6 +5,7 @@ pub mod args;
 mod broker;
 mod brokers;
 mod check;
+mod including;
 mod loading;
 mod manual;
 mod new;
