@@ -122,7 +122,11 @@ fn scenario_of(
             let warnings = warnings.into_iter().map(warning).collect();
             Ok(Scenario { warnings, ..scenario })
         }
-        _ => Err(diagnostics(&source, (&root, unread), options, found)),
+        _ => {
+            let mistakes = diagnostics(&source, (&root, unread), options, found);
+            assert!(!mistakes.is_empty(), "a file that is refused has a mistake");
+            Err(mistakes)
+        }
     }
 }
 
@@ -141,7 +145,6 @@ fn diagnostics(
 ) -> Vec<Diagnostic> {
     let set = |at: At| set(options, at);
     let mistakes = found.finish(root);
-    assert!(mistakes.len() + unread.len() > 0, "a file that is refused has a mistake");
     let known = mistakes.into_iter().map(|mistake| (mistake.at, mistake.diagnostic(source, set)));
     let mut all: Vec<(At, Diagnostic)> = known.chain(unread).collect();
     all.sort_by_key(|(at, _)| (!at.is_from_command_line(), at.node));

@@ -71,22 +71,30 @@ pub fn look(root: Node, source: Source, shelf: Shelf) -> Vec<Diagnostic> {
     let (root, source, unread) = gathered(root, source, shelf, &mut found);
     let options = Options::default();
     for cell in variants::cells(&root, &options, &mut found) {
-        let variables = Variables { open: true, ..cell.variables };
-        let body = root.entries().iter();
-        let body = body.filter(|(key, _)| {
-            !key.text().is_some_and(|key| ["part", "include", "vars"].contains(&key))
-        });
-        let body = Node { at: root.at, value: Value::Map(body.cloned().collect()) };
-        let mut body = variables.fill(&body, &mut found);
-        let file: Option<File> = found.decode(&mut body);
-        file.iter().for_each(|file| {
-            Names::of(file, &mut found);
-        });
+        values(&root, cell.variables, &mut found);
     }
     // A name may be special to the scenario.
     found.take_warnings();
-    if found.is_empty() && unread.is_empty() {
-        return Vec::new();
-    }
     crate::plan::diagnostics(&source, (&root, unread), &options, found)
+}
+
+/// Looks at the values of a part with its own variables.
+fn values(root: &Node, variables: Variables, found: &mut Collector) {
+    const HEAD: [&str; 3] = ["part", "include", "vars"];
+    let body = root.entries().iter();
+    let body = body.filter(|(key, _)| !key.text().is_some_and(|key| HEAD.contains(&key)));
+    let body = Node { at: root.at, value: Value::Map(body.cloned().collect()) };
+    // What a scenario declares may be anything, also whether an entry is there.
+    let mut undeclared = Collector::new(0);
+    variables.fill(&body, &mut undeclared);
+    let variables = Variables { open: true, ..variables };
+    let mut body = variables.fill(&body, found);
+    let Some(file) = found.decode::<File>(&mut body) else { return };
+    let mut conditions = file.producers.iter().map(|it| it.condition);
+    let sure = conditions.all(|it| it.is_none())
+        && file.workers.iter().all(|it| it.condition.is_none())
+        && undeclared.is_empty();
+    if sure {
+        Names::of(&file, found);
+    }
 }

@@ -28,8 +28,7 @@ pub fn join(
     found: &mut Collector,
 ) -> Joined {
     let mut joining = Joining { below, found, complete: true };
-    let tree = parts.is_empty().then(|| root.clone());
-    let tree = tree.unwrap_or_else(|| joining.root(root, &parts));
+    let tree = if parts.is_empty() { root } else { joining.root(root, &parts) };
     Joined { tree, complete: joining.complete }
 }
 
