@@ -294,4 +294,8 @@ fn there_is_an_end_to_includes() {
     let values = format!("{{ x: &a [{}], y: [{}] }}", ["1"; 100].join(", "), ["*a"; 30].join(", "));
     let bombs = said(&|number| format!("part: p\nvars: {values}\ninclude: {number}.yaml\n"));
     assert!(bombs.iter().any(|it| it.message.contains("too many values")), "{}", bombs.len());
+    let comment = "#".repeat(100_000);
+    let long = said(&|number| format!("part: p\ninclude: {number}.yaml\n{comment}\n"));
+    assert_eq!(long.len(), 1);
+    assert!(long[0].message.ends_with("the parts of this scenario are too long"));
 }

@@ -59,7 +59,8 @@ fn beside(from: &Path, path: &str) -> PathBuf {
         }
     }
     // Behind a link, `..` is not the folder that the name shows.
-    if identity(&short) == identity(&plain) { short } else { plain }
+    let real = |path: &Path| std::fs::canonicalize(path).ok();
+    if real(&short) == real(&plain) { short } else { plain }
 }
 
 fn found(path: &Path) -> Result<Found, Trouble> {
@@ -102,6 +103,22 @@ fn help(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_not_there_yet_was_asked_for_too() {
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("a.yaml");
+        let from = file.to_str().unwrap();
+        std::fs::write(place.path().join("b.yaml"), "part: b\n").unwrap();
+        let mut folder = Folder::of(&file);
+        folder.lend(|shelf| {
+            assert!((shelf.read)("b.yaml", from).is_ok());
+            assert!((shelf.read)("c.yaml", from).is_err());
+            assert!((shelf.read)("./b.yaml", from).is_ok());
+        });
+        let names = ["a.yaml", "b.yaml", "c.yaml"];
+        assert_eq!(folder.asked(), names.map(|name| place.path().join(name)));
+    }
 
     #[test]
     fn a_path_leads_from_the_folder_of_the_file_and_is_shown_short() {

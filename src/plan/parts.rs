@@ -37,6 +37,7 @@ pub fn gathered(
 ) -> (Node, Source, Vec<Unread>) {
     let whole = include::gather(root, &source, shelf, found);
     source.parts = whole.parts;
+    source.parts.iter().for_each(|part| found.also(part.text.len()));
     (whole.tree, source, whole.unread)
 }
 

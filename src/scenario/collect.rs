@@ -55,9 +55,14 @@ struct Removed {
 impl Collector {
     /// A collector for a text of `length` bytes: of a long one fewer mistakes are told.
     pub fn new(length: usize) -> Self {
-        let limit = (MAX_READ / length.max(1)).clamp(10, MAX_MISTAKES);
+        let limit = limit(length);
         let (mistakes, warnings, removed) = (Vec::new(), Vec::new(), Vec::new());
         Self { limit, mistakes, warnings, told: HashSet::new(), removed }
+    }
+
+    /// Says that there is another text, of `length` bytes, that mistakes may be in.
+    pub fn also(&mut self, length: usize) {
+        self.limit = self.limit.min(limit(length));
     }
 
     pub fn push(&mut self, mistake: Mistake) {
@@ -169,6 +174,11 @@ impl Collector {
         }
         mistakes
     }
+}
+
+/// How many mistakes are told of a text of `length` bytes.
+fn limit(length: usize) -> usize {
+    (MAX_READ / length.max(1)).clamp(10, MAX_MISTAKES)
 }
 
 fn missing(removed: &[Removed], original: &Node, whole: Whole) -> bool {

@@ -16,6 +16,8 @@ use crate::scenario::{Source, keys, yaml};
 
 /// No more includes than these are followed for one scenario.
 const MAX_INCLUDES: usize = 200;
+/// All parts of one scenario are no longer than this, in bytes.
+const MAX_LENGTH: usize = 4 << 20;
 
 /// Where included files come from.
 pub struct Shelf<'r> {
@@ -66,6 +68,7 @@ pub fn gather(root: Node, source: &Source, shelf: Shelf, found: &mut Collector) 
         parts: Vec::new(),
         unread: Vec::new(),
         followed: 0,
+        length: 0,
         values,
     };
     let tree = gathering.whole(root, 0);
@@ -91,6 +94,8 @@ struct Gathering<'r, 'c> {
     parts: Vec<Source>,
     unread: Vec<(At, Diagnostic)>,
     followed: usize,
+    /// How long all parts are, in bytes.
+    length: usize,
     /// How many values there may still be.
     values: u32,
 }
@@ -195,6 +200,13 @@ impl Gathering<'_, '_> {
         layers: &mut Vec<Node>,
     ) -> Option<usize> {
         let from = self.known[*self.open.last()?].path.clone();
+        self.length += source.text.len();
+        if self.length > MAX_LENGTH {
+            let text = format!("with `{path}` the parts of this scenario are too long");
+            let help = format!("they are at most {} MiB in all", MAX_LENGTH >> 20);
+            self.found.push(Mistake::new(at, text).help(help));
+            return None;
+        }
         let number = self.known.len();
         self.known.push(Known { identity, path: source.path.clone(), below: BTreeSet::new() });
         let read = yaml::document(&source, number);
