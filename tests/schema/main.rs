@@ -4,6 +4,7 @@
 
 mod classes;
 mod golden;
+mod included;
 mod mutation;
 mod reading;
 #[path = "../shelf/mod.rs"]
