@@ -6,7 +6,7 @@ use std::path::Path;
 use assert_cmd::Command;
 use rmq_scenario::plan::model::Scenario;
 use rmq_scenario::plan::pattern::Scalar;
-use rmq_scenario::plan::{Options, look};
+use rmq_scenario::plan::{Options, load_again, look};
 use rmq_scenario::scenario::Source;
 use rmq_scenario::scenario::include::{Found, Shelf, Trouble};
 use serde_json::Value;
@@ -127,6 +127,23 @@ fn the_command_line_and_variants_go_before_parts() {
     let source = Source::new("shop.yaml", SHOP);
     let scenario = load_in(folder.path(), source, &set).expect("a part's variable can be set");
     assert_eq!(scenario.variants[0].vars[1].1, Scalar::Text("x".to_owned()));
+}
+
+/// The links lead to the parts that were read, though nothing is there any more.
+#[test]
+fn another_text_of_a_scenario_has_the_same_parts() {
+    let folder = folder(&[]);
+    let before = loaded(&folder, "shop.yaml");
+    drop(folder);
+    let text = format!("{SHOP}expect: {{ delivered: 5 }}\n");
+    let after = load_again(&before.source, &text, &Options::default()).expect("it is right");
+    let names = |scenario: &Scenario| -> Vec<String> {
+        scenario.variants[0].topology.queues.iter().map(|it| it.name.clone()).collect()
+    };
+    assert_eq!((names(&after), after.variants[0].expectations.len()), (names(&before), 1));
+    let other = text.replace("parts/orders", "parts/others");
+    let refused = load_again(&before.source, &other, &Options::default()).expect_err("unknown");
+    assert!(refused[0].message.contains("it was not included before"));
 }
 
 /// Others may use what this one does not; what a scenario has of its own is another matter.

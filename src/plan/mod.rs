@@ -85,6 +85,19 @@ pub fn load_with(
     scenario_of(root, source, options, shelf)
 }
 
+/// What another text of a scenario means, with the parts that the scenario had.
+///
+/// # Errors
+/// As for [`load_with`]; no other part is there.
+pub fn load_again(
+    before: &Source,
+    text: &str,
+    options: &Options,
+) -> Result<Scenario, Vec<Diagnostic>> {
+    let source = Source::new(&*before.path, text);
+    parts::with_parts_of(before, |shelf| load_with(source, options, shelf))
+}
+
 /// Everything that can be said of a file, be it a scenario or a part.
 pub fn look(source: Source, options: &Options, shelf: Shelf) -> Vec<Diagnostic> {
     let root = match yaml::read(&source) {

@@ -9,7 +9,7 @@ use crate::plan::names::Names;
 use crate::plan::variants;
 use crate::scenario::collect::Collector;
 use crate::scenario::file::File;
-use crate::scenario::include::{self, Shelf, Trouble};
+use crate::scenario::include::{self, Found, Shelf, Trouble};
 use crate::scenario::mistake::Mistake;
 use crate::scenario::node::{At, Node, Value};
 use crate::scenario::part::{self, says};
@@ -28,6 +28,18 @@ pub fn without_shelf<T>(load: impl FnOnce(Shelf) -> T) -> T {
     load(Shelf { identity: String::new(), read: &mut read })
 }
 
+/// Calls `load` with a shelf that has the parts which a scenario had.
+pub fn with_parts_of<T>(scenario: &Source, load: impl FnOnce(Shelf) -> T) -> T {
+    let mut read = |path: &str, from: &str| match scenario.part(path, from) {
+        Some(part) => {
+            let source = Source::new(&*part.path, &*part.text);
+            Ok(Found { source, identity: part.path.clone() })
+        }
+        None => Err(Trouble::Unreadable("it was not included before".to_owned(), String::new())),
+    };
+    load(Shelf { identity: scenario.path.clone(), read: &mut read })
+}
+
 /// A file and all that it includes, as one tree; and the source with its parts.
 pub fn gathered(
     root: Node,
@@ -37,6 +49,7 @@ pub fn gathered(
 ) -> (Node, Source, Vec<Unread>) {
     let whole = include::gather(root, &source, shelf, found);
     source.parts = whole.parts;
+    source.links = whole.links;
     source.parts.iter().for_each(|part| found.also(part.text.len()));
     (whole.tree, source, whole.unread)
 }

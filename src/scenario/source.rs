@@ -21,6 +21,18 @@ pub struct Source {
     /// All parts that it includes and that these include, in the order in which they were read;
     /// they have none of their own.
     pub parts: Vec<Source>,
+    /// Where its paths and those of its parts led, so that it can be read again without a disk.
+    pub links: Vec<Link>,
+}
+
+/// An `include`, and the part that it led to.
+#[derive(Debug, Clone)]
+pub struct Link {
+    /// The file that has it.
+    pub from: String,
+    pub path: String,
+    /// The position of the part among all of them.
+    pub part: usize,
 }
 
 impl Source {
@@ -28,7 +40,7 @@ impl Source {
     pub fn new(path: impl Into<String>, text: impl Into<String>) -> Self {
         let text = text.into();
         let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
-        Self { path: path.into(), text, parts: Vec::new() }
+        Self { path: path.into(), text, parts: Vec::new(), links: Vec::new() }
     }
 
     /// Reads a file, at most one byte more than it may have.
@@ -64,6 +76,12 @@ impl Source {
             0 => Some(self),
             part => self.parts.get(part - 1),
         }
+    }
+
+    /// The part that a path leads to from a file, if that was read.
+    pub fn part(&self, path: &str, from: &str) -> Option<&Source> {
+        let link = self.links.iter().find(|link| link.path == path && link.from == from)?;
+        self.parts.get(link.part)
     }
 
     /// The paths of all texts: its own, and those of its parts.
@@ -174,7 +192,7 @@ fn not_utf8(path: String, bytes: &[u8], valid: usize) -> Diagnostic {
         "save it as UTF-8"
     };
     // What stands before the first wrong byte is as long in the text as in the file.
-    let source = Source { path, text, parts: Vec::new() };
+    let source = Source { path, text, parts: Vec::new(), links: Vec::new() };
     let place = source.place_of(valid, 1);
     Diagnostic::error("this file is not UTF-8 text").at(Some(place)).help(help)
 }

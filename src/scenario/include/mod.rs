@@ -12,6 +12,7 @@ use crate::scenario::collect::Collector;
 use crate::scenario::mistake::Mistake;
 use crate::scenario::node::{At, Node, Value};
 use crate::scenario::part::{self, Includes, Including, says};
+use crate::scenario::source::Link;
 use crate::scenario::{Source, keys, yaml};
 
 /// No more includes than these are followed for one scenario.
@@ -47,6 +48,7 @@ pub struct Whole {
     /// As if all had been written in one file.
     pub tree: Node,
     pub parts: Vec<Source>,
+    pub links: Vec<Link>,
     /// What is wrong with texts that could not be read as YAML, by the first node of each.
     pub unread: Vec<(At, Diagnostic)>,
 }
@@ -66,13 +68,15 @@ pub fn gather(root: Node, source: &Source, shelf: Shelf, found: &mut Collector) 
         known: vec![own],
         open: vec![0],
         parts: Vec::new(),
+        links: Vec::new(),
         unread: Vec::new(),
         followed: 0,
         length: 0,
         values,
     };
     let tree = gathering.whole(root, 0);
-    Whole { tree, parts: gathering.parts, unread: gathering.unread }
+    let Gathering { parts, links, unread, .. } = gathering;
+    Whole { tree, parts, links, unread }
 }
 
 struct Known {
@@ -92,6 +96,7 @@ struct Gathering<'r, 'c> {
     /// The files that lead to the one that is looked at, and that one.
     open: Vec<usize>,
     parts: Vec<Source>,
+    links: Vec<Link>,
     unread: Vec<(At, Diagnostic)>,
     followed: usize,
     /// How long all parts are, in bytes.
@@ -109,6 +114,8 @@ impl Gathering<'_, '_> {
             let before = self.found.count() + self.unread.len();
             let number = self.include(at, &path, &mut layers);
             if let Some(number) = number {
+                let from = self.known[file].path.clone();
+                self.links.push(Link { from, path: path.clone(), part: number - 1 });
                 let first = here.iter().find(|(known, _)| *known == number);
                 if let Some((_, first)) = first {
                     let text = format!("`{path}` is included here a second time");
