@@ -144,7 +144,7 @@ fn the_options_are_those_of_the_program() {
     let help = help(&["run", "--help"]);
     let word = |line: &str| {
         let option = line.trim_start().trim_start_matches("-v, ").trim_start_matches("-h, ");
-        let name = option.strip_prefix("--")?.split([' ', '.']).next()?;
+        let name = option.strip_prefix("--")?.split([' ', '.', '[']).next()?;
         Some(format!("--{name}"))
     };
     let told = page("README.md").names("option").into_iter().filter_map(|option| word(&option));

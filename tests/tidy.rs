@@ -13,8 +13,21 @@ const FILE_LINES: usize = 500;
 const FUNCTION_LINES: usize = 70;
 
 /// Which stages a stage may name besides itself; the flow of the crate, and nothing else.
-const ARROWS: [(&str, &[&str]); 9] = [
-    ("cli", &["scenario", "plan", "broker", "run", "ledger", "verdict", "report", "diagnostic"]),
+const ARROWS: [(&str, &[&str]); 10] = [
+    (
+        "cli",
+        &[
+            "scenario",
+            "plan",
+            "broker",
+            "run",
+            "ledger",
+            "verdict",
+            "report",
+            "bless",
+            "diagnostic",
+        ],
+    ),
     ("diagnostic", &[]),
     ("scenario", &["diagnostic"]),
     ("plan", &["scenario", "diagnostic"]),
@@ -23,12 +36,14 @@ const ARROWS: [(&str, &[&str]); 9] = [
     ("ledger", &["plan"]),
     ("verdict", &["plan", "ledger", "diagnostic"]),
     ("report", &["plan", "ledger", "verdict", "diagnostic"]),
+    ("bless", &["scenario", "plan", "verdict", "diagnostic"]),
 ];
 
 /// The stages in which a package may be named.
-const HOMES: [(&str, &[&str]); 7] = [
+const HOMES: [(&str, &[&str]); 8] = [
     ("clap", &["cli"]),
     ("serde_yaml", &["scenario"]),
+    ("saphyr_parser", &["bless"]),
     ("schemars", &["scenario"]),
     ("reqwest", &["broker"]),
     ("lapin", &["broker", "run"]),
@@ -37,7 +52,7 @@ const HOMES: [(&str, &[&str]); 7] = [
 ];
 
 /// The stages that see no clock, no network and no task.
-const PURE: [&str; 5] = ["diagnostic", "scenario", "plan", "ledger", "verdict"];
+const PURE: [&str; 6] = ["diagnostic", "scenario", "plan", "ledger", "verdict", "bless"];
 
 /// Names that say nothing about what is inside.
 const EMPTY_NAMES: [&str; 8] =

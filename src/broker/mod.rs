@@ -44,7 +44,8 @@ pub use inspect::Inspection;
 pub use link::{Link, Way};
 pub use management::{Contents, Unacked};
 pub use node::{
-    Facts, KEEPER_WORD, SERVER_VARIABLE, install_command, keep_node, locate, raise_open_files,
+    Engine, Facts, KEEPER_WORD, SERVER_VARIABLE, container_engine, install_command, keep_node,
+    locate, raise_open_files,
 };
 pub use outside::Hands;
 pub use settings::{Advanced, Settings, Term};

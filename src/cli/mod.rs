@@ -2,9 +2,11 @@
 
 mod allowance;
 pub mod args;
+mod blessing;
 mod broker;
 mod brokers;
 mod check;
+mod doctor;
 mod including;
 mod loading;
 mod manual;
@@ -15,6 +17,7 @@ mod run;
 mod schema;
 mod session;
 mod telling;
+mod watching;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -39,6 +42,7 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
         Ok(Cli { command: Command::Check(args) }) => check::main(&args),
         Ok(Cli { command: Command::New(args) }) => new::main(&args),
         Ok(Cli { command: Command::Plan(args) }) => plan::main(&args),
+        Ok(Cli { command: Command::Doctor(args) }) => doctor::main(&args),
         Ok(Cli { command: Command::Schema }) => schema::main(),
         Ok(Cli { command: Command::Broker(command) }) => broker::main(&command),
         Ok(Cli { command: Command::Completions { shell } }) => manual::completions(shell),

@@ -15,7 +15,7 @@ use crate::cli::args::RunArgs;
 use crate::cli::brokers::{Brokers, Wanted};
 use crate::cli::loading::{self, counted};
 use crate::cli::session::{NOT_RUN, Session, add};
-use crate::cli::{USAGE, WORLD, allowance, opening};
+use crate::cli::{USAGE, WORLD, allowance, blessing, opening, watching};
 use crate::diagnostic::Diagnostic;
 use crate::plan::model::Scenario;
 use crate::report::output::{Output, Target};
@@ -27,12 +27,15 @@ use crate::verdict::model::{VariantReport, Verdict};
 
 /// The exit codes beside those of a verdict, [`USAGE`] and [`WORLD`].
 const OURS: u8 = 70;
-const INTERRUPTED: u8 = 130;
+pub const INTERRUPTED: u8 = 130;
 
 /// Runs the files and says how it went.
 pub fn main(args: &RunArgs) -> ExitCode {
     let started = Instant::now();
     let mut console = Console::new(args);
+    if args.watch {
+        return watch(args, console);
+    }
     let scenarios = match load(args) {
         Ok(scenarios) => scenarios,
         Err(mistakes) => return console.mistakes(&mistakes, args.files.len()),
@@ -47,6 +50,21 @@ pub fn main(args: &RunArgs) -> ExitCode {
     };
     console.report_to_stdout(sinks.use_stdout());
     console.warnings(&scenarios);
+    let round = Round { args, scenarios: &scenarios, started };
+    on_runtime(&mut console, async |console| whole(round, hands, sinks, console).await)
+}
+
+/// The same with `--watch`, where the files are read again and again.
+fn watch(args: &RunArgs, mut console: Console) -> ExitCode {
+    let sinks = match Sinks::open(&args.reports) {
+        Ok(sinks) => sinks,
+        Err(error) => return console.stop(&error, WORLD),
+    };
+    console.report_to_stdout(sinks.use_stdout());
+    on_runtime(&mut console, async |console| watching::watch(args, sinks, console).await)
+}
+
+fn on_runtime(console: &mut Console, work: impl AsyncFnOnce(&mut Console) -> ExitCode) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -54,7 +72,7 @@ pub fn main(args: &RunArgs) -> ExitCode {
             return console.stop(&error, WORLD);
         }
     };
-    let code = runtime.block_on(whole(args, (&scenarios, hands), sinks, &mut console, started));
+    let code = runtime.block_on(work(console));
     // Nothing is left to wait for: what may still run belongs to connections that are closed.
     runtime.shutdown_background();
     code
@@ -62,26 +80,34 @@ pub fn main(args: &RunArgs) -> ExitCode {
 
 /// All scenario files, or all mistakes in them.
 fn load(args: &RunArgs) -> Result<Vec<Scenario>, Vec<Diagnostic>> {
+    load_watched(args).0
+}
+
+/// The same, and every file that they depend on.
+pub fn load_watched(args: &RunArgs) -> (Result<Vec<Scenario>, Vec<Diagnostic>>, Vec<PathBuf>) {
     let options = loading::options(&args.settings, args.seed);
     let mut scenarios = Vec::new();
     let mut mistakes = Vec::new();
+    let mut files = Vec::new();
     for file in &args.files {
-        match loading::load(Path::new(file), &options) {
+        let (loaded, watched) = loading::load_watched(Path::new(file), &options);
+        files.extend(watched);
+        match loaded {
             Ok(scenario) => scenarios.push(scenario),
             Err(found) => mistakes.extend(found),
         }
     }
-    if mistakes.is_empty() { Ok(scenarios) } else { Err(mistakes) }
+    (if mistakes.is_empty() { Ok(scenarios) } else { Err(mistakes) }, files)
 }
 
 /// From the broker's start to its end.
 async fn whole(
-    args: &RunArgs,
-    (scenarios, hands): (&[Scenario], Option<Hands>),
+    round: Round<'_>,
+    hands: Option<Hands>,
     mut sinks: Sinks,
     console: &mut Console,
-    started: Instant,
 ) -> ExitCode {
+    let Round { args, scenarios, .. } = round;
     let mut interrupted = listen();
     let keeper = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("rmq-scenario"));
     let mut report = blank(args, scenarios);
@@ -107,33 +133,59 @@ async fn whole(
         }
     };
     console.greet(&broker);
-    report.broker = BrokerInfo { version: broker.version().to_owned(), kind: broker.kind() };
     let mut brokers = Brokers::new(broker, wanted, args, &keeper);
-    let session = Session { brokers: &mut brokers, interrupted: interrupted.clone() };
-    let run = session.run_all(scenarios, &mut report, &mut sinks, console);
-    // A panic is a bug of ours; what stands on the broker goes all the same.
-    let panicked = AssertUnwindSafe(run).catch_unwind().await.is_err();
-    let closed = brokers.close().await;
-    let interrupted = *interrupted.borrow();
-    console.finish(&report, started.elapsed(), interrupted);
-    let mut code = if interrupted { INTERRUPTED } else { report.verdict.exit_code() };
-    if let Err(error) = sinks.write(&report) {
-        console.complain(&error);
-        code = worse(code, WORLD);
-    }
-    if let Err(error) = closed {
+    let mut code = round.play(&mut brokers, &mut sinks, console, &interrupted).await;
+    if let Err(error) = brokers.close().await {
         console.complain(&error.diagnostic());
         code = worse(code, WORLD);
     }
-    if let Some(error) = console.unwritten.take() {
-        console.complain(&error);
-        code = worse(code, WORLD);
+    ExitCode::from(code)
+}
+
+/// All files, run once.
+pub struct Round<'a> {
+    pub args: &'a RunArgs,
+    pub scenarios: &'a [Scenario],
+    pub started: Instant,
+}
+
+impl Round<'_> {
+    /// Runs them, tells how it went, and says with which exit code.
+    pub async fn play(
+        &self,
+        brokers: &mut Brokers<'_>,
+        sinks: &mut Sinks,
+        console: &mut Console,
+        interrupted: &watch::Receiver<bool>,
+    ) -> u8 {
+        let mut report = blank(self.args, self.scenarios);
+        let broker = brokers.usual();
+        report.broker = BrokerInfo { version: broker.version().to_owned(), kind: broker.kind() };
+        let session = Session { brokers, interrupted: interrupted.clone() };
+        let run = session.run_all(self.scenarios, &mut report, sinks, console);
+        // A panic is a bug of ours; what stands on the broker goes all the same.
+        let panicked = AssertUnwindSafe(run).catch_unwind().await.is_err();
+        let interrupted = *interrupted.borrow();
+        console.finish(&report, self.started.elapsed(), interrupted);
+        let mut code = match self.args.bless {
+            _ if interrupted => INTERRUPTED,
+            Some(how) => blessing::files(how, self.scenarios, &report, console),
+            None => report.verdict.exit_code(),
+        };
+        if let Err(error) = sinks.write(&report) {
+            console.complain(&error);
+            code = worse(code, WORLD);
+        }
+        if let Some(error) = console.unwritten.take() {
+            console.complain(&error);
+            code = worse(code, WORLD);
+        }
+        if panicked { OURS } else { code }
     }
-    ExitCode::from(if panicked { OURS } else { code })
 }
 
 /// The exit code that wins.
-fn worse(one: u8, other: u8) -> u8 {
+pub fn worse(one: u8, other: u8) -> u8 {
     const RANK: [u8; 7] = [INTERRUPTED, OURS, USAGE, WORLD, 1, 4, 0];
     let rank = |code: u8| RANK.iter().position(|known| *known == code);
     if rank(one) <= rank(other) { one } else { other }
@@ -169,7 +221,7 @@ fn nothing_ran(
 
 /// Turns true at the first SIGINT, SIGTERM or SIGHUP (unless that is ignored). A second one ends the program at once:
 /// its private node goes all the same, what it made on an external broker may stay.
-fn listen() -> watch::Receiver<bool> {
+pub fn listen() -> watch::Receiver<bool> {
     let (sender, receiver) = watch::channel(false);
     let mut kinds = vec![SignalKind::interrupt(), SignalKind::terminate()];
     if !ignores_hangup() {
@@ -252,7 +304,7 @@ impl Console {
         }
     }
 
-    fn say(&mut self, text: &str) {
+    pub fn say(&mut self, text: &str) {
         let output = if self.taken { &mut self.stderr } else { &mut self.stdout };
         // A reader that has left is no failure; a full disk is.
         if let Err(error) = output.write(text) {
@@ -260,7 +312,7 @@ impl Console {
         }
     }
 
-    fn complain(&mut self, diagnostic: &Diagnostic) {
+    pub fn complain(&mut self, diagnostic: &Diagnostic) {
         let color = use_color(Target::Stderr, self.choice);
         let _ = self.stderr.write(&format!("{}\n", diagnostic.render(color).trim_end()));
     }
@@ -270,7 +322,7 @@ impl Console {
         ExitCode::from(code)
     }
 
-    fn mistakes(&mut self, mistakes: &[Diagnostic], files: usize) -> ExitCode {
+    pub fn mistakes(&mut self, mistakes: &[Diagnostic], files: usize) -> ExitCode {
         for mistake in mistakes {
             self.complain(mistake);
             let _ = self.stderr.write("\n");
@@ -282,7 +334,7 @@ impl Console {
     }
 
     /// What the files allow and probably do not mean, before anything is started.
-    fn warnings(&mut self, scenarios: &[Scenario]) {
+    pub fn warnings(&mut self, scenarios: &[Scenario]) {
         let warnings = || scenarios.iter().flat_map(|scenario| &scenario.warnings);
         for warning in warnings() {
             self.complain(warning);
@@ -301,7 +353,7 @@ impl Console {
         }
     }
 
-    fn greet(&mut self, broker: &Broker) {
+    pub fn greet(&mut self, broker: &Broker) {
         let version = broker.version();
         self.display.note(&match broker.ready_after() {
             Some(took) => {

@@ -27,6 +27,7 @@ use container::Container;
 use hand::Keeper;
 use keeper::{Exit, Orders, Said, Told};
 
+pub use container::{Engine, container_engine};
 pub use files::{Facts, raise_open_files};
 pub(crate) use hand::Hand;
 pub(crate) use keeper::Act;

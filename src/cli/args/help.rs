@@ -26,6 +26,13 @@ Exit codes:
     2  the command line is wrong, or another server's is up already
     3  the world failed: it does not come up, or does not answer";
 
+pub const DOCTOR_HELP: &str = "\
+Exit codes:
+    0  scenarios can be run here
+    1  they cannot; what to do is said
+    2  the command line is wrong
+    3  what was found could not be written";
+
 pub const NEW_HELP: &str = "\
 Exit codes:
   0  the file was written, or the templates listed

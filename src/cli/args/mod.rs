@@ -1,5 +1,6 @@
 //! The command line, and nothing but: what may be written, and what it means.
 
+mod choosing;
 mod help;
 #[cfg(test)]
 mod tests;
@@ -14,7 +15,7 @@ use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, 
 
 use crate::broker::Tls;
 use crate::cli::args::help::{
-    BROKER_HELP, CHECK_HELP, HELP, NEW_HELP, PLAN_HELP, RUN_HELP, SCHEMA_HELP,
+    BROKER_HELP, CHECK_HELP, DOCTOR_HELP, HELP, NEW_HELP, PLAN_HELP, RUN_HELP, SCHEMA_HELP,
 };
 use crate::report::sinks::ReportArg;
 use crate::report::style::ColorChoice;
@@ -50,6 +51,11 @@ pub enum Command {
     /// Keep a private RabbitMQ warm between runs, which then need not wait for one to boot.
     #[command(subcommand, after_help = BROKER_HELP)]
     Broker(BrokerCommand),
+    /// Say what this machine has for running scenarios, what is missing, and what mends it.
+    ///
+    /// A private RabbitMQ is started for a moment, and a broker that is named is looked at.
+    #[command(after_help = DOCTOR_HELP)]
+    Doctor(DoctorArgs),
     /// Print what a shell needs to complete the commands and options of this program.
     ///
     /// For bash: rmq-scenario completions bash > ~/.local/share/bash-completion/completions/rmq-scenario
@@ -165,6 +171,29 @@ pub enum PlanFormat {
     Mermaid,
 }
 
+/// The arguments of `doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// The rabbitmq-server to try, as in `run`
+    #[arg(long, value_name = "PATH", env = SERVER_ENV, hide_env_values = true)]
+    pub server: Option<String>,
+
+    /// A running broker to look at, as in `run`
+    #[arg(long, value_name = "URL", env = BROKER_ENV, hide_env_values = true)]
+    pub broker: Vec<String>,
+
+    /// Where the management API of that broker is, as in `run`
+    #[arg(long, value_name = "URL", env = MANAGEMENT_ENV, hide_env_values = true)]
+    pub management: Vec<String>,
+
+    #[command(flatten)]
+    pub tls: TlsArgs,
+
+    /// Colour the output
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
+}
+
 /// What to do about the warm broker.
 #[derive(Debug, Subcommand)]
 pub enum BrokerCommand {
@@ -251,6 +280,28 @@ pub struct RunArgs {
     #[arg(long = "report", value_name = "FORMAT=PATH")]
     pub reports: Vec<ReportArg>,
 
+    /// Make the files expect what happened; --bless=diff only shows how they would change
+    ///
+    /// Numbers are written where the plan guarantees just that number, ranges where it guarantees
+    /// a range. A file with a variant that has no clean result stays as it is, and so does
+    /// everything but the values of counts under `expect`.
+    #[arg(
+        long,
+        value_name = "HOW",
+        value_enum,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "write",
+        conflicts_with_all = ["settings", "seed"]
+    )]
+    pub bless: Option<Bless>,
+
+    /// Run the files again whenever one of them changes, on a broker that stays
+    ///
+    /// Ctrl-C ends it; the exit code is that of the last run.
+    #[arg(long, conflicts_with = "bless")]
+    pub watch: bool,
+
     /// Tell more: -v rows and proofs, -vv also the histories of messages
     #[arg(short, long, action = ArgAction::Count)]
     pub verbose: u8,
@@ -258,6 +309,15 @@ pub struct RunArgs {
     /// Colour the output
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = Color::Auto)]
     pub color: Color,
+}
+
+/// What to do with a file that expects something else than what happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Bless {
+    /// Change it in place
+    Write,
+    /// Print what would change
+    Diff,
 }
 
 impl RunArgs {
@@ -272,7 +332,8 @@ impl RunArgs {
     }
 }
 
-fn joined(values: &[String]) -> Option<String> {
+/// Several values as one, with commas between them.
+pub fn joined(values: &[String]) -> Option<String> {
     (!values.is_empty()).then(|| values.join(","))
 }
 
@@ -369,71 +430,10 @@ impl Cli {
             let matches = matches.subcommand_matches("run");
             let source = |name: &str| matches.and_then(|matches| matches.value_source(name));
             let written = |name: &str| source(name) == Some(ValueSource::CommandLine);
-            choose_broker(run, written).map_err(|message| usage(&message))?;
+            choosing::broker(run, written).map_err(|message| usage(&message))?;
         }
         Ok(cli)
     }
-}
-
-/// Settles what the environment and the command line say about the broker. An empty variable
-/// is as if not set; what is `written` on the command line wins over the environment.
-fn choose_broker(run: &mut RunArgs, written: impl Fn(&str) -> bool) -> Result<(), String> {
-    drop_empty(&mut run.broker, "broker", &written)?;
-    drop_empty(&mut run.management, "management", &written)?;
-    let mut server = Vec::from_iter(run.server.take());
-    drop_empty(&mut server, "server", &written)?;
-    run.server = server.pop();
-    if !run.broker.is_empty() && run.server.is_some() {
-        match (written("broker"), written("server")) {
-            (true, false) => run.server = None,
-            (false, true) => run.broker.clear(),
-            (true, true) => {
-                return Err("--broker uses a running broker and --server starts one: \
-                            give one of them"
-                    .to_owned());
-            }
-            (false, false) => {
-                return Err(format!(
-                    "{BROKER_ENV} and {SERVER_ENV} are both set: unset one of them, \
-                     or give --broker or --server"
-                ));
-            }
-        }
-    }
-    if run.broker.is_empty() { without_broker(run, written) } else { Ok(()) }
-}
-
-/// What goes with a broker alone.
-fn without_broker(run: &mut RunArgs, written: impl Fn(&str) -> bool) -> Result<(), String> {
-    let had_management = !std::mem::take(&mut run.management).is_empty();
-    if had_management && written("management") {
-        return Err("--management goes with --broker: a private broker brings its own".to_owned());
-    }
-    if !run.tls.is_empty() {
-        return Err(
-            "--tls-… goes with --broker: a private broker is reached without TLS".to_owned()
-        );
-    }
-    if run.allow_faults || !run.broker_control.is_empty() {
-        return Err("--allow-faults and --broker-control go with --broker: \
-                    to a private broker, every fault may be done"
-            .to_owned());
-    }
-    Ok(())
-}
-
-fn drop_empty(
-    values: &mut Vec<String>,
-    name: &str,
-    written: impl Fn(&str) -> bool,
-) -> Result<(), String> {
-    if values.iter().any(String::is_empty) {
-        if written(name) {
-            return Err(format!("the value of --{name} is empty"));
-        }
-        values.clear();
-    }
-    Ok(())
 }
 
 /// A mistake on the command line of `run`, told as clap tells its own.

@@ -130,7 +130,7 @@ fn chosen(given: [&str; 3], written: &[&str]) -> Result<[Option<String>; 3], Str
     let mut run = read("f").expect("right");
     let [broker, management, server] = given.map(str::to_owned);
     (run.broker, run.management, run.server) = (vec![broker], vec![management], Some(server));
-    choose_broker(&mut run, |name| written.contains(&name))?;
+    choosing::broker(&mut run, |name| written.contains(&name))?;
     Ok([run.broker_url(), run.management_url(), run.server])
 }
 

@@ -14,6 +14,8 @@ mod sheet;
 mod staffing;
 mod threats;
 
+use std::ops::Add as _;
+
 use crate::plan::count::{ALL, Count};
 use crate::plan::guarantees::copies::{DeadRoute, dead_route};
 use crate::plan::guarantees::outcomes::{Arrivals, Outcome, outcome};
@@ -22,7 +24,7 @@ use crate::plan::guarantees::range::{Bound, Range};
 use crate::plan::guarantees::rules::Rule;
 use crate::plan::guarantees::sheet::Sheet;
 use crate::plan::guarantees::threats::Threats;
-use crate::plan::model::{ProducerId, QueueId, Variant};
+use crate::plan::model::{ProducerId, QueueId, Scope, Variant};
 
 /// What one count can come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +49,34 @@ pub fn guarantees(variant: &Variant) -> Vec<Guarantee> {
         Guarantee { count, range, rule }
     };
     ALL.into_iter().map(guarantee).collect()
+}
+
+/// What one count of a part of a variant can come to; [`Range::ANY`] where the whole says nothing
+/// of its parts.
+pub fn of_scope(variant: &Variant, scope: &Scope, count: Count) -> Range {
+    let threats = Threats::of(variant);
+    let ids = (0..variant.producers.len()).map(ProducerId::from_index);
+    let sent: Vec<Sent> = ids.map(|id| sent(&threats, id)).collect();
+    let of_queues = outcomes(&threats, &sent);
+    let of_queue = |id: &QueueId| of_queues[id.index()].sheet.range(count);
+    let of_producer = |id: &ProducerId| sent[id.index()].sheet.range(count);
+    let whole = || {
+        let queues = of_queues.iter().map(|outcome| outcome.sheet.range(count));
+        queues.chain(sent.iter().map(|sent| sent.sheet.range(count))).fold(Range::ZERO, Range::add)
+    };
+    match scope {
+        Scope::All => whole(),
+        Scope::Queue(id) => of_queue(id),
+        Scope::Queues(ids) => ids.iter().map(of_queue).fold(Range::ZERO, Range::add),
+        Scope::Producers(ids) if Sent::COUNTS.contains(&count) => {
+            ids.iter().map(of_producer).fold(Range::ZERO, Range::add)
+        }
+        Scope::Producers(ids) if ids.len() == variant.producers.len() => whole(),
+        // What a worker rejects is not what becomes of a copy.
+        Scope::Workers(_) if count == Count::Rejected => Range::ANY,
+        Scope::Workers(ids) if ids.len() == variant.workers.len() => whole(),
+        Scope::Producers(_) | Scope::Workers(_) => whole().or_none(),
+    }
 }
 
 /// Where the messages of one producer go.

@@ -52,6 +52,28 @@ enum Without {
     Answer(String, Vec<String>),
 }
 
+/// What there is to run containers with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Engine {
+    /// The name of the one that is used.
+    Answers(String),
+    /// It is installed and does not answer; its words.
+    Silent(String, Vec<String>),
+    /// None is there; why.
+    Absent(String),
+}
+
+/// Which engine would run a container now.
+pub async fn container_engine() -> Engine {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let engines = allowed();
+    match answering(&path, &engines).await {
+        Ok(engine) => Engine::Answers(name(&engine)),
+        Err(Without::Engine) => Engine::Absent(absent(&engines)),
+        Err(Without::Answer(name, words)) => Engine::Silent(name, words),
+    }
+}
+
 impl Container {
     /// The image that the user named, on the machine when this returns.
     ///
