@@ -131,6 +131,27 @@ fn the_difference_is_shown_and_nothing_is_written() {
     }
 }
 
+/// A part is for others, too: what it holds stays as it is.
+#[test]
+fn a_part_stays_as_it_is() {
+    let part = "part: p\nvars: { wanted: 3 }\ntopology: { queues: [{ name: q }] }\n\
+                workers: [{ name: w, queue: q }]\n";
+    let scenario = "scenario: s\ninclude: part.yaml\n\
+                    producers: [{ name: p, to: { queue: q }, messages: 5 }]\n\
+                    expect: { delivered: $wanted, acked: 4 }\n";
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("part.yaml"), part).unwrap();
+    fs::write(folder.path().join("s.yaml"), scenario).unwrap();
+    let output = run(folder.path(), &["--bless"], &["s.yaml".to_owned()]);
+    // What a variable of the part says is left to the author, and still fails.
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let told = said(&output, "s.yaml");
+    assert!(told.contains("delivered is left to you: its value comes from a variable"), "{told}");
+    let after = |name| fs::read_to_string(folder.path().join(name)).unwrap();
+    assert_eq!(after("part.yaml"), part);
+    assert_eq!(after("s.yaml"), scenario.replace("acked: 4", "acked: 5"));
+}
+
 #[test]
 fn a_file_keeps_its_rights_and_a_link_stays_one() {
     let folder = copies(&["silent.yaml".to_owned()]);

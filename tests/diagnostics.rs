@@ -6,11 +6,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rmq_scenario::diagnostic::Diagnostic;
-use rmq_scenario::plan::model::Scenario;
-use rmq_scenario::plan::{Options, load};
+use rmq_scenario::diagnostic::{Diagnostic, Severity};
+use rmq_scenario::plan::Options;
 use rmq_scenario::scenario::Source;
 use rmq_scenario::scenario::lint::ALL;
+use shelf::{load_in, look_in};
+
+mod shelf;
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name)
@@ -34,26 +36,30 @@ fn options(text: &str) -> Options {
     Options { sets: sets.filter_map(pair).collect(), seed: None }
 }
 
-/// A file with its command line.
-fn loaded(path: &Path) -> Result<Scenario, Vec<Diagnostic>> {
+/// What is said about a file with its command line.
+fn said(path: &Path) -> Vec<Diagnostic> {
     let name = path.file_name().unwrap().to_str().unwrap();
     match String::from_utf8(fs::read(path).unwrap()) {
         Ok(text) => {
             let options = options(&text);
-            load(Source::new(name, text), &options)
+            look_in(path.parent().unwrap(), Source::new(name, text), &options)
         }
-        Err(_) => Err(Vec::from_iter(Source::read(path).err())),
+        Err(_) => Vec::from_iter(Source::read(path).err()),
     }
 }
 
 /// Everything that is said about a file that is wrong.
 fn mistakes(path: &Path) -> Vec<Diagnostic> {
-    loaded(path).err().unwrap_or_default()
+    let mut said = said(path);
+    said.retain(|said| said.severity == Severity::Error);
+    said
 }
 
 /// Everything that is said about a file that is right.
 fn warnings(path: &Path) -> Vec<Diagnostic> {
-    loaded(path).map(|scenario| scenario.warnings).unwrap_or_default()
+    let said = said(path);
+    let right = said.iter().all(|said| said.severity == Severity::Warning);
+    if right { said } else { Vec::new() }
 }
 
 /// Compares what is said about every file of a folder with what lies beside it.
@@ -122,7 +128,8 @@ fn what_is_allowed_at_the_top_is_silent() {
             continue;
         }
         let text = format!("{text}\nallow: [{}]\n", names.join(", "));
-        let left = load(Source::new("f.yaml", &*text), &options(&text)).unwrap().warnings;
+        let source = Source::new("f.yaml", &*text);
+        let left = load_in(&folder("warnings"), source, &options(&text)).unwrap().warnings;
         let left: Vec<String> = left.iter().map(|warning| warning.render(false)).collect();
         assert!(left.is_empty(), "{}\n{}", path.display(), left.join("\n"));
     }

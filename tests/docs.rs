@@ -6,14 +6,18 @@ use std::path::Path;
 
 use assert_cmd::Command;
 use pages::{page, pages, quoted, root};
+use rmq_scenario::diagnostic::Severity;
+use rmq_scenario::plan::Options;
 use rmq_scenario::plan::count::{ALL, Count};
-use rmq_scenario::plan::{Options, load};
 use rmq_scenario::scenario::expect::{Counted, InCauses};
 use rmq_scenario::scenario::{Source, yaml};
 use rmq_scenario::verdict::model::Verdict;
 use serde_json::Value;
+use shelf::look_in;
+use tempfile::TempDir;
 
 mod pages;
+mod shelf;
 
 const VERDICTS: [Verdict; 6] = [
     Verdict::Skipped,
@@ -27,24 +31,39 @@ const VERDICTS: [Verdict; 6] = [
 /// Whether a scope knows a count.
 type Knows = fn(Count) -> bool;
 
-/// What is wrong with a scenario, as the user sees it.
-fn mistakes(name: &str, text: &str) -> Vec<rmq_scenario::diagnostic::Diagnostic> {
-    load(Source::new(name, text), &Options::default()).err().unwrap_or_default()
+/// Fails with what is wrong with a file in a folder, as the user sees it.
+fn assert_right(folder: &Path, place: &str, text: &str) {
+    let found = look_in(folder, Source::new(place, text), &Options::default());
+    let wrong = found.iter().filter(|found| found.severity == Severity::Error);
+    let wrong: Vec<String> = wrong.map(|mistake| mistake.render(false)).collect();
+    assert!(wrong.is_empty(), "{place}\n{}\n{text}", wrong.join("\n"));
 }
 
-fn assert_right(place: &str, text: &str) {
-    let found: Vec<String> =
-        mistakes(place, text).iter().map(|mistake| mistake.render(false)).collect();
-    assert!(found.is_empty(), "{place}\n{}\n{text}", found.join("\n"));
+/// The parts that the pages show, where they say in their first lines: beside the page.
+fn parts() -> TempDir {
+    let folder = tempfile::tempdir().expect("there is room");
+    for page in pages() {
+        for block in page.blocks().into_iter().filter(|block| block.kind == "yaml part") {
+            let first = block.text.lines().next().and_then(|line| line.strip_prefix("# "));
+            let name = first.unwrap_or_else(|| panic!("{}: where is this part?", block.place));
+            let beside = page.path.parent().expect("a page lies in a folder");
+            let path = folder.path().join(beside).join(name);
+            fs::create_dir_all(path.parent().expect("it has a folder")).expect("there is room");
+            fs::write(path, block.text).expect("there is room");
+        }
+    }
+    folder
 }
 
 #[test]
 fn every_example_is_read_as_it_says() {
     let mut seen: Vec<String> = Vec::new();
+    let parts = parts();
+    let assert_right = |place: &str, text: &str| assert_right(parts.path(), place, text);
     for block in pages().iter().flat_map(|page| page.blocks()) {
         let (place, text) = (block.place.as_str(), block.text.as_str());
         match block.kind.as_str() {
-            "yaml" => assert_right(place, text),
+            "yaml" | "yaml part" => assert_right(place, text),
             "yaml fragment" => assert_right(place, &pages::completed(text)),
             // Not ours to run; at least it is YAML.
             "yaml workflow" => {
@@ -58,6 +77,7 @@ fn every_example_is_read_as_it_says() {
     }
     let count = |kind: &str| seen.iter().filter(|seen| *seen == kind).count();
     assert!(count("yaml") >= 3 && count("yaml fragment") >= 5, "examples are missing: {seen:?}");
+    assert!(count("yaml part") >= 1, "no part is shown: {seen:?}");
 }
 
 fn sorted(names: impl IntoIterator<Item = impl Into<String>>) -> Vec<String> {

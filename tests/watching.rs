@@ -112,6 +112,31 @@ fn a_change_runs_the_files_again_on_the_same_broker_and_nothing_is_left() {
 }
 
 #[test]
+fn what_is_included_is_watched_also_before_it_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let part = folder.path().join("part.yaml");
+    let queue = "part: p\ntopology: { queues: [{ name: q }] }\n";
+    let including = RIGHT.replace("topology: { queues: [{ name: q }] }", "include: part.yaml");
+    fs::write(folder.path().join("watched.yaml"), including).unwrap();
+    let mut watching = Watching::start(folder.path(), &["watched.yaml"]);
+    watching.wait_for("nothing was run");
+    watching.wait_for("waiting for a change");
+
+    fs::write(&part, queue).unwrap();
+    watching.wait_for("part.yaml has changed");
+    watching.wait_for("1 variant passed");
+    watching.wait_for("waiting for a change");
+
+    fs::write(&part, queue.replace("name: q", "name: other")).unwrap();
+    watching.wait_for("part.yaml has changed");
+    watching.wait_for("nothing was run");
+    watching.wait_for("waiting for a change");
+    let changes = watching.said.iter().filter(|line| line.contains("has changed")).count();
+    assert_eq!(changes, 2, "{:#?}", watching.said);
+    assert_eq!(watching.end(), Some(2));
+}
+
+#[test]
 fn an_interruption_in_the_middle_of_a_run_ends_it() {
     let folder = tempfile::tempdir().unwrap();
     let slow = RIGHT.replace("queue: q }]\nexpect", "queue: q, work: 20s }]\nexpect");

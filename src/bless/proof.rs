@@ -20,7 +20,7 @@ pub fn check(scenario: &Scenario, text: &str, wishes: &[Wish]) -> Result<(), Str
     if bare(&old, true) != bare(&new, true) {
         return Err(unsafe_to("would mean something else outside `expect`"));
     }
-    let again = plan::load(source, &Options::default())
+    let again = plan::load_again(&scenario.source, text, &Options::default())
         .map_err(|_| unsafe_to("would have mistakes in it"))?;
     if again.variants.len() != scenario.variants.len() {
         return Err(unsafe_to("would have other variants"));

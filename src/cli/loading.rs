@@ -1,8 +1,9 @@
 //! Scenario files as the command line names them, and what is said about how many.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::cli::args::Setting;
+use crate::cli::including::Folder;
 use crate::diagnostic::Diagnostic;
 use crate::plan::model::Scenario;
 use crate::plan::{self, Options};
@@ -20,8 +21,28 @@ pub fn options(settings: &[Setting], seed: Option<u64>) -> Options {
 /// # Errors
 /// All mistakes of the file, in its order, or that it cannot be read.
 pub fn load(file: &Path, options: &Options) -> Result<Scenario, Vec<Diagnostic>> {
-    let source = Source::read(file).map_err(|mistake| vec![mistake])?;
-    plan::load(source, options)
+    load_watched(file, options).0
+}
+
+/// The same, and every file that it depends on: its own, and all that it includes or would include
+/// if they were there.
+pub fn load_watched(
+    file: &Path,
+    options: &Options,
+) -> (Result<Scenario, Vec<Diagnostic>>, Vec<PathBuf>) {
+    let mut folder = Folder::of(file);
+    let loaded = Source::read(file)
+        .map_err(|mistake| vec![mistake])
+        .and_then(|source| folder.lend(|shelf| plan::load_with(source, options, shelf)));
+    (loaded, folder.asked())
+}
+
+/// Everything that can be said of a file, be it a scenario or a part.
+pub fn look(file: &Path, options: &Options) -> Vec<Diagnostic> {
+    match Source::read(file) {
+        Ok(source) => Folder::of(file).lend(|shelf| plan::look(source, options, shelf)),
+        Err(mistake) => vec![mistake],
+    }
 }
 
 /// What to do about warnings with a name, said once for all of them.

@@ -7,6 +7,7 @@ mod broker;
 mod brokers;
 mod check;
 mod doctor;
+mod including;
 mod loading;
 mod manual;
 mod new;

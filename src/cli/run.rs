@@ -79,17 +79,25 @@ fn on_runtime(console: &mut Console, work: impl AsyncFnOnce(&mut Console) -> Exi
 }
 
 /// All scenario files, or all mistakes in them.
-pub fn load(args: &RunArgs) -> Result<Vec<Scenario>, Vec<Diagnostic>> {
+fn load(args: &RunArgs) -> Result<Vec<Scenario>, Vec<Diagnostic>> {
+    load_watched(args).0
+}
+
+/// The same, and every file that they depend on.
+pub fn load_watched(args: &RunArgs) -> (Result<Vec<Scenario>, Vec<Diagnostic>>, Vec<PathBuf>) {
     let options = loading::options(&args.settings, args.seed);
     let mut scenarios = Vec::new();
     let mut mistakes = Vec::new();
+    let mut files = Vec::new();
     for file in &args.files {
-        match loading::load(Path::new(file), &options) {
+        let (loaded, watched) = loading::load_watched(Path::new(file), &options);
+        files.extend(watched);
+        match loaded {
             Ok(scenario) => scenarios.push(scenario),
             Err(found) => mistakes.extend(found),
         }
     }
-    if mistakes.is_empty() { Ok(scenarios) } else { Err(mistakes) }
+    (if mistakes.is_empty() { Ok(scenarios) } else { Err(mistakes) }, files)
 }
 
 /// From the broker's start to its end.

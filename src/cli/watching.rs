@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use crate::broker::{BrokerError, Hands};
 use crate::cli::args::RunArgs;
 use crate::cli::brokers::{Brokers, Wanted};
-use crate::cli::run::{Console, INTERRUPTED, Round, listen, load, worse};
+use crate::cli::run::{Console, INTERRUPTED, Round, listen, load_watched, worse};
 use crate::cli::{USAGE, WORLD, allowance, opening};
 use crate::diagnostic::Diagnostic;
 use crate::plan::model::Scenario;
@@ -22,20 +22,27 @@ use crate::report::sinks::Sinks;
 /// counts once two looks see the same.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// The scenarios of all files, or the exit code.
+type Read = Result<(Vec<Scenario>, Option<Hands>), u8>;
+
 /// Runs the files, and again after each change, until somebody wants it to end. The exit code is
 /// that of the last run.
 pub async fn watch(args: &RunArgs, mut sinks: Sinks, console: &mut Console) -> ExitCode {
     let mut interrupted = listen();
     let keeper = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("rmq-scenario"));
     let mut brokers: Option<Brokers> = None;
-    let mut files = args.files.clone();
+    let mut files: Vec<PathBuf> = args.files.iter().map(PathBuf::from).collect();
     let code = loop {
-        let seen = stamps(&files);
-        let code = match scenarios(args, console) {
+        let mut seen = stamps(&files);
+        let (read, watched) = scenarios(args, console);
+        // What is included for the first time was read just now.
+        files = watched;
+        seen.retain(|file, _| files.contains(file));
+        let new = files.iter().filter(|file| !seen.contains_key(*file)).cloned();
+        seen.append(&mut stamps(&new.collect::<Vec<_>>()));
+        let code = match read {
             Err(code) => code,
             Ok((scenarios, hands)) => {
-                files.clone_from(&args.files);
-                files.extend(scenarios.iter().map(|scenario| scenario.source.path.clone()));
                 let to_end = interrupted.clone();
                 match ready(&mut brokers, args, (&scenarios, hands), &keeper, console, to_end).await
                 {
@@ -60,13 +67,15 @@ pub async fn watch(args: &RunArgs, mut sinks: Sinks, console: &mut Console) -> E
     ExitCode::from(code)
 }
 
-/// What the files say now, or the exit code for what is wrong with them.
-fn scenarios(args: &RunArgs, console: &mut Console) -> Result<(Vec<Scenario>, Option<Hands>), u8> {
-    let scenarios = load(args).and_then(|scenarios| {
+/// What the files say now, or the exit code for what is wrong with them; and every file that they
+/// depend on.
+fn scenarios(args: &RunArgs, console: &mut Console) -> (Read, Vec<PathBuf>) {
+    let (loaded, files) = load_watched(args);
+    let scenarios = loaded.and_then(|scenarios| {
         let hands = allowance::hands(args, &scenarios)?;
         Ok((scenarios, hands))
     });
-    match scenarios {
+    let read = match scenarios {
         Ok((scenarios, hands)) => {
             console.warnings(&scenarios);
             Ok((scenarios, hands))
@@ -75,7 +84,8 @@ fn scenarios(args: &RunArgs, console: &mut Console) -> Result<(Vec<Scenario>, Op
             let _ = console.mistakes(&mistakes, args.files.len());
             Err(USAGE)
         }
-    }
+    };
+    (read, files)
 }
 
 /// The broker, which is opened for the first files that are right.
@@ -116,7 +126,7 @@ fn refused(error: &BrokerError, console: &mut Console) -> u8 {
 
 /// Waits until a file is another one than was `seen`; false when somebody wants to end.
 async fn changed(
-    files: &[String],
+    files: &[PathBuf],
     seen: &Stamps,
     console: &mut Console,
     interrupted: &mut watch::Receiver<bool>,
@@ -131,7 +141,10 @@ async fn changed(
         let now = stamps(files);
         if now == last && now != *seen {
             let name = files.iter().find(|file| now.get(*file) != seen.get(*file));
-            console.display.note(&format!("{} has changed", name.map_or("a file", |it| it)));
+            console.display.note(&format!(
+                "{} has changed",
+                name.map_or("a file".into(), |it| it.display().to_string())
+            ));
             return true;
         }
         last = now;
@@ -139,10 +152,10 @@ async fn changed(
 }
 
 /// By what one tells that a file has changed; nothing of a file that is not there.
-type Stamps = BTreeMap<String, Option<(u64, u64, i64, i64)>>;
+type Stamps = BTreeMap<PathBuf, Option<(u64, u64, i64, i64)>>;
 
-fn stamps(files: &[String]) -> Stamps {
+fn stamps(files: &[PathBuf]) -> Stamps {
     let stamp = |it: Metadata| (it.ino(), it.len(), it.mtime(), it.mtime_nsec());
-    let of = |file: &String| (file.clone(), std::fs::metadata(file).ok().map(stamp));
+    let of = |file: &PathBuf| (file.clone(), std::fs::metadata(file).ok().map(stamp));
     files.iter().map(of).collect()
 }

@@ -5,14 +5,14 @@
 mod render;
 
 /// How bad it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Severity {
     Error,
     Warning,
 }
 
 /// A place in a text file. Lines and columns count from 1, columns in characters.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Place {
     /// The file as the user named it.
     pub file: String,
@@ -24,8 +24,18 @@ pub struct Place {
     pub text: String,
 }
 
+impl Place {
+    /// Its line, as a message about the file `home` mentions it.
+    pub fn from(&self, home: &str) -> String {
+        match self.file == home {
+            true => format!("line {}", self.line),
+            false => format!("{}:{}", self.file, self.line),
+        }
+    }
+}
+
 /// One message.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Diagnostic {
     pub severity: Severity,
     /// The name of the rule that a warning comes from, if it has one.

@@ -1,10 +1,12 @@
 //! What is meant: variants expanded, names resolved, defaults filled in.
 //!
-//! [`load`] is the way in. It finds all mistakes of a file at once; without any, nothing of the
-//! result can be wrong in itself, and the engine checks nothing again.
+//! [`load`] is the way in, and [`load_with`] where the file may include others. They find all
+//! mistakes of a file at once; without any, nothing of the result can be wrong in itself, and the
+//! engine checks nothing again. A part is looked at by itself with [`look`].
 
 mod variants;
 mod overlay;
+mod parts;
 mod context;
 mod names;
 mod nodes;
@@ -39,11 +41,14 @@ use std::sync::Arc;
 use crate::diagnostic::Diagnostic;
 use crate::plan::lints::Tally;
 use crate::plan::model::Scenario;
+use crate::plan::parts::Unread;
 use crate::plan::variants::Cell;
 use crate::scenario::collect::Collector;
 use crate::scenario::file::{ExpectOnly, File};
+use crate::scenario::include::Shelf;
 use crate::scenario::mistake::{self, Mistake};
 use crate::scenario::node::{At, Node, Value};
+use crate::scenario::part::is_part;
 use crate::scenario::{Source, keys, yaml};
 
 /// What the command line says about a file.
@@ -55,19 +60,74 @@ pub struct Options {
     pub seed: Option<u64>,
 }
 
-/// What a file means.
+/// What a file means that includes no others: there is nowhere to look for them.
 ///
 /// # Errors
 /// All mistakes of the file, in its order.
 pub fn load(source: Source, options: &Options) -> Result<Scenario, Vec<Diagnostic>> {
+    parts::without_shelf(|shelf| load_with(source, options, shelf))
+}
+
+/// What a file means, with those that it includes.
+///
+/// # Errors
+/// All mistakes of the file, in its order, then those of the parts that it includes; or that it
+/// is a part itself.
+pub fn load_with(
+    source: Source,
+    options: &Options,
+    shelf: Shelf,
+) -> Result<Scenario, Vec<Diagnostic>> {
     let root = yaml::read(&source).map_err(|diagnostic| vec![diagnostic])?;
+    if is_part(&root) {
+        return Err(vec![parts::not_run(&source, &root)]);
+    }
+    scenario_of(root, source, options, shelf)
+}
+
+/// What another text of a scenario means, with the parts that the scenario had.
+///
+/// # Errors
+/// As for [`load_with`]; no other part is there.
+pub fn load_again(
+    before: &Source,
+    text: &str,
+    options: &Options,
+) -> Result<Scenario, Vec<Diagnostic>> {
+    let source = Source::new(&*before.path, text);
+    parts::with_parts_of(before, |shelf| load_with(source, options, shelf))
+}
+
+/// Everything that can be said of a file, be it a scenario or a part.
+pub fn look(source: Source, options: &Options, shelf: Shelf) -> Vec<Diagnostic> {
+    let root = match yaml::read(&source) {
+        Ok(root) => root,
+        Err(diagnostic) => return vec![diagnostic],
+    };
+    if is_part(&root) {
+        return parts::look(root, source, shelf);
+    }
+    match scenario_of(root, source, options, shelf) {
+        Ok(scenario) => scenario.warnings,
+        Err(mistakes) => mistakes,
+    }
+}
+
+fn scenario_of(
+    root: Node,
+    source: Source,
+    options: &Options,
+    shelf: Shelf,
+) -> Result<Scenario, Vec<Diagnostic>> {
     let mut found = Collector::new(source.text.len());
+    parts::check_kind(&root, &mut found);
+    let (root, source, unread) = parts::gathered(root, source, shelf, &mut found);
     let tree = keys::check(root.clone(), &mut found);
     let source = Arc::new(source);
     let mut tally = Tally::new(&tree);
     let scenario = scenario(&source, &tree, options, &mut found, &mut tally);
     match scenario {
-        Some(scenario) if found.is_empty() => {
+        Some(scenario) if found.is_empty() && unread.is_empty() => {
             tally.whole(lints::unused_variables(&tree));
             let warnings = tally.finish(found.limit(), options.sets.is_empty());
             let warning =
@@ -75,7 +135,11 @@ pub fn load(source: Source, options: &Options) -> Result<Scenario, Vec<Diagnosti
             let warnings = warnings.into_iter().map(warning).collect();
             Ok(Scenario { warnings, ..scenario })
         }
-        _ => Err(diagnostics(&source, &root, options, found)),
+        _ => {
+            let mistakes = diagnostics(&source, (&root, unread), options, found);
+            assert!(!mistakes.is_empty(), "a file that is refused has a mistake");
+            Err(mistakes)
+        }
     }
 }
 
@@ -88,14 +152,16 @@ fn set(options: &Options, at: At) -> Option<String> {
 
 fn diagnostics(
     source: &Source,
-    root: &Node,
+    (root, unread): (&Node, Vec<Unread>),
     options: &Options,
     found: Collector,
 ) -> Vec<Diagnostic> {
     let set = |at: At| set(options, at);
     let mistakes = found.finish(root);
-    assert!(!mistakes.is_empty(), "a file that is refused has a mistake");
-    mistakes.into_iter().map(|mistake| mistake.diagnostic(source, set)).collect()
+    let known = mistakes.into_iter().map(|mistake| (mistake.at, mistake.diagnostic(source, set)));
+    let mut all: Vec<(At, Diagnostic)> = known.chain(unread).collect();
+    all.sort_by_key(|(at, _)| (!at.is_from_command_line(), at.node));
+    all.into_iter().map(|(_, diagnostic)| diagnostic).collect()
 }
 
 fn scenario(
@@ -131,7 +197,7 @@ fn scenario(
 /// The file as it is for one variant: its variables filled in, its layers laid over; and the tree
 /// that it was read from.
 fn read(tree: &Node, cell: &Cell, found: &mut Collector) -> Option<(File, Node)> {
-    const HEAD: [&str; 5] = ["vars", "variants", "matrix", "expect", "requires"];
+    const HEAD: [&str; 7] = ["part", "include", "vars", "variants", "matrix", "expect", "requires"];
     let body = tree.entries().iter();
     let body = body.filter(|(key, _)| !key.text().is_some_and(|key| HEAD.contains(&key)));
     let body = Node { at: tree.at, value: Value::Map(body.cloned().collect()) };

@@ -292,7 +292,7 @@ impl Expansion<'_> {
                 variable.value = value;
             }
         }
-        Variables { list }
+        Variables { list, open: false }
     }
 
     fn layers(&self, variant: &Located<Variant>) -> Vec<(Node, Node)> {

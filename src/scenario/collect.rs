@@ -55,9 +55,14 @@ struct Removed {
 impl Collector {
     /// A collector for a text of `length` bytes: of a long one fewer mistakes are told.
     pub fn new(length: usize) -> Self {
-        let limit = (MAX_READ / length.max(1)).clamp(10, MAX_MISTAKES);
+        let limit = limit(length);
         let (mistakes, warnings, removed) = (Vec::new(), Vec::new(), Vec::new());
         Self { limit, mistakes, warnings, told: HashSet::new(), removed }
+    }
+
+    /// Says that there is another text, of `length` bytes, that mistakes may be in.
+    pub fn also(&mut self, length: usize) {
+        self.limit = self.limit.min(limit(length));
     }
 
     pub fn push(&mut self, mistake: Mistake) {
@@ -86,6 +91,11 @@ impl Collector {
     /// How many messages about a file are told at most.
     pub fn limit(&self) -> usize {
         self.limit
+    }
+
+    /// How many mistakes there are.
+    pub fn count(&self) -> usize {
+        self.mistakes.len()
     }
 
     /// Whether there is no mistake.
@@ -123,8 +133,7 @@ impl Collector {
                 .iter()
                 .any(|removed| removed.container == at && removed.key.as_deref() == Some(*missing)),
             Kind::Other(_) => tree.find(at).is_some_and(|node| {
-                let within = node.at.node..=node.last();
-                let inside = |removed: &&Removed| within.contains(&removed.container.node);
+                let inside = |removed: &&Removed| node.covers(removed.container.node);
                 self.removed.iter().filter(inside).any(|removed| !removed.needless)
             }),
             _ => false,
@@ -153,7 +162,7 @@ impl Collector {
         mistakes.retain(|mistake| {
             !mistake.needs.iter().any(|whole| missing(&removed, original, *whole))
         });
-        // The command line comes first, then what the file has, in its order.
+        // The command line comes first, then what the file has, in its order, then its parts.
         mistakes.sort_by_key(|mistake| {
             (!mistake.at.is_from_command_line(), mistake.at.node, mistake.at.used)
         });
@@ -167,14 +176,17 @@ impl Collector {
     }
 }
 
+/// How many mistakes are told of a text of `length` bytes.
+fn limit(length: usize) -> usize {
+    (MAX_READ / length.max(1)).clamp(10, MAX_MISTAKES)
+}
+
 fn missing(removed: &[Removed], original: &Node, whole: Whole) -> bool {
     match whole {
         Whole::Node(at) => {
             let Some(node) = original.find(at) else { return false };
-            let within = |removed: &Removed| {
-                (node.at.node..=node.last()).contains(&removed.at.position()) && !removed.needless
-            };
-            removed.iter().any(within)
+            let within = |removed: &Removed| node.covers(removed.at.position());
+            removed.iter().any(|removed| !removed.needless && within(removed))
         }
         Whole::Names(path) => names_missing(removed, original, path, false),
         Whole::All(path) => names_missing(removed, original, path, true),
@@ -182,25 +194,29 @@ fn missing(removed: &[Removed], original: &Node, whole: Whole) -> bool {
 }
 
 /// Whether a name may be missing from a list: the list itself, an entry, or an entry's `name`
-/// or `count` was taken out; or, when `all` of it matters, anything in it.
+/// or `count` was taken out; or, when `all` of it matters, anything in it. What an `include` would
+/// have brought may be anything.
 fn names_missing(removed: &[Removed], original: &Node, path: &[&str], all: bool) -> bool {
     let mut node = original;
+    let gone = |node: &Node, key: &str| {
+        let from = removed.iter().filter(|removed| removed.container == node.at);
+        from.into_iter().any(|removed| removed.key.as_deref() == Some(key))
+    };
+    if gone(original, "include") {
+        return true;
+    }
     for key in path {
-        let gone = |removed: &Removed| {
-            removed.container == node.at && removed.key.as_deref() == Some(*key)
-        };
-        if removed.iter().any(gone) {
+        if gone(node, key) {
             return true;
         }
         let Some(next) = node.get(key) else { return false };
         node = next;
     }
     removed.iter().any(|removed| {
-        let within = (node.at.node..=node.last()).contains(&removed.at.position());
         let entry = removed.container == node.at;
-        within
-            && !removed.needless
+        !removed.needless
             && (all || entry || matches!(removed.key.as_deref(), Some("name" | "count" | "if")))
+            && node.covers(removed.at.position())
     })
 }
 
@@ -239,7 +255,7 @@ fn words(wrong: &Inner, at: At) -> Mistake {
             let mistake = Mistake::new(at, format!("unknown key `{found}` in {owner}"));
             mistake.help(match meant(found, known.iter().copied()) {
                 Some(meant) => format!("did you mean `{meant}`?"),
-                None if known.len() > 20 => "look it up in the description of the format".into(),
+                None if known.len() > 24 => "look it up in the description of the format".into(),
                 None => format!("the keys of {owner} are {}", list(known.iter().copied(), "and")),
             })
         }

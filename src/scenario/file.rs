@@ -14,6 +14,7 @@ use crate::scenario::actors::{Producer, Worker};
 use crate::scenario::decode::Located;
 use crate::scenario::expect::Expect;
 use crate::scenario::lint::Allowed;
+use crate::scenario::part::Includes;
 use crate::scenario::probe::Probe;
 use crate::scenario::scalar::{Name, Positive, Scalar, Time, Title, Whole};
 use crate::scenario::schema;
@@ -33,6 +34,15 @@ pub struct File {
     // The plan asks for it, so that the rest of a file without it is checked too.
     #[schemars(required)]
     pub scenario: Option<Name>,
+    /// Instead of `scenario`: the name of a part, which scenarios include. It has a topology,
+    /// producers, workers and variables, and nothing else.
+    // It and `include` are read before.
+    #[schemars(with = "Option<Name>", extend("x-literal" = true))]
+    pub part: Option<IgnoredAny>,
+    /// Other files, whose topology, producers, workers and variables stand before those of this
+    /// one: paths from the folder of this file.
+    #[schemars(with = "Option<Includes>", extend("x-literal" = true, "examples" = ["parts/orders.yaml"]))]
+    pub include: Option<IgnoredAny>,
     /// The format of this file.
     #[schemars(title = "1", range(min = 1, max = 1), extend("default" = 1))]
     pub format: Option<Located<u64>>,

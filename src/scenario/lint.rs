@@ -137,6 +137,15 @@ impl Lint {
         self.row().2
     }
 
+    /// Whether it is about something that nothing uses.
+    pub fn is_about_use(self) -> bool {
+        use Lint::*;
+        matches!(
+            self,
+            ExchangeWithoutBindings | UnreadQueue | UnfilledQueue | UnusedQueue | UnusedVariable
+        )
+    }
+
     /// The lint of that name, if there is one.
     pub fn from_name(name: &str) -> Option<Self> {
         ALL.iter().copied().find(|lint| lint.name() == name)

@@ -81,8 +81,9 @@ impl Mistake {
     /// The mistake with places instead of numbers; `set` says where a node of the command line
     /// comes from, as `--set ack=auto`.
     pub fn diagnostic(self, source: &Source, set: impl Fn(At) -> Option<String>) -> Diagnostic {
+        let home = source.text_with(self.at).unwrap_or(source).path.as_str();
         let line = |line: Line| match line.at.and_then(|at| source.place(at)) {
-            Some(place) => format!("{} (line {}){}", line.text, place.line, line.tail),
+            Some(place) => format!("{} ({}){}", line.text, place.from(home), line.tail),
             None => line.text + line.tail,
         };
         let mut diagnostic = Diagnostic::error(self.message).at(source.place(self.at));
@@ -91,8 +92,8 @@ impl Mistake {
             diagnostic = diagnostic.note(format!("the value comes from `{argument}`"));
         }
         if let Some(used) = self.at.used.and_then(|used| source.place(At::node(used))) {
-            let (line, text) = (used.line, shortened(used.text.trim()));
-            diagnostic = diagnostic.note(format!("used in line {line}: {text}"));
+            let (line, text) = (used.from(home), shortened(used.text.trim()));
+            diagnostic = diagnostic.note(format!("used in {line}: {text}"));
         }
         diagnostic.notes.extend(self.notes.into_iter().map(line));
         diagnostic.help = self.help.map(line);

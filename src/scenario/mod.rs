@@ -1,7 +1,7 @@
 //! The file as written: read strictly, field for field, with the place of everything.
 //!
-//! [`source`] reads the text, [`yaml`] and [`node`] make a tree of it, [`variables`] fills in
-//! the variables, and [`decode`] turns the tree into the structs of the modules below it.
+//! [`source`] reads the text, [`yaml`] and [`node`] make a tree of it, [`include`] joins the trees
+//! of the files that it includes to it, [`variables`] fills in the variables, and [`decode`] turns the tree into the structs of the modules below it.
 //! What the file means is not known here. [`schema`] tells editors what may be written.
 
 pub mod source;
@@ -17,6 +17,8 @@ pub mod scalar;
 pub mod pattern;
 pub mod matcher;
 pub mod file;
+pub mod part;
+pub mod include;
 pub mod topology;
 pub mod work;
 pub mod actors;

@@ -2,6 +2,8 @@
 //!
 //! A node knows its number and no position: positions are found again from the number, by
 //! [`crate::scenario::yaml::locate`]. Maps keep repeated keys, so that all of them can be shown.
+//! The numbers of a file's nodes lie together, so that a number tells its file, too: 0 is that of
+//! the scenario, and the parts that it includes follow in the order in which they were read.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -9,6 +11,9 @@ use std::fmt;
 use serde::de::{
     DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, VariantAccess, Visitor,
 };
+
+/// The numbers that one file has for its nodes; it never has so many.
+const PER_FILE: u32 = 1 << 18;
 
 /// Nodes from here on came from the command line, one number for each `--set`.
 const COMMAND_LINE: u32 = u32::MAX - 0xffff;
@@ -26,6 +31,11 @@ impl At {
         Self { node, used: None }
     }
 
+    /// The first node of a file.
+    pub fn first_of(file: usize) -> Self {
+        Self::node(u32::try_from(file).unwrap_or(u32::MAX).saturating_mul(PER_FILE))
+    }
+
     /// The value of the `index`-th `--set` of the command line.
     pub fn command_line(index: usize) -> Self {
         Self::node(COMMAND_LINE + u32::try_from(index % 0xffff).expect("a small number fits"))
@@ -34,6 +44,16 @@ impl At {
     /// Whether the file has no such node.
     pub fn is_from_command_line(self) -> bool {
         self.node >= COMMAND_LINE
+    }
+
+    /// The file that the node stands in: 0 is the scenario's own, the parts follow.
+    pub fn file(self) -> usize {
+        usize::try_from(self.node / PER_FILE).expect("a small number fits")
+    }
+
+    /// The number of the node among those of its file.
+    pub fn in_file(self) -> u32 {
+        self.node % PER_FILE
     }
 
     /// The node of the file that stands where the value is meant: the use of a variable, or itself.
@@ -96,6 +116,29 @@ impl Node {
         }
     }
 
+    /// Whether a number is that of this node or of one below it.
+    ///
+    /// Entries of included files stand in lists of the file that includes them, and no deeper than
+    /// three levels. What lies below is of one file, and its numbers have no gaps.
+    pub fn covers(&self, number: u32) -> bool {
+        self.covers_to(number, 3)
+    }
+
+    fn covers_to(&self, number: u32, levels: u32) -> bool {
+        if levels == 0 {
+            return (self.at.node..=self.last()).contains(&number);
+        }
+        let below = |node: &Node| node.covers_to(number, levels - 1);
+        self.at.node == number
+            || match &self.value {
+                Value::List(items) => items.iter().any(below),
+                Value::Map(entries) => {
+                    entries.iter().any(|(key, value)| below(key) || below(value))
+                }
+                _ => false,
+            }
+    }
+
     /// The highest number of this node and all below it.
     pub fn last(&self) -> u32 {
         match &self.value {
@@ -120,22 +163,27 @@ pub enum Stop {
 /// library then says where that node stands.
 #[derive(Debug)]
 pub struct Walk {
+    first: u32,
     next: Cell<u32>,
     goal: Option<u32>,
+    /// The first number that is too much.
     limit: u32,
     depth: u32,
     stop: RefCell<Option<Stop>>,
 }
 
 impl Walk {
-    /// Reads a whole document of at most `limit` nodes, nested at most `depth` deep.
-    pub fn whole(limit: u32, depth: u32) -> Self {
-        Self { next: Cell::new(0), goal: None, limit, depth, stop: RefCell::new(None) }
+    /// Reads a whole document of at most `limit` nodes, nested at most `depth` deep: the file with
+    /// this number.
+    pub fn whole(file: usize, limit: u32, depth: u32) -> Self {
+        let first = At::first_of(file).node;
+        let (limit, stop) = (first.saturating_add(limit), RefCell::new(None));
+        Self { first, next: Cell::new(first), goal: None, limit, depth, stop }
     }
 
-    /// Ends at the node with the number `goal`.
+    /// Ends at the node with the number `goal` in its file.
     pub fn to(goal: u32) -> Self {
-        Self { goal: Some(goal), ..Self::whole(u32::MAX, u32::MAX) }
+        Self { goal: Some(goal), ..Self::whole(0, u32::MAX, u32::MAX) }
     }
 
     /// Why it ended.
@@ -143,9 +191,18 @@ impl Walk {
         self.stop.borrow().clone()
     }
 
-    /// The number of the node that it entered last.
+    /// The number, in its file, of the node that it entered last.
     pub fn last(&self) -> u32 {
-        self.next.get().saturating_sub(1)
+        self.count().saturating_sub(1)
+    }
+
+    /// The node that it begins with.
+    pub fn start(&self) -> At {
+        At::node(self.first)
+    }
+
+    fn count(&self) -> u32 {
+        self.next.get() - self.first
     }
 
     fn end<E: Error>(&self, stop: Stop) -> E {

@@ -1,4 +1,4 @@
-//! The text of a scenario file: the only place of this stage that touches the disk.
+//! The texts of a scenario: the only place of this stage that touches the disk.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -11,13 +11,28 @@ use crate::scenario::yaml;
 /// A file may be this long, in bytes.
 pub const MAX_BYTES: usize = 1 << 20;
 
-/// The text of a scenario file.
+/// The text of a scenario file, and of the parts that it includes.
 #[derive(Debug)]
 pub struct Source {
     /// As the user named it.
     pub path: String,
     /// Without a byte order mark.
     pub text: String,
+    /// All parts that it includes and that these include, in the order in which they were read;
+    /// they have none of their own.
+    pub parts: Vec<Source>,
+    /// Where its paths and those of its parts led, so that it can be read again without a disk.
+    pub links: Vec<Link>,
+}
+
+/// An `include`, and the part that it led to.
+#[derive(Debug, Clone)]
+pub struct Link {
+    /// The file that has it.
+    pub from: String,
+    pub path: String,
+    /// The position of the part among all of them.
+    pub part: usize,
 }
 
 impl Source {
@@ -25,7 +40,7 @@ impl Source {
     pub fn new(path: impl Into<String>, text: impl Into<String>) -> Self {
         let text = text.into();
         let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
-        Self { path: path.into(), text }
+        Self { path: path.into(), text, parts: Vec::new(), links: Vec::new() }
     }
 
     /// Reads a file, at most one byte more than it may have.
@@ -37,19 +52,56 @@ impl Source {
         let bytes = bytes(path).map_err(|(why, help)| {
             Diagnostic::error(format!("cannot read `{name}`: {why}")).help(help)
         })?;
-        match String::from_utf8(bytes) {
-            Ok(text) => Ok(Self::new(name, text)),
-            Err(error) => Err(not_utf8(name, error.as_bytes(), error.utf8_error().valid_up_to())),
+        Self::decoded(name, bytes)
+    }
+
+    /// Reads a file that another includes, and which messages call `name`.
+    ///
+    /// # Errors
+    /// When it cannot be read: why, in a few words; or when it is not UTF-8: where.
+    pub fn read_part(path: &Path, name: String) -> Result<Result<Self, Diagnostic>, String> {
+        Ok(Self::decoded(name, bytes(path).map_err(|(why, _)| why)?))
+    }
+
+    fn decoded(name: String, bytes: Vec<u8>) -> Result<Self, Diagnostic> {
+        String::from_utf8(bytes)
+            .map(|text| Self::new(&*name, text))
+            .map_err(|error| not_utf8(name, error.as_bytes(), error.utf8_error().valid_up_to()))
+    }
+
+    /// The text that a node stands in; `None` only for what came from the command line.
+    pub fn text_with(&self, at: At) -> Option<&Source> {
+        match at.file() {
+            _ if at.is_from_command_line() => None,
+            0 => Some(self),
+            part => self.parts.get(part - 1),
         }
+    }
+
+    /// The part that a path leads to from a file, if that was read.
+    pub fn part(&self, path: &str, from: &str) -> Option<&Source> {
+        let link = self.links.iter().find(|link| link.path == path && link.from == from)?;
+        self.parts.get(link.part)
+    }
+
+    /// The paths of all texts: its own, and those of its parts.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self).chain(&self.parts).map(|source| source.path.as_str())
     }
 
     /// Where a node stands; `None` only for what came from the command line.
     pub fn place(&self, at: At) -> Option<Place> {
-        if at.is_from_command_line() {
-            return None;
-        }
-        let (offset, width) = yaml::locate(&self.text, at.node)?;
-        Some(self.place_of(offset, width))
+        let source = self.text_with(at)?;
+        let (offset, width) = yaml::locate(&source.text, at.in_file())?;
+        Some(source.place_of(offset, width))
+    }
+
+    /// The line of the scenario's own file that a value stands in, or that uses it where it comes
+    /// from elsewhere; 0 where there is none.
+    pub fn line(&self, at: At) -> usize {
+        let used = At::node(at.position());
+        let own = [at, used].into_iter().filter(|at| at.file() == 0);
+        own.filter_map(|at| self.place(at)).map(|place| place.line).next().unwrap_or(0)
     }
 
     /// The place of a byte of the text, and of `width` characters from there on.
@@ -140,7 +192,7 @@ fn not_utf8(path: String, bytes: &[u8], valid: usize) -> Diagnostic {
         "save it as UTF-8"
     };
     // What stands before the first wrong byte is as long in the text as in the file.
-    let source = Source { path, text };
+    let source = Source { path, text, parts: Vec::new(), links: Vec::new() };
     let place = source.place_of(valid, 1);
     Diagnostic::error("this file is not UTF-8 text").at(Some(place)).help(help)
 }

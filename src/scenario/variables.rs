@@ -18,6 +18,8 @@ pub struct Variable {
 #[derive(Debug, Default)]
 pub struct Variables {
     pub list: Vec<Variable>,
+    /// Whether others may be declared elsewhere, so that a use of one is no mistake.
+    pub open: bool,
 }
 
 impl Variables {
@@ -100,7 +102,9 @@ impl Filling<'_, '_> {
         }
         let Some(name) = reference(text) else { return Some(node.clone()) };
         let Some(variable) = self.variables.get(name) else {
-            self.found.push(self.variables.unknown(node.at, name));
+            if !self.variables.open {
+                self.found.push(self.variables.unknown(node.at, name));
+            }
             return None;
         };
         let at = At { node: variable.value.at.node, used: Some(node.at.node) };

@@ -11,17 +11,32 @@ use crate::scenario::Source;
 use crate::scenario::node::{Node, Step, Stop, Value, Walk};
 
 /// A document has at most this many nodes once aliases are followed.
-const MAX_NODES: u32 = 200_000;
+pub const MAX_NODES: u32 = 200_000;
 /// Lists and maps are nested at most this deep; the format needs a dozen levels.
 const MAX_DEPTH: u32 = 50;
 /// More brackets than this are never open at a time, not even in texts.
 const MAX_OPEN: usize = 1000;
 
-/// The tree of a text.
+/// The tree of the text of a scenario.
+///
+/// # Errors
+/// When it is not one YAML document, or no map, with the place.
+pub fn read(source: &Source) -> Result<Node, Diagnostic> {
+    match document(source, 0)? {
+        root @ Node { value: Value::Map(_), .. } => Ok(root),
+        Node { value: Value::Null, .. } => Err(empty(source)),
+        root => Err(Diagnostic::error("a scenario is a map of keys and values")
+            .at(source.place(root.at))
+            .help("begin with a key, such as `scenario: my-first`")),
+    }
+}
+
+/// The tree of any text, which is the file with this number; of an empty one it is null. What a
+/// text alone can tell of a place counts as if it were the only file.
 ///
 /// # Errors
 /// When it is not one YAML document, with the place.
-pub fn read(source: &Source) -> Result<Node, Diagnostic> {
+pub fn document(source: &Source, file: usize) -> Result<Node, Diagnostic> {
     if let Some(offset) = source.text.find(control) {
         return Err(control_character(source, offset));
     }
@@ -29,25 +44,21 @@ pub fn read(source: &Source) -> Result<Node, Diagnostic> {
         return Err(nested().at(Some(source.place_of(offset, 1))));
     }
     let mut documents = Deserializer::from_str(&source.text);
-    let Some(document) = documents.next() else { return Err(empty(source)) };
-    let walk = Walk::whole(MAX_NODES, MAX_DEPTH);
+    let walk = Walk::whole(file, MAX_NODES, MAX_DEPTH);
+    let Some(document) = documents.next() else {
+        return Ok(Node { at: walk.start(), value: Value::Null });
+    };
     let root =
         Step::first(&walk).deserialize(document).map_err(|error| stopped(source, &walk, &error))?;
-    if let Some(second) = documents.next() {
-        return Err(second_document(source, second));
-    }
-    match root.value {
-        Value::Map(_) => Ok(root),
-        Value::Null => Err(empty(source)),
-        _ => Err(Diagnostic::error("a scenario is a map of keys and values")
-            .at(source.place(root.at))
-            .help("begin with a key, such as `scenario: my-first`")),
+    match documents.next() {
+        Some(second) => Err(second_document(source, second)),
+        None => Ok(root),
     }
 }
 
 /// The value of a text that is one YAML scalar, such as the value of an argument.
 pub fn scalar(text: &str) -> Option<Value> {
-    let walk = Walk::whole(1, 0);
+    let walk = Walk::whole(0, 1, 0);
     let node = Step::first(&walk).deserialize(Deserializer::from_str(text)).ok()?;
     (!matches!(node.value, Value::List(_) | Value::Map(_))).then_some(node.value)
 }

@@ -192,7 +192,7 @@ impl Judgement {
                 expected: expectation.expected.clone(),
                 actual: finding.as_ref().map_or(serde_json::Value::Null, |f| f.actual.clone()),
                 held,
-                line: place.as_ref().map_or(0, |place| place.line as u64),
+                line: scenario.source.line(expectation.at) as u64,
             });
             match finding {
                 Some(finding) if held == Some(false) => {

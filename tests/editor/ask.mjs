@@ -72,6 +72,15 @@ workers:
 expect: { lost: "90%" }
 `;
 
+const PART = `${MODELINE}part: orders
+include: more.yaml
+vars: { durable: true }
+topology:
+  queues: [{ name: orders, durable: $durable }]
+`;
+const WRONG_PART = `${PART}expect: { lost: 0 }
+`;
+
 let number = 0;
 const waiting = new Map();
 let buffer = Buffer.alloc(0);
@@ -171,8 +180,14 @@ for (const [index, [what, head, tail = ""]] of COMPLETIONS.entries()) {
     console.log(`  ${item.label}  ${text}  ${said}`);
   }
 }
-const wrong = await open("wrong.yaml", WRONG);
-console.log("\nmarks in a file that is wrong");
-for (const mark of wrong.marks) console.log(`  ${mark.range.start.line + 1}: ${mark.message}`);
+for (const [what, name, text] of [
+  ["a file that is wrong", "wrong.yaml", WRONG],
+  ["a part that is right", "orders.yaml", PART],
+  ["a part that expects something", "wrong-part.yaml", WRONG_PART],
+]) {
+  const { marks } = await open(name, text);
+  console.log(`\nmarks in ${what}: ${marks.length}`);
+  for (const mark of marks) console.log(`  ${mark.range.start.line + 1}: ${mark.message}`);
+}
 clearTimeout(deadline);
 process.exit(0);

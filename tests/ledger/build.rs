@@ -19,7 +19,7 @@ pub const NOWHERE: At = At { node: 0, used: None };
 
 /// A scenario around one variant. The only place that knows how a source is made.
 pub fn scenario(variant: Variant) -> Scenario {
-    let source = Source { path: "by_hand.yaml".to_owned(), text: String::new() };
+    let source = Source::new("by_hand.yaml", "");
     Scenario {
         source: Arc::new(source),
         name: "by-hand".to_owned(),

@@ -28,9 +28,14 @@ pub enum Class {
     KeyType,
     /// `1.0` where a whole number is meant: for a schema it is one.
     Fraction,
+    /// What other files hold, and whether they are there.
+    Files,
 }
 
 use Class::*;
+
+/// What the file is called whose mistakes are looked at.
+pub const FILE: &str = "f.yaml";
 
 /// Mistakes of no file in `tests/diagnostics`, and a file with one.
 pub const EXAMPLES: [(Class, &str); 2] = [
@@ -42,7 +47,24 @@ pub const EXAMPLES: [(Class, &str); 2] = [
 ];
 
 /// Parts of what the reader says, and the class that it is of. The first that fits counts.
-const SAID: [(Class, &[&str]); 8] = [
+const SAID: [(Class, &[&str]); 9] = [
+    (
+        Files,
+        &[
+            "cannot include `",
+            "is included here a second time",
+            "include each other in a circle",
+            "this file includes itself",
+            "a path is text of one line",
+            "only files of this machine are included",
+            "` brings nothing",
+            "this part brings nothing",
+            "two parts give the variable",
+            "is a scenario, not a part",
+            "` is not a part",
+            "` is empty",
+        ],
+    ),
     (
         Amounts,
         &[
@@ -81,6 +103,7 @@ const SAID: [(Class, &[&str]); 8] = [
         &[
             "a variable cannot be another variable",
             "variable `$",
+            "is no variable where files are joined",
             "which `vars` does not declare",
             "is not a name for a variable",
         ],
@@ -197,7 +220,11 @@ const SAID: [(Class, &[&str]); 8] = [
 
 /// The class of a mistake that the schema lets pass.
 pub fn class(mistake: &Diagnostic, text: &str) -> Option<Class> {
-    if mistake.notes.iter().any(|note| note.starts_with("used in line ")) {
+    // What is wrong in another file is not seen in this one.
+    if mistake.place.as_ref().is_some_and(|place| place.file != FILE) {
+        return Some(Files);
+    }
+    if mistake.notes.iter().any(|note| note.starts_with("used in ")) {
         return Some(Variables);
     }
     if let Some((_, key)) = mistake.message.split_once(" needs the key `") {
@@ -212,7 +239,7 @@ pub fn class(mistake: &Diagnostic, text: &str) -> Option<Class> {
 }
 
 /// The files of `tests/diagnostics` that the schema lets pass.
-pub const DIFFERING: [(&str, Class); 125] = [
+pub const DIFFERING: [(&str, Class); 134] = [
     ("ack_every_not_manual", Together),
     ("ack_on_nothing", Together),
     ("binding_match_alone", Together),
@@ -257,6 +284,14 @@ pub const DIFFERING: [(&str, Class); 125] = [
     ("fault_unknown", Names),
     ("fault_unknown_target", Names),
     ("key_of_another_type", KeyType),
+    ("include_circle", Files),
+    ("include_itself", Files),
+    ("include_name_unknown", Names),
+    ("include_names_clash", Names),
+    ("include_no_parts", Files),
+    ("include_variable_unknown", Files),
+    ("include_variable_wrong_type", Variables),
+    ("include_variables_clash", Files),
     ("left_out_by_if", Names),
     ("matrix_too_large", Amounts),
     ("matrix_unknown_axis", Variables),
@@ -270,6 +305,7 @@ pub const DIFFERING: [(&str, Class); 125] = [
     ("observe_twice", Names),
     ("observe_unknown_queue", Names),
     ("offset_without_stream", Together),
+    ("part_of_nothing", Files),
     ("pattern_two_forms", Together),
     ("probe_operations", Together),
     ("probe_takes_away", Together),

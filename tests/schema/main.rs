@@ -4,15 +4,18 @@
 
 mod classes;
 mod golden;
+mod included;
 mod mutation;
 mod reading;
+#[path = "../shelf/mod.rs"]
+mod shelf;
 mod verdicts;
 
 use std::fs;
 use std::path::Path;
 
 use assert_cmd::Command;
-use rmq_scenario::scenario::schema;
+use rmq_scenario::scenario::{part, schema};
 use serde_json::Value;
 
 const COMMITTED: &str = "schema/scenario.schema.json";
@@ -67,6 +70,18 @@ fn every_key_is_explained() {
         }
     });
     assert!(keys > 300, "{keys} keys were found");
+}
+
+/// Every key of the top is one of a scenario, of a part, or of both.
+#[test]
+fn the_keys_of_a_part_are_told_from_those_of_a_scenario() {
+    let schema: Value = serde_json::from_str(&schema::text()).expect("it is JSON");
+    let both = ["include", "vars", "topology", "producers", "workers"];
+    let known = |key: &str| part::KEYS.contains(&key) != part::FOREIGN.contains(&key);
+    let keys = schema["properties"].as_object().expect("there are some").keys();
+    let unknown: Vec<&String> = keys.filter(|key| !known(key)).collect();
+    assert!(unknown.is_empty(), "{unknown:?} stand in a part or do not: say so");
+    assert!(both.iter().all(|key| part::KEYS.contains(key)));
 }
 
 #[test]

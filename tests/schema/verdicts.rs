@@ -1,14 +1,16 @@
 //! What the reader and the schema say about one text.
 
+use std::path::Path;
 use std::sync::OnceLock;
 
 use jsonschema::Validator;
-use rmq_scenario::diagnostic::Diagnostic;
-use rmq_scenario::plan::{Options, load};
+use rmq_scenario::diagnostic::{Diagnostic, Severity};
+use rmq_scenario::plan::Options;
 use rmq_scenario::scenario::{Source, schema};
 
-use crate::classes::{Class, class};
+use crate::classes::{Class, FILE, class};
 use crate::reading;
+use crate::shelf::look_in;
 
 /// What both say.
 pub struct Verdicts {
@@ -25,9 +27,19 @@ fn validator() -> &'static Validator {
     })
 }
 
+/// The folder of the files that others include.
+pub const INCLUDED: &str = "tests/schema/right";
+
 /// Asks both.
 pub fn ask(text: &str) -> Verdicts {
-    let mistakes = load(Source::new("f.yaml", text), &Options::default()).err().unwrap_or_default();
+    ask_in(INCLUDED, text)
+}
+
+/// Asks both about a text that stands in a folder.
+pub fn ask_in(folder: &str, text: &str) -> Verdicts {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let mut mistakes = look_in(&folder, Source::new(FILE, text), &Options::default());
+    mistakes.retain(|said| said.severity == Severity::Error);
     let hurt = reading::tree(text).map(|tree| {
         let json = reading::json(&tree);
         match (validator().is_valid(&json), mistakes.is_empty()) {

@@ -3,6 +3,7 @@
 mod files;
 mod notes;
 
+use std::collections::HashSet;
 use std::process::ExitCode;
 
 use crate::cli::USAGE;
@@ -39,13 +40,14 @@ pub fn main(args: &CheckArgs) -> ExitCode {
 fn look(args: &CheckArgs) -> Findings {
     let (files, mut all) = files::expand(&args.paths);
     let mut touched = 0;
+    let mut told = HashSet::new();
     let options = loading::options(&args.settings, None);
     for file in &files {
-        let found = match loading::load(file, &options) {
-            Ok(scenario) => scenario.warnings,
-            Err(mistakes) => mistakes,
-        };
+        let mut found = loading::look(file, &options);
+        // What is wrong with a part is found with everything that includes it.
+        found.retain(|found| found.place.is_none() || !told.contains(found));
         touched += usize::from(!found.is_empty());
+        told.extend(found.iter().cloned());
         all.extend(found);
     }
     Findings { files: files.len(), touched, all }

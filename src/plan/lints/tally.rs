@@ -100,17 +100,24 @@ impl Tally {
                 continue;
             }
             kept.allows.iter().for_each(|allow| used[*allow] = true);
-            if kept.told {
+            if kept.told && !may_go_unused(&kept.warning) {
                 let words = kept.warning.words;
                 told.push((lint, said_where(words, &kept.variants, about, &names)));
             }
         }
         let unused = allows.iter().zip(used).filter(|(_, used)| judged && !used);
+        // What is allowed in a part may be of use to other scenarios.
+        let unused = unused.filter(|(allow, _)| allow.at.file() == 0);
         told.extend(unused.filter_map(|(allow, _)| unused_allow(allow, &allows)));
         told.sort_by_key(|(_, words)| words.at.position());
         told.truncate(limit);
         told
     }
+}
+
+/// Whether it is only about something unused that an included file has: others use it.
+fn may_go_unused(warning: &Warning) -> bool {
+    warning.lint.is_about_use() && At::node(warning.words.at.position()).file() != 0
 }
 
 /// Where variants differ in an entry's values, it is still one warning about it.

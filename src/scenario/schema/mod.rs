@@ -14,9 +14,10 @@ mod rules;
 
 use schemars::generate::SchemaSettings;
 use schemars::{Schema, json_schema};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::scenario::file::File;
+use crate::scenario::part;
 
 /// Under this key a schema lists the texts that it takes, as regular expressions; without it a
 /// text may be any.
@@ -40,8 +41,19 @@ pub fn text() -> String {
     });
     let mut schema = settings.into_generator().into_root_schema_for::<File>();
     rules::complete(schema.ensure_object());
+    kinds(schema.ensure_object());
     let text = serde_json::to_string_pretty(&schema).expect("a schema is JSON");
     text + "\n"
+}
+
+/// Tells scenarios from parts, which have fewer keys.
+fn kinds(schema: &mut Map<String, Value>) {
+    let required = schema.remove("required").unwrap_or_default();
+    let part =
+        json!({ "required": ["part"], "properties": { "part": { "not": { "type": "null" } } } });
+    schema.insert("if".into(), part);
+    schema.insert("then".into(), json!({ "propertyNames": { "enum": part::KEYS } }));
+    schema.insert("else".into(), json!({ "required": required }));
 }
 
 /// The schema of a value that is a text of one of these shapes.
