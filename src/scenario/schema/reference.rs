@@ -20,7 +20,7 @@ Every key of a scenario file, with what may stand there. It is made from the cod
 files. [The scenario file](scenario-format.md) explains it all with examples.
 
 Where a value is a number, a word, a duration or the like, a variable (`$name`) may stand as well,
-and a key that may be left out may be `null`. A key without a default is left out.
+and a key that may be left out may be `null`, which is the same.
 ";
 
 /// The parts of a file in the order in which they are told, and where each is explained.
