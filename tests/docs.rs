@@ -5,12 +5,12 @@ use std::fs;
 use std::path::Path;
 
 use assert_cmd::Command;
-use pages::{page, pages, quoted, root};
+use pages::{page, pages, quoted, root, words};
 use rmq_scenario::diagnostic::Severity;
 use rmq_scenario::plan::Options;
 use rmq_scenario::plan::count::{ALL, Count};
 use rmq_scenario::scenario::expect::{Counted, InCauses};
-use rmq_scenario::scenario::{Source, yaml};
+use rmq_scenario::scenario::{Source, schema, yaml};
 use rmq_scenario::verdict::model::Verdict;
 use serde_json::Value;
 use shelf::look_in;
@@ -70,6 +70,7 @@ fn every_example_is_read_as_it_says() {
                 let read = yaml::read(&Source::new(place, text));
                 assert!(read.is_ok(), "{}", read.unwrap_err().render(false));
             }
+            "yaml mistaken" => assert!(!mistakes(place, text).is_empty(), "{place} is right"),
             "json" | "console" | "sh" | "" => {}
             other => panic!("{place}: what is a block of `{other}`?"),
         }
@@ -112,6 +113,56 @@ fn every_cause_and_every_verdict_is_explained() {
     let mut verdicts = sorted(VERDICTS.map(Verdict::name));
     verdicts.dedup();
     assert_eq!(sorted(accounting.names("verdict")), verdicts);
+}
+
+#[test]
+fn every_cause_has_a_chapter_that_says_how_it_comes_about_and_what_prevents_it() {
+    let causes = page("docs/causes.md");
+    let chapters = causes.text.split("\n##").skip(1).filter_map(|chapter| {
+        let (name, text) =
+            chapter.trim_start_matches([' ', '#']).strip_prefix('`')?.split_once('`')?;
+        Some((name.to_owned(), text.to_owned()))
+    });
+    let chapters: Vec<(String, String)> = chapters.collect();
+    let told = chapters.iter().map(|(name, _)| name);
+    assert_eq!(sorted(told), sorted(InCauses::NAMES.iter().copied()));
+    for (name, text) in chapters.iter().filter(|(name, _)| name != "unexplained") {
+        let prevents =
+            text.contains("What prevents it: ") || text.contains("What makes it rarer: ");
+        assert!(prevents, "nothing is said against {name}");
+        assert!(text.contains("Lesson") || name == "young_queue", "no lesson shows {name}");
+    }
+}
+
+#[test]
+fn the_page_of_every_key_is_that_of_the_program() {
+    const WRITE: &str = "cargo run -- schema --format markdown > docs/reference.md";
+    let made = help(&["schema", "--format", "markdown"]);
+    assert!(made == schema::reference::text());
+    assert!(made == page("docs/reference.md").text, "it is not current; write it anew: {WRITE}");
+}
+
+/// The README has the shorter table; what it says of a version is said on the page as well.
+#[test]
+fn the_table_of_versions_in_the_readme_is_a_part_of_the_page() {
+    let page_rows = page("docs/versions.md").text.replace("](../scenarios/", "](scenarios/");
+    for row in page("README.md").rows("") {
+        let row = format!("| {} |", row.join(" | "));
+        assert!(page_rows.lines().any(|line| line == row), "docs/versions.md has no row {row}");
+    }
+}
+
+#[test]
+fn the_book_has_every_page_once() {
+    let contents = page(pages::CONTENTS);
+    let folder = Path::new("docs");
+    let flat = |link: String| match link.strip_prefix("../") {
+        Some(outside) => outside.to_owned(),
+        None => folder.join(link).display().to_string(),
+    };
+    let listed = contents.links().into_iter().map(flat);
+    let known = pages().into_iter().map(|page| page.path.display().to_string());
+    assert_eq!(sorted(listed), sorted(known));
 }
 
 fn program() -> Command {
@@ -179,24 +230,6 @@ fn no_page_speaks_of_one_machine() {
             assert!(found.is_empty(), "{}: {found:?}", page.path.display());
         }
     }
-}
-
-/// The words of an output, with every length of time replaced: it differs from run to run.
-fn words(text: &str) -> Vec<String> {
-    let mut words: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
-    for word in words.iter_mut().filter(|word| word.contains('%')) {
-        // Shares of time differ like the times themselves.
-        *word = "share".to_owned();
-    }
-    for index in 1..words.len() {
-        let unit = words[index].trim_end_matches([')', ';', ',']);
-        if unit == "ms" || unit == "s" {
-            words[index] = words[index].replacen(unit, "time", 1);
-            let number = words[index - 1].trim_start_matches('(').to_owned();
-            words[index - 1] = words[index - 1].replace(&number, "some");
-        }
-    }
-    words
 }
 
 /// The output that the README shows for a command, without what goes to the standard error.

@@ -301,3 +301,23 @@ workers: [{{ name: w, queue: q, {reject} }}]
         assert!(low <= seen && high.is_none_or(|high| seen <= high), "{what} {seen}: {row}");
     }
 }
+
+#[test]
+fn what_a_reader_of_a_stream_refuses_for_good_is_rejected() {
+    let file = file(
+        "scenario: refused
+requires: { rabbitmq: '>=4.0' }
+topology: { queues: [{ name: q, type: stream }] }
+producers: [{ name: p, to: { queue: q }, messages: 10 }]
+workers: [{ name: w, queue: q, offset: first, prefetch: 5, reject: [{ messages: [5] }] }]
+",
+    );
+    let plan: Value = serde_json::from_str(&said(&[path(&file), "--format", "json"])).unwrap();
+    let rows = plan["scenarios"][0]["variants"][0]["guarantees"].as_array().unwrap();
+    for (count, seen) in [("rejected", 1), ("delivered", 9), ("remaining", 0), ("still_queued", 10)]
+    {
+        let row = rows.iter().find(|row| row["count"] == count).unwrap();
+        let (low, high) = (row["low"].as_u64().unwrap(), row["high"].as_u64());
+        assert!(low <= seen && high.is_none_or(|high| seen <= high), "{seen}: {row}");
+    }
+}

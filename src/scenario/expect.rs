@@ -42,7 +42,9 @@ impl<T: JsonSchema> JsonSchema for OrAny<T> {
     }
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let value = generator.subschema_for::<T>();
-        let title = value.get("title").and_then(serde_json::Value::as_str).unwrap_or("a list");
+        let title = value.get("title").and_then(serde_json::Value::as_str);
+        let is_switch = value.get("type").is_some_and(|kind| kind == "boolean");
+        let title = title.unwrap_or(if is_switch { "true, false" } else { "a list" });
         either(&format!("{title}, or any"), [value, texts("", &["any"])])
     }
 }

@@ -33,19 +33,23 @@ const REST: [(&str, &str); 4] = [
     ("workers", "workers: [{ name: worker, count: 2, queue: task_queue }]\n"),
 ];
 
+/// The book's table of contents.
+pub const CONTENTS: &str = "docs/SUMMARY.md";
+
 /// The root of the package.
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The README, that of the lessons, and everything in `docs`.
+/// The README, that of the lessons, and everything in `docs` but the book's table of contents.
 pub fn pages() -> Vec<Page> {
-    let docs = fs::read_dir(root().join("docs")).expect("there is a folder docs");
-    let names =
-        docs.map(|entry| Path::new("docs").join(entry.expect("it can be read").file_name()));
-    let mut paths: Vec<PathBuf> =
-        names.chain(["README.md", "scenarios/README.md"].map(PathBuf::from)).collect();
+    let mut paths = [PathBuf::from("README.md"), PathBuf::from("scenarios/README.md")].to_vec();
+    for folder in ["docs", "docs/how-to"].map(Path::new) {
+        let entries = fs::read_dir(root().join(folder)).expect("there is such a folder");
+        paths.extend(entries.map(|it| folder.join(it.expect("it can be read").file_name())));
+    }
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
+    paths.retain(|path| path != Path::new(CONTENTS));
     paths.sort();
     assert!(paths.len() >= 4, "pages are missing: {paths:?}");
     paths.into_iter().map(Page::read).collect()
@@ -152,4 +156,45 @@ pub fn completed(part: &str) -> String {
     let has = |key: &str| part.lines().any(|line| line.starts_with(&format!("{key}:")));
     let rest = REST.iter().filter(|(key, _)| !has(key)).map(|(_, text)| *text);
     rest.collect::<String>() + part
+}
+
+/// The words of an output, with every length of time replaced: it differs from run to run.
+pub fn words(text: &str) -> Vec<String> {
+    let mut words: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
+    for word in words.iter_mut().filter(|word| word.contains('%')) {
+        // Shares of time differ like the times themselves.
+        *word = "share".to_owned();
+    }
+    for index in 1..words.len() {
+        if words[index - 1] == "RabbitMQ" && words[index].starts_with(|c: char| c.is_ascii_digit())
+        {
+            words[index] = "version".to_owned();
+        }
+        let unit = words[index].trim_end_matches([')', ';', ',']);
+        if unit == "ms" || unit == "s" {
+            words[index] = words[index].replacen(unit, "time", 1);
+            let number = words[index - 1].trim_start_matches('(').to_owned();
+            words[index - 1] = words[index - 1].replace(&number, "some");
+        }
+    }
+    words
+}
+
+/// Whether an output is as it is shown, but for times and versions. A shown line that is `…` stands
+/// for any lines, also for none.
+pub fn same(shown: &str, printed: &str) -> bool {
+    let shown: Vec<&str> = shown.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let printed: Vec<&str> =
+        printed.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    alike(&shown, &printed)
+}
+
+fn alike(shown: &[&str], printed: &[&str]) -> bool {
+    match shown.split_first() {
+        None => printed.is_empty(),
+        Some((&"…", rest)) => (0..=printed.len()).any(|skipped| alike(rest, &printed[skipped..])),
+        Some((line, rest)) => printed
+            .split_first()
+            .is_some_and(|(first, below)| words(line) == words(first) && alike(rest, below)),
+    }
 }

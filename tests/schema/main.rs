@@ -66,6 +66,10 @@ fn every_key_is_explained() {
             assert!(said.ends_with(['.', ']', ')', '`']), "{place}.{key}: {said:?} is no sentence");
             assert!(value["title"].is_string(), "{place}.{key} does not say what it takes");
             assert!(!said.contains('\n'), "{place}.{key}: {said:?}");
+            let is = |text: &str| value["title"].as_str().is_some_and(|it| it.contains(text));
+            let kinds = value["type"].as_array().map_or(&[][..], Vec::as_slice);
+            let listed = value["type"] == "array" || kinds.contains(&"array".into());
+            assert!(listed || !is("a list"), "{place}.{key} takes no list, and says it does");
             keys += 1;
         }
     });

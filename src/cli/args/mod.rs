@@ -47,7 +47,7 @@ pub enum Command {
     New(NewArgs),
     /// Print the JSON Schema of scenario files, from which editors complete and explain.
     #[command(after_help = SCHEMA_HELP)]
-    Schema,
+    Schema(SchemaArgs),
     /// Keep a private RabbitMQ warm between runs, which then need not wait for one to boot.
     #[command(subcommand, after_help = BROKER_HELP)]
     Broker(BrokerCommand),
@@ -113,6 +113,22 @@ pub enum Format {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Deny {
     Warnings,
+}
+
+/// The arguments of `schema`.
+#[derive(Debug, Args)]
+pub struct SchemaArgs {
+    /// For editors, or for people
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = SchemaFormat::Json)]
+    pub format: SchemaFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SchemaFormat {
+    /// A JSON Schema of draft 7
+    Json,
+    /// A page with every key, its values, its default and what it means
+    Markdown,
 }
 
 /// The arguments of `new`.

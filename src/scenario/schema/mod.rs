@@ -10,6 +10,7 @@
 //! what a variable holds, which keys go together.
 
 pub mod meaning;
+pub mod reference;
 mod rules;
 
 use schemars::generate::SchemaSettings;
@@ -34,6 +35,12 @@ pub const NAME: &str = "[A-Za-z0-9_.-]{1,64}";
 ///
 /// It is of draft 7, the newest that the usual editors all read.
 pub fn text() -> String {
+    let text = serde_json::to_string_pretty(&whole()).expect("a schema is JSON");
+    text + "\n"
+}
+
+/// The schema of a whole file.
+fn whole() -> Schema {
     let settings = SchemaSettings::draft07().with(|settings| {
         // Each place says all about itself: a reference would hide what stands beside it.
         settings.inline_subschemas = true;
@@ -42,8 +49,7 @@ pub fn text() -> String {
     let mut schema = settings.into_generator().into_root_schema_for::<File>();
     rules::complete(schema.ensure_object());
     kinds(schema.ensure_object());
-    let text = serde_json::to_string_pretty(&schema).expect("a schema is JSON");
-    text + "\n"
+    schema
 }
 
 /// Tells scenarios from parts, which have fewer keys.
