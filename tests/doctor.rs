@@ -1,4 +1,6 @@
 //! `rmq-scenario doctor`: what a machine has, what it lacks, and whether scenarios can be run.
+//!
+//! One version of RabbitMQ is enough for this.
 
 mod support;
 
