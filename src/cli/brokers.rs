@@ -1,8 +1,11 @@
-//! The brokers of one call: the usual one, and where a file wants settings or faults of its own, a
-//! private broker with those for as long as variants want the same.
+//! The brokers of one call: the usual one, which runs share, and where a file wants settings or
+//! faults of its own, private brokers with those, each for one run at a time and kept for the next
+//! that wants the same.
 
-use std::mem;
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
+
+use tokio::sync::{RwLock, RwLockReadGuard};
 
 use crate::broker::{Broker, BrokerError, Choice, Settings};
 use crate::cli::args::RunArgs;
@@ -35,17 +38,33 @@ impl Wanted {
     }
 }
 
-/// All that are open.
+/// All that are open, for several runs at a time.
 pub struct Brokers<'a> {
-    usual: Opened,
-    /// The last one that was not the usual.
-    own: Option<Opened>,
+    /// None where all variants break theirs.
+    usual: RwLock<Option<Opened>>,
+    is: Wanted,
+    pub world: World,
+    /// Those of our own that no run has at the moment.
+    spare: RefCell<Vec<Opened>>,
     args: &'a RunArgs,
     keeper: &'a Path,
 }
 
+/// What is known of the usual broker for as long as the program runs.
+#[derive(Debug, Clone)]
+pub struct World {
+    pub version: String,
+    /// `private`, `warm` or `external`.
+    pub kind: &'static str,
+    pub has_management: bool,
+    /// Whether faults may befall it.
+    pub has_control: bool,
+    size: usize,
+    nodes: usize,
+}
+
 /// A broker, and as what it was opened.
-struct Opened {
+pub struct Opened {
     broker: Broker,
     is: Wanted,
     /// What befell it is not undone.
@@ -62,15 +81,47 @@ impl Opened {
     }
 }
 
+/// A broker for one run, to be given back with [`Brokers::give_back`].
+pub enum Lease<'b> {
+    /// Others may have it at the same time.
+    Usual(RwLockReadGuard<'b, Opened>),
+    Own(Box<Opened>),
+}
+
+impl Lease<'_> {
+    pub fn broker(&self) -> &Broker {
+        match self {
+            Lease::Usual(opened) => &opened.broker,
+            Lease::Own(opened) => &opened.broker,
+        }
+    }
+
+    /// It is not to be used any more. What others use as well is not spoilt by one of them.
+    pub fn spoil(&mut self) {
+        if let Lease::Own(opened) = self {
+            opened.spoilt = true;
+        }
+    }
+}
+
 impl<'a> Brokers<'a> {
     /// `usual` was opened as it is wanted by all.
     pub fn new(usual: Broker, is: Wanted, args: &'a RunArgs, keeper: &'a Path) -> Self {
-        Self { usual: Opened::new(usual, is), own: None, args, keeper }
-    }
-
-    /// The one for whoever wants nothing special.
-    pub fn usual(&self) -> &Broker {
-        &self.usual.broker
+        let world = World {
+            version: usual.version().to_owned(),
+            kind: usual.kind(),
+            has_management: usual.has_management(),
+            has_control: usual.control().is_some(),
+            size: usual.size(),
+            nodes: usual.nodes(),
+        };
+        let opened = Opened::new(usual, is.clone());
+        let (usual, spare) = match is.alone && world.kind != "external" {
+            true => (None, vec![opened]),
+            false => (Some(opened), Vec::new()),
+        };
+        let (usual, spare) = (RwLock::new(usual), RefCell::new(spare));
+        Self { usual, is, world, spare, args, keeper }
     }
 
     /// Whether a variant wants a private broker with settings of its own.
@@ -81,20 +132,20 @@ impl<'a> Brokers<'a> {
     }
 
     /// Whether a variant is not to be run on a broker that is warm, or that others use.
-    pub fn wants_own(variant: &Variant) -> bool {
+    fn wants_own(variant: &Variant) -> bool {
         Self::sets(variant) || variant.befalls_broker()
     }
 
     /// Somebody else's broker is all there is, whatever a variant wants.
-    fn wants_usual(&self, variant: &Variant) -> bool {
-        let external = self.usual.broker.kind() == "external";
-        external || !Self::wants_own(variant) || Wanted::of(variant) == self.usual.is
+    pub fn wants_usual(&self, variant: &Variant) -> bool {
+        let is_so = !self.is.alone && Wanted::of(variant) == self.is;
+        self.world.kind == "external" || !Self::wants_own(variant) || is_so
     }
 
     /// How many nodes a variant will find, and how many of them it may name.
     pub fn nodes(&self, variant: &Variant) -> (usize, usize) {
         if self.wants_usual(variant) {
-            return (self.usual.broker.size(), self.usual.broker.nodes());
+            return (self.world.size, self.world.nodes);
         }
         let own = Wanted::of(variant).settings.nodes.try_into().unwrap_or(usize::MAX);
         (own, own)
@@ -104,20 +155,26 @@ impl<'a> Brokers<'a> {
     ///
     /// # Errors
     /// When a broker as it is wanted does not come up, or the last one does not end.
-    pub async fn prepare(
-        &mut self,
+    pub async fn lend(
+        &self,
         variant: &Variant,
         note: &mut impl FnMut(&str),
-    ) -> Result<(), BrokerError> {
+    ) -> Result<Lease<'_>, BrokerError> {
         if self.wants_usual(variant) {
-            return self.renew_usual(note).await;
+            return self.usual(note).await.map(Lease::Usual);
         }
         let wanted = Wanted::of(variant);
+        let idle = std::mem::take(&mut *self.spare.borrow_mut());
         let good = |own: &Opened| own.is.settings == wanted.settings && own.is_good();
-        if self.own.as_ref().is_some_and(good) {
-            return Ok(());
+        let (mut fitting, others): (Vec<_>, Vec<_>) = idle.into_iter().partition(good);
+        let found = fitting.pop();
+        self.spare.borrow_mut().append(&mut fitting);
+        if let Some(own) = found {
+            self.spare.borrow_mut().extend(others);
+            return Ok(Lease::Own(Box::new(own)));
         }
-        if let Some(last) = self.own.take() {
+        // What nobody has at the moment, and this one cannot use, makes room.
+        for last in others {
             last.broker.close().await?;
         }
         note(&match wanted.settings.nodes {
@@ -126,21 +183,42 @@ impl<'a> Brokers<'a> {
             nodes => format!("starting a private cluster of {nodes} nodes …"),
         });
         let broker = self.open(&wanted.settings).await?;
-        self.own = Some(Opened::new(broker, wanted));
-        Ok(())
+        Ok(Lease::Own(Box::new(Opened::new(broker, wanted))))
     }
 
-    /// One of ours that is no more what it was is replaced. A warm one is not, nor is somebody
-    /// else's.
-    async fn renew_usual(&mut self, note: &mut impl FnMut(&str)) -> Result<(), BrokerError> {
-        let ours = self.usual.broker.facts().is_some();
-        if !ours || self.usual.is_good() {
-            return Ok(());
+    /// The one for whoever wants nothing special. One of ours that is no more what it was is
+    /// replaced; a warm one is not, nor is somebody else's.
+    async fn usual(
+        &self,
+        note: &mut impl FnMut(&str),
+    ) -> Result<RwLockReadGuard<'_, Opened>, BrokerError> {
+        let usable = |usual: &Option<Opened>| {
+            usual.as_ref().is_some_and(|it| it.broker.facts().is_none() || it.is_good())
+        };
+        let only = |usual| RwLockReadGuard::map(usual, |it: &Option<Opened>| opened(it));
+        let usual = self.usual.read().await;
+        if usable(&usual) {
+            return Ok(only(usual));
         }
-        note("starting another private RabbitMQ …");
-        let is = self.usual.is.clone();
-        let broker = self.open(&is.settings).await?;
-        mem::replace(&mut self.usual, Opened::new(broker, is)).broker.close().await
+        drop(usual);
+        // Waits until nobody has the old one.
+        let mut usual = self.usual.write().await;
+        if !usable(&usual) {
+            note("starting another private RabbitMQ …");
+            let is = if self.is.alone { Wanted::default() } else { self.is.clone() };
+            let broker = self.open(&is.settings).await?;
+            if let Some(old) = usual.replace(Opened::new(broker, is)) {
+                old.broker.close().await?;
+            }
+        }
+        Ok(only(usual.downgrade()))
+    }
+
+    /// A run is over.
+    pub fn give_back(&self, lease: Lease<'_>) {
+        if let Lease::Own(opened) = lease {
+            self.spare.borrow_mut().push(*opened);
+        }
     }
 
     async fn open(&self, settings: &Settings) -> Result<Broker, BrokerError> {
@@ -148,32 +226,20 @@ impl<'a> Brokers<'a> {
         Broker::open(Choice::Private { server, settings: settings.clone() }, self.keeper).await
     }
 
-    /// What was made ready for the variant.
-    pub fn of(&self, variant: &Variant) -> &Broker {
-        match &self.own {
-            Some(own) if !self.wants_usual(variant) => &own.broker,
-            _ => &self.usual.broker,
-        }
-    }
-
-    /// What was made ready for the variant is not to be used any more.
-    pub fn spoil(&mut self, variant: &Variant) {
-        let usual = self.wants_usual(variant);
-        match &mut self.own {
-            Some(own) if !usual => own.spoilt = true,
-            _ => self.usual.spoilt = true,
-        }
-    }
-
     /// Ends all that is ours and removes what is left on the others.
     ///
     /// # Errors
     /// The first that left something behind.
     pub async fn close(self) -> Result<(), BrokerError> {
-        let own = match self.own {
-            Some(own) => own.broker.close().await,
-            None => Ok(()),
-        };
-        self.usual.broker.close().await.and(own)
+        let mut closed = Ok(());
+        for opened in self.spare.into_inner().into_iter().chain(self.usual.into_inner()) {
+            closed = closed.and(opened.broker.close().await);
+        }
+        closed
     }
+}
+
+/// The broker that is there once it was looked at.
+fn opened(usual: &Option<Opened>) -> &Opened {
+    usual.as_ref().expect("it was opened, or the error told")
 }

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::cli::args::Setting;
+use crate::cli::args::{RunArgs, Setting};
 use crate::cli::including::Folder;
+use crate::cli::{files, selection};
 use crate::diagnostic::Diagnostic;
 use crate::plan::model::Scenario;
 use crate::plan::{self, Options};
@@ -16,6 +17,37 @@ pub fn options(settings: &[Setting], seed: Option<u64>) -> Options {
     Options { sets: sets.collect(), seed }
 }
 
+/// What the command line of `run` names.
+pub struct Loaded {
+    /// Those that it chooses, or all mistakes.
+    pub scenarios: Result<Vec<Scenario>, Vec<Diagnostic>>,
+    /// Every file that they depend on.
+    pub watched: Vec<PathBuf>,
+    /// How many files there are.
+    pub files: usize,
+}
+
+/// Everything that is to be run.
+pub fn all(args: &RunArgs) -> Loaded {
+    let options = options(&args.settings, args.seed);
+    let (files, mut mistakes) = files::scenarios(&args.files);
+    let (mut scenarios, mut watched) = (Vec::new(), Vec::new());
+    for file in &files {
+        let (loaded, asked) = load_watched(file, &options);
+        watched.extend(asked);
+        match loaded {
+            Ok(scenario) => scenarios.push(scenario),
+            Err(found) => mistakes.extend(found),
+        }
+    }
+    let scenarios = if mistakes.is_empty() {
+        selection::select(scenarios, args).map_err(|error| vec![error])
+    } else {
+        Err(mistakes)
+    };
+    Loaded { scenarios, watched, files: files.len() }
+}
+
 /// What a file means.
 ///
 /// # Errors
@@ -26,7 +58,7 @@ pub fn load(file: &Path, options: &Options) -> Result<Scenario, Vec<Diagnostic>>
 
 /// The same, and every file that it depends on: its own, and all that it includes or would include
 /// if they were there.
-pub fn load_watched(
+fn load_watched(
     file: &Path,
     options: &Options,
 ) -> (Result<Scenario, Vec<Diagnostic>>, Vec<PathBuf>) {

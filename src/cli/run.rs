@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 use std::panic::AssertUnwindSafe;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,8 @@ use crate::broker::{Broker, Hands};
 use crate::cli::args::RunArgs;
 use crate::cli::brokers::{Brokers, Wanted};
 use crate::cli::loading::{self, counted};
-use crate::cli::session::{NOT_RUN, Session, add};
+use crate::cli::schedule::add;
+use crate::cli::session::{Manner, NOT_RUN, Session};
 use crate::cli::{USAGE, WORLD, allowance, blessing, opening, watching};
 use crate::diagnostic::Diagnostic;
 use crate::plan::model::Scenario;
@@ -36,13 +37,14 @@ pub fn main(args: &RunArgs) -> ExitCode {
     if args.watch {
         return watch(args, console);
     }
-    let scenarios = match load(args) {
+    let loading::Loaded { scenarios, files, .. } = loading::all(args);
+    let scenarios = match scenarios {
         Ok(scenarios) => scenarios,
-        Err(mistakes) => return console.mistakes(&mistakes, args.files.len()),
+        Err(mistakes) => return console.mistakes(&mistakes, files),
     };
     let hands = match allowance::hands(args, &scenarios) {
         Ok(hands) => hands,
-        Err(refused) => return console.mistakes(&refused, args.files.len()),
+        Err(refused) => return console.mistakes(&refused, files),
     };
     let sinks = match Sinks::open(&args.reports) {
         Ok(sinks) => sinks,
@@ -78,28 +80,6 @@ fn on_runtime(console: &mut Console, work: impl AsyncFnOnce(&mut Console) -> Exi
     code
 }
 
-/// All scenario files, or all mistakes in them.
-fn load(args: &RunArgs) -> Result<Vec<Scenario>, Vec<Diagnostic>> {
-    load_watched(args).0
-}
-
-/// The same, and every file that they depend on.
-pub fn load_watched(args: &RunArgs) -> (Result<Vec<Scenario>, Vec<Diagnostic>>, Vec<PathBuf>) {
-    let options = loading::options(&args.settings, args.seed);
-    let mut scenarios = Vec::new();
-    let mut mistakes = Vec::new();
-    let mut files = Vec::new();
-    for file in &args.files {
-        let (loaded, watched) = loading::load_watched(Path::new(file), &options);
-        files.extend(watched);
-        match loaded {
-            Ok(scenario) => scenarios.push(scenario),
-            Err(found) => mistakes.extend(found),
-        }
-    }
-    (if mistakes.is_empty() { Ok(scenarios) } else { Err(mistakes) }, files)
-}
-
 /// From the broker's start to its end.
 async fn whole(
     round: Round<'_>,
@@ -133,8 +113,8 @@ async fn whole(
         }
     };
     console.greet(&broker);
-    let mut brokers = Brokers::new(broker, wanted, args, &keeper);
-    let mut code = round.play(&mut brokers, &mut sinks, console, &interrupted).await;
+    let brokers = Brokers::new(broker, wanted, args, &keeper);
+    let mut code = round.play(&brokers, &mut sinks, console, &interrupted).await;
     if let Err(error) = brokers.close().await {
         console.complain(&error.diagnostic());
         code = worse(code, WORLD);
@@ -153,15 +133,20 @@ impl Round<'_> {
     /// Runs them, tells how it went, and says with which exit code.
     pub async fn play(
         &self,
-        brokers: &mut Brokers<'_>,
+        brokers: &Brokers<'_>,
         sinks: &mut Sinks,
         console: &mut Console,
         interrupted: &watch::Receiver<bool>,
     ) -> u8 {
         let mut report = blank(self.args, self.scenarios);
-        let broker = brokers.usual();
-        report.broker = BrokerInfo { version: broker.version().to_owned(), kind: broker.kind() };
-        let session = Session { brokers, interrupted: interrupted.clone() };
+        let BrokerInfo { version, kind } = &mut report.broker;
+        (*version, *kind) = (brokers.world.version.clone(), brokers.world.kind);
+        let manner = Manner {
+            jobs: self.args.jobs.get(),
+            fail_fast: self.args.fail_fast,
+            retries: self.args.retry_inconclusive,
+        };
+        let session = Session { brokers, interrupted: interrupted.clone(), manner };
         let run = session.run_all(self.scenarios, &mut report, sinks, console);
         // A panic is a bug of ours; what stands on the broker goes all the same.
         let panicked = AssertUnwindSafe(run).catch_unwind().await.is_err();

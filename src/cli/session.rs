@@ -1,25 +1,31 @@
-//! The variants of all files, one after another, each in a space of its own.
+//! The variants of all files, one after another or several at a time, each in a space of its own.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
 use crate::broker::{Broker, BrokerError};
-use crate::cli::brokers::Brokers;
+use crate::cli::brokers::{Brokers, Lease};
 use crate::cli::run::Console;
+use crate::cli::schedule::{Board, Job, Telling, schedule};
 use crate::diagnostic::Diagnostic;
 use crate::ledger::facts::Cut;
 use crate::plan::model::{FaultAction, Scenario, Variant};
+use crate::report::Report;
+use crate::report::progress::RunId;
 use crate::report::sinks::Sinks;
-use crate::report::{Report, ScenarioReport};
 use crate::run::{Audience, Played};
 use crate::verdict::model::{VariantReport, Verdict};
 use crate::{plan, verdict};
 
 /// Why a variant has no numbers when somebody wanted the program to end.
 pub const NOT_RUN: &str = "interrupted, not run";
+/// Why one has none after another one failed.
+const FAILED_BEFORE: &str = "not run: another one did not pass before, and --fail-fast";
 /// How long cleaning up after one variant may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// What connections ask for unless the file says otherwise: a broker's own default is a minute.
@@ -27,70 +33,132 @@ const HEARTBEAT: Duration = Duration::from_secs(10);
 /// How often the progress display learns something new.
 const TICK: Duration = Duration::from_millis(100);
 
-/// The brokers, and the wish to end.
+/// The brokers, the wish to end, and how it is to be done.
 pub struct Session<'a, 'b> {
-    pub brokers: &'a mut Brokers<'b>,
+    pub brokers: &'a Brokers<'b>,
     pub interrupted: watch::Receiver<bool>,
+    pub manner: Manner,
+}
+
+/// How the variants are run.
+#[derive(Debug, Clone, Copy)]
+pub struct Manner {
+    /// So many at a time.
+    pub jobs: usize,
+    /// Nothing is begun any more after one that did not pass.
+    pub fail_fast: bool,
+    /// How often one that is inconclusive is run again.
+    pub retries: u32,
 }
 
 impl Session<'_, '_> {
+    /// Runs every variant. What is told comes in the order of the files, however they are run.
     pub async fn run_all(
-        mut self,
+        self,
         scenarios: &[Scenario],
         report: &mut Report,
         sinks: &mut Sinks,
         console: &mut Console,
     ) {
-        for scenario in scenarios {
-            report.scenarios.push(ScenarioReport {
-                scenario: scenario.name.clone(),
-                file: scenario.source.path.clone(),
-                verdict: Verdict::Skipped,
-                variants: Vec::new(),
-            });
-            for variant in &scenario.variants {
-                if *self.interrupted.borrow() {
-                    add(report, VariantReport::unknown(variant, Verdict::Inconclusive, NOT_RUN));
-                    continue;
-                }
-                let outcome = self.run_one(scenario, variant, console).await;
-                add(report, outcome);
-                // The final write tells if the file cannot be written.
-                let _ = sinks.save(report);
+        let console = Board::new(console);
+        let mut telling = Telling::new(scenarios, report);
+        let mut waiting = schedule(scenarios, self.brokers, self.manner.jobs);
+        let mut free = self.manner.jobs;
+        let mut running = FuturesUnordered::new();
+        loop {
+            let fits = |job: &Job| job.weight <= free;
+            if let Some(next) = waiting.iter().position(fits) {
+                let job = waiting.remove(next);
+                free -= job.weight;
+                running.push(self.job(scenarios, job, &console));
+                continue;
             }
-            console.scenario(report.scenarios.last());
+            let Some((job, outcome)) = running.next().await else { break };
+            free += job.weight;
+            if self.manner.fail_fast && outcome.verdict > Verdict::Pass {
+                for job in waiting.drain(..) {
+                    let variant = job.of(scenarios).1;
+                    let skipped = VariantReport::unknown(variant, Verdict::Skipped, FAILED_BEFORE);
+                    telling.add(job.index, skipped, &console);
+                }
+            }
+            telling.add(job.index, outcome, &console);
+            // The final write tells if the file cannot be written.
+            let _ = sinks.save(telling.report);
         }
     }
 
-    async fn run_one(
-        &mut self,
+    async fn job(
+        &self,
+        scenarios: &[Scenario],
+        job: Job,
+        console: &Board<'_>,
+    ) -> (Job, VariantReport) {
+        let (scenario, variant) = job.of(scenarios);
+        let mut outcome = self.once(scenario, variant, console).await;
+        for attempt in 1..=self.manner.retries {
+            if outcome.verdict != Verdict::Inconclusive || *self.interrupted.borrow() {
+                break;
+            }
+            let reason = outcome.reason.take().unwrap_or_default();
+            outcome = self.once(scenario, variant, console).await;
+            let again = format!("attempt {}; before it was inconclusive: {reason}", attempt + 1);
+            outcome.notes.push(again);
+        }
+        (job, outcome)
+    }
+
+    /// Runs a variant, unless it cannot be.
+    async fn once(
+        &self,
         scenario: &Scenario,
         variant: &Variant,
-        console: &mut Console,
+        console: &Board<'_>,
     ) -> VariantReport {
+        if *self.interrupted.borrow() {
+            return VariantReport::unknown(variant, Verdict::Inconclusive, NOT_RUN);
+        }
         if let Some(reason) = unmet(variant, self.brokers) {
             return VariantReport::unknown(variant, Verdict::Skipped, reason);
         }
-        let mut note = |said: &str| console.display.note(said);
+        let mut note = |said: &str| console.now().display.note(said);
         let mut interrupted = self.interrupted.clone();
-        let prepared = tokio::select! {
-            prepared = self.brokers.prepare(variant, &mut note) => prepared,
+        let lent = tokio::select! {
+            lent = self.brokers.lend(variant, &mut note) => lent,
             Ok(_) = interrupted.wait_for(|stop| *stop) => {
                 return VariantReport::unknown(variant, Verdict::Inconclusive, NOT_RUN);
             }
         };
-        if let Err(error) = prepared {
-            let outcome = VariantReport::unknown(variant, Verdict::Error, &error.message);
-            return broken(outcome, &error);
-        }
-        if let Some((reason, help)) = hopeless(variant, self.broker(variant)) {
-            let mut outcome = VariantReport::unknown(variant, Verdict::Error, reason);
-            outcome.diagnostics.push(Diagnostic::error(reason).help(help));
-            return outcome;
-        }
-        console.display.variant_started(&scenario.name, &variant.name);
-        let played = self.play(variant, console).await;
-        let broker = self.broker(variant);
+        let mut lease = match lent {
+            Ok(lease) => lease,
+            Err(error) => {
+                let outcome = VariantReport::unknown(variant, Verdict::Error, &error.message);
+                return broken(outcome, &error);
+            }
+        };
+        let outcome = match hopeless(variant, lease.broker()) {
+            None => self.on(&mut lease, scenario, variant, console).await,
+            Some((reason, help)) => {
+                let mut outcome = VariantReport::unknown(variant, Verdict::Error, reason);
+                outcome.diagnostics.push(Diagnostic::error(reason).help(help));
+                outcome
+            }
+        };
+        self.brokers.give_back(lease);
+        outcome
+    }
+
+    /// Runs a variant on a broker, and judges it.
+    async fn on(
+        &self,
+        lease: &mut Lease<'_>,
+        scenario: &Scenario,
+        variant: &Variant,
+        console: &Board<'_>,
+    ) -> VariantReport {
+        let run = console.now().display.variant_started(&scenario.name, &variant.name);
+        let played = self.play(lease, variant, run, console).await;
+        let broker = lease.broker();
         let outcome = match played {
             Ok(Some(played)) => {
                 let mut outcome = verdict::judge(scenario, variant, &played.books, &played.facts);
@@ -112,22 +180,19 @@ impl Session<'_, '_> {
                 broken(VariantReport::unknown(variant, Verdict::Error, &error.message), &error)
             }
         };
-        console.display.variant_ended(outcome.verdict.name());
+        console.now().display.variant_ended(run, outcome.verdict.name());
         outcome
-    }
-
-    /// The broker that a variant is run on.
-    fn broker(&self, variant: &Variant) -> &Broker {
-        self.brokers.of(variant)
     }
 
     /// Runs a variant in a space of its own, which is removed however that goes.
     async fn play(
-        &mut self,
+        &self,
+        lease: &mut Lease<'_>,
         variant: &Variant,
-        console: &mut Console,
+        run: RunId,
+        console: &Board<'_>,
     ) -> Result<Option<Played>, BrokerError> {
-        let (id, broker) = (fresh_id(), self.broker(variant));
+        let (id, broker) = (fresh_id(), lease.broker());
         // What exists already exists in the virtual host that was given.
         let space = match variant.topology.has_predeclared() {
             true => broker.shared_space(&id),
@@ -136,39 +201,39 @@ impl Session<'_, '_> {
         let space = space.beating(variant.broker.heartbeat.unwrap_or(HEARTBEAT));
         let plan = Arc::new(variant.clone());
         let (notices, mut heard) = mpsc::unbounded_channel::<String>();
-        let display = &mut console.display;
         let mut ticked = Instant::now();
         let mut progress = |progress| {
+            let display = &mut console.now().display;
             while let Ok(notice) = heard.try_recv() {
-                display.fault(&notice);
+                display.fault(run, &notice);
             }
             if ticked.elapsed() >= TICK {
                 ticked = Instant::now();
-                display.tick(&progress);
+                display.tick(run, &progress);
             }
         };
+        let inspects = console.now().verbosity > 0;
         let audience = Audience {
             interrupted: self.interrupted.clone(),
             progress: &mut progress,
             notices,
-            inspects: console.verbosity > 0,
+            inspects,
         };
         let result = crate::run::run(plan, id, space.clone(), audience).await;
         while let Ok(notice) = heard.try_recv() {
-            console.display.fault(&notice);
+            console.now().display.fault(run, &notice);
         }
         let mut mended = Ok(());
         if variant.befalls_broker() {
-            match self.mend(variant, console).await {
+            match self.mend(lease, console).await {
                 // It goes as a whole, with all that is on it.
                 Ok(false) => return result,
                 done => mended = done.map(drop),
             }
         }
-        let broker = self.broker(variant);
         let closed = timeout(PATIENCE, space.close()).await;
         let mut result = result?;
-        if broker.has_fallen() {
+        if lease.broker().has_fallen() {
             // It took everything along; what is known of the run stands.
             return Ok(result);
         }
@@ -181,45 +246,35 @@ impl Session<'_, '_> {
         Ok(result)
     }
 
-    /// Brings back what faults did to the broker of a variant; false when that is given up,
-    /// because another one of ours takes its place.
-    async fn mend(
-        &mut self,
-        variant: &Variant,
-        console: &mut Console,
-    ) -> Result<bool, BrokerError> {
-        let broker = self.broker(variant);
+    /// Brings back what faults did to a broker; false when that is given up, because another one
+    /// of ours takes its place.
+    async fn mend(&self, lease: &mut Lease<'_>, console: &Board<'_>) -> Result<bool, BrokerError> {
+        let broker = lease.broker();
         let Some(control) = broker.control() else { return Ok(true) };
+        let external = broker.kind() == "external";
         let mut interrupted = self.interrupted.clone();
-        let mended = match broker.kind() {
-            "external" => control.mend().await,
-            _ => tokio::select! {
+        let mended = match external {
+            true => control.mend().await,
+            false => tokio::select! {
                 biased;
                 // Nobody waits for what goes anyway.
                 Ok(_) = interrupted.wait_for(|stop| *stop) => {
-                    self.brokers.spoil(variant);
+                    lease.spoil();
                     return Ok(false);
                 }
                 mended = control.mend() => mended,
             },
         };
         match mended {
-            Err(error) if broker.kind() != "external" => {
-                console.display.note(&format!("it does not come back, and is ended: {error}"));
-                self.brokers.spoil(variant);
+            Err(error) if !external => {
+                let said = format!("it does not come back, and is ended: {error}");
+                console.now().display.note(&said);
+                lease.spoil();
                 Ok(false)
             }
             mended => mended.map(|()| true),
         }
     }
-}
-
-/// The worst of everything so far.
-pub fn add(report: &mut Report, outcome: VariantReport) {
-    let scenario = report.scenarios.last_mut().expect("a scenario was added before its variants");
-    scenario.verdict = scenario.verdict.max(outcome.verdict);
-    report.verdict = report.verdict.max(outcome.verdict);
-    scenario.variants.push(outcome);
 }
 
 /// The world failed: what is known stands, and nothing is judged.
@@ -262,11 +317,11 @@ fn hopeless(variant: &Variant, broker: &Broker) -> Option<(&'static str, &'stati
 
 /// What the variant requires and the world does not offer.
 fn unmet(variant: &Variant, brokers: &Brokers) -> Option<String> {
-    let (requires, broker) = (&variant.requires, brokers.usual());
+    let (requires, world) = (&variant.requires, &brokers.world);
     if let Some(wanted) = &requires.rabbitmq
-        && !plan::version_matches(wanted, broker.version())
+        && !plan::version_matches(wanted, &world.version)
     {
-        return Some(format!("requires RabbitMQ {wanted}, this is {}", broker.version()));
+        return Some(format!("requires RabbitMQ {wanted}, this is {}", world.version));
     }
     let count = |nodes| if nodes == 1 { "one".to_owned() } else { format!("{nodes}") };
     let (nodes, nameable) = brokers.nodes(variant);
@@ -275,19 +330,19 @@ fn unmet(variant: &Variant, brokers: &Brokers) -> Option<String> {
         return Some(format!("requires {wanted} nodes, this is {}", count(nodes)));
     }
     let named = last_node(variant);
-    if named > nameable && broker.kind() == "external" {
+    if named > nameable && world.kind == "external" {
         let (known, all) = (count(nameable), count(nodes));
         return Some(format!(
             "names node {named}, and `--broker` gives the address of {known} of {all}"
         ));
     }
     let own = variant.broker.nodes.is_some() || Brokers::sets(variant);
-    if own && broker.kind() == "external" {
+    if own && world.kind == "external" {
         return Some(
             "its `broker` settings need a private broker, this one is not ours".to_owned(),
         );
     }
-    let missing = requires.management && !broker.has_management();
+    let missing = requires.management && !world.has_management;
     missing.then(|| "requires the management API, which does not answer".to_owned())
 }
 

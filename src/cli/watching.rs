@@ -12,7 +12,8 @@ use tokio::sync::watch;
 use crate::broker::{BrokerError, Hands};
 use crate::cli::args::RunArgs;
 use crate::cli::brokers::{Brokers, Wanted};
-use crate::cli::run::{Console, INTERRUPTED, Round, listen, load_watched, worse};
+use crate::cli::loading::{self, Loaded};
+use crate::cli::run::{Console, INTERRUPTED, Round, listen, worse};
 use crate::cli::{USAGE, WORLD, allowance, opening};
 use crate::diagnostic::Diagnostic;
 use crate::plan::model::Scenario;
@@ -70,8 +71,8 @@ pub async fn watch(args: &RunArgs, mut sinks: Sinks, console: &mut Console) -> E
 /// What the files say now, or the exit code for what is wrong with them; and every file that they
 /// depend on.
 fn scenarios(args: &RunArgs, console: &mut Console) -> (Read, Vec<PathBuf>) {
-    let (loaded, files) = load_watched(args);
-    let scenarios = loaded.and_then(|scenarios| {
+    let Loaded { scenarios, watched, files } = loading::all(args);
+    let scenarios = scenarios.and_then(|scenarios| {
         let hands = allowance::hands(args, &scenarios)?;
         Ok((scenarios, hands))
     });
@@ -81,11 +82,11 @@ fn scenarios(args: &RunArgs, console: &mut Console) -> (Read, Vec<PathBuf>) {
             Ok((scenarios, hands))
         }
         Err(mistakes) => {
-            let _ = console.mistakes(&mistakes, args.files.len());
+            let _ = console.mistakes(&mistakes, files);
             Err(USAGE)
         }
     };
-    (read, files)
+    (read, watched)
 }
 
 /// The broker, which is opened for the first files that are right.
@@ -96,7 +97,7 @@ async fn ready<'b, 'a>(
     keeper: &'a Path,
     console: &mut Console,
     mut interrupted: watch::Receiver<bool>,
-) -> Result<&'b mut Brokers<'a>, u8> {
+) -> Result<&'b Brokers<'a>, u8> {
     if brokers.is_none() {
         let wanted = Wanted::by_all(scenarios);
         let mut note = |said: &str| console.display.note(said);
@@ -111,12 +112,12 @@ async fn ready<'b, 'a>(
             }
             Err(error) => return Err(refused(&error, console)),
         }
-    } else if hands.is_some() && brokers.as_ref().is_some_and(|it| it.usual().control().is_none()) {
+    } else if hands.is_some() && brokers.as_ref().is_some_and(|it| !it.world.has_control) {
         let error = Diagnostic::error("that broker was opened for files without faults of its own");
         console.complain(&error.help("begin again, and these faults may befall it"));
         return Err(USAGE);
     }
-    Ok(brokers.as_mut().expect("one was opened"))
+    Ok(brokers.as_ref().expect("one was opened"))
 }
 
 fn refused(error: &BrokerError, console: &mut Console) -> u8 {

@@ -6,6 +6,7 @@ mod help;
 mod tests;
 
 use std::ffi::OsString;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -237,9 +238,27 @@ pub struct UpArgs {
 /// The arguments of `run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// Scenario files, run one after another
-    #[arg(value_name = "FILE", required = true)]
+    /// Scenario files, directories of them, or patterns such as 'scenarios/*.yaml'
+    ///
+    /// Of a directory all .yaml and .yml files in it and below, but for parts.
+    #[arg(value_name = "PATH", required = true)]
     pub files: Vec<String>,
+
+    /// Run only files with this tag; of several, one is enough
+    #[arg(long = "tag", value_name = "TAG")]
+    pub tags: Vec<String>,
+
+    /// Leave out files with this tag; may be repeated
+    #[arg(long = "skip-tag", value_name = "TAG")]
+    pub skipped_tags: Vec<String>,
+
+    /// Run only scenarios with this in their name or path; of several, one is enough
+    #[arg(long = "filter", value_name = "TEXT")]
+    pub filters: Vec<String>,
+
+    /// Run only variants with this in their name; of several, one is enough
+    #[arg(long = "variant", value_name = "TEXT", conflicts_with = "bless")]
+    pub variants: Vec<String>,
 
     /// Use this running broker instead of a private one
     ///
@@ -295,6 +314,22 @@ pub struct RunArgs {
     /// The path `-` is the standard output; the table goes to the standard error then.
     #[arg(long = "report", value_name = "FORMAT=PATH")]
     pub reports: Vec<ReportArg>,
+
+    /// Run so many variants at a time; what is told stays in the order of the files
+    ///
+    /// They share one broker, each in a virtual host of its own. Whoever breaks the broker or has
+    /// settings for it gets one of its own, and a file that expects something of time (duration,
+    /// latency, fairness) runs alone.
+    #[arg(short, long, value_name = "N", default_value = "1")]
+    pub jobs: NonZeroUsize,
+
+    /// Begin nothing any more after a variant that did not pass
+    #[arg(long)]
+    pub fail_fast: bool,
+
+    /// Run a variant that is inconclusive again, so many times at most
+    #[arg(long, value_name = "N", default_value = "0")]
+    pub retry_inconclusive: u32,
 
     /// Make the files expect what happened; --bless=diff only shows how they would change
     ///

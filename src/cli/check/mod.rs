@@ -1,6 +1,5 @@
 //! `rmq-scenario check`: everything that can be said of files without a broker.
 
-mod files;
 mod notes;
 
 use std::collections::HashSet;
@@ -8,6 +7,7 @@ use std::process::ExitCode;
 
 use crate::cli::USAGE;
 use crate::cli::args::{CheckArgs, Format};
+use crate::cli::files;
 use crate::cli::loading::{self, counted};
 use crate::cli::telling::print;
 use crate::diagnostic::{Diagnostic, Severity};

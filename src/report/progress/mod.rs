@@ -43,10 +43,14 @@ pub struct Display {
     output: Output,
     /// On the screen now; only on a terminal.
     bar: Option<ProgressBar>,
-    now: Now,
-    /// When the last line was written, since the run began; only in lines.
-    told: Duration,
+    /// In the order in which they began.
+    now: Vec<(RunId, Now)>,
+    last: RunId,
 }
+
+/// One of the runs that are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RunId(u64);
 
 /// What is running.
 #[derive(Debug, Default)]
@@ -55,6 +59,8 @@ struct Now {
     what: String,
     progress: Progress,
     faults: Vec<String>,
+    /// When the last line was written, since the run began; only in lines.
+    told: Duration,
 }
 
 /// Between two lines when nothing happens.
@@ -71,50 +77,64 @@ impl Display {
     }
 
     fn on(mode: Mode, output: Output) -> Self {
-        Self { mode, output, bar: None, now: Now::default(), told: Duration::ZERO }
+        Self { mode, output, bar: None, now: Vec::new(), last: RunId::default() }
     }
 
     /// A variant begins. The name of the variant may be empty.
-    pub fn variant_started(&mut self, scenario: &str, variant: &str) {
+    pub fn variant_started(&mut self, scenario: &str, variant: &str) -> RunId {
         let (scenario, variant) = (visible(scenario), visible(variant));
         let what = if variant.is_empty() { scenario } else { format!("{scenario} · {variant}") };
-        self.now = Now { what, ..Now::default() };
-        self.told = Duration::ZERO;
+        self.last = RunId(self.last.0 + 1);
         match self.mode {
-            Mode::Terminal => self.draw(),
-            Mode::Plain => self.line(&plain::started(&self.now.what)),
+            Mode::Terminal => {}
+            Mode::Plain => self.line(&plain::started(&what)),
         }
+        self.now.push((self.last, Now { what, ..Now::default() }));
+        self.draw();
+        self.last
     }
 
     /// How far it is now; may be called as often as it changes.
-    pub fn tick(&mut self, progress: &Progress) {
-        self.now.progress = *progress;
-        match self.mode {
-            Mode::Terminal => self.draw(),
-            Mode::Plain if progress.elapsed.saturating_sub(self.told) < PATIENCE => {}
-            Mode::Plain => self.line(&plain::progress(&self.now.what, progress)),
+    pub fn tick(&mut self, run: RunId, progress: &Progress) {
+        let mode = self.mode;
+        let Some(now) = self.of(run) else { return };
+        now.progress = *progress;
+        if mode == Mode::Plain && progress.elapsed.saturating_sub(now.told) >= PATIENCE {
+            now.told = progress.elapsed;
+            let line = plain::progress(&now.what, progress);
+            self.line(&line);
         }
+        self.draw();
     }
 
     /// A fault has fired: `kill worker-1 at 163 ms: held 7`.
-    pub fn fault(&mut self, text: &str) {
+    pub fn fault(&mut self, run: RunId, text: &str) {
         let text = visible(text);
+        let Some(now) = self.of(run) else { return };
+        now.told = now.progress.elapsed;
+        let line = plain::said(&now.what, &text);
+        now.faults.push(text);
         match self.mode {
-            Mode::Terminal => {
-                self.now.faults.push(text);
-                self.draw();
-            }
-            Mode::Plain => self.line(&plain::said(&self.now.what, &text)),
+            Mode::Terminal => self.draw(),
+            Mode::Plain => self.line(&line),
         }
     }
 
-    /// The variant is over: `pass in 812 ms`. On a terminal the picture goes; the table follows.
-    pub fn variant_ended(&mut self, text: &str) {
+    /// The variant is over: `pass in 812 ms`. On a terminal its picture goes; the table follows.
+    pub fn variant_ended(&mut self, run: RunId, text: &str) {
+        let Some(place) = self.now.iter().position(|(id, _)| *id == run) else { return };
+        let (_, now) = self.now.remove(place);
         match self.mode {
-            Mode::Terminal => self.clear(),
-            Mode::Plain => self.line(&plain::said(&self.now.what, &visible(text))),
+            Mode::Terminal => {
+                self.clear();
+                self.draw();
+            }
+            Mode::Plain => self.line(&plain::said(&now.what, &visible(text))),
         }
-        self.now = Now::default();
+    }
+
+    fn of(&mut self, run: RunId) -> Option<&mut Now> {
+        self.now.iter_mut().find(|(id, _)| *id == run).map(|(_, now)| now)
     }
 
     /// Something about the world, in its own line that stays: `private RabbitMQ 4.3.6, ready in
@@ -133,13 +153,18 @@ impl Display {
     }
 
     fn draw(&mut self) {
+        if self.mode == Mode::Plain || self.now.is_empty() {
+            return;
+        }
         let columns = terminal_width(Target::Stderr).unwrap_or(USUAL_WIDTH);
-        let picture = picture::draw(&self.now, columns);
+        let picture = match &*self.now {
+            [(_, now)] => picture::draw(now, columns),
+            several => picture::several(several.iter().map(|(_, now)| now), columns),
+        };
         self.bar.get_or_insert_with(bar).set_message(picture);
     }
 
     fn line(&mut self, text: &str) {
-        self.told = self.now.progress.elapsed;
         // There is nowhere left to say that the standard error fails.
         let _ = self.output.write(text);
     }
@@ -202,14 +227,14 @@ mod tests {
 
     fn play(display: &mut Display) {
         display.note("private RabbitMQ 4.3.6, ready in 2.6 s");
-        display.variant_started("work-queue", "auto\x1b[2J ack");
+        let run = display.variant_started("work-queue", "auto\x1b[2J ack");
         for ms in [0, 100, 9_999, 10_000, 10_100, 19_900] {
-            display.tick(&at(ms));
+            display.tick(run, &at(ms));
         }
-        display.fault("kill worker-1 at 19900 ms: held 7");
-        display.tick(&at(20_100));
-        display.tick(&at(29_950));
-        display.variant_ended("pass in 30.0 s");
+        display.fault(run, "kill worker-1 at 19900 ms: held 7");
+        display.tick(run, &at(20_100));
+        display.tick(run, &at(29_950));
+        display.variant_ended(run, "pass in 30.0 s");
         display.clear();
     }
 

@@ -35,6 +35,19 @@ pub fn draw(now: &Now, columns: usize) -> String {
     lines.map(|line| cut(&line, room)).collect::<Vec<_>>().join("\n")
 }
 
+/// Several runs, a line for each: how long, how far, and the last that befell it.
+pub fn several<'n>(runs: impl Iterator<Item = &'n Now>, columns: usize) -> String {
+    let room = columns.saturating_sub(1);
+    let line = |now: &Now| {
+        let Progress { elapsed, expected, delivered, .. } = now.progress;
+        let far = format!("   {}   finished {delivered}/{expected}", duration(elapsed));
+        let head = cut(&now.what, room.saturating_sub(far.len())) + &far;
+        let fault = now.faults.last().map(|fault| format!("   ✗ {fault}"));
+        cut(&(head + &fault.unwrap_or_default()), room)
+    };
+    runs.map(line).collect::<Vec<_>>().join("\n")
+}
+
 fn parts(progress: &Progress) -> Vec<Part> {
     let part = |name, done, of| Part { name, done, of, tail: String::new() };
     let mut parts = vec![part("published", progress.published, progress.messages)];
@@ -93,7 +106,8 @@ mod tests {
             in_hand: 7,
         };
         let faults = (1..=4).map(|n| format!("kill worker-{n} at 163 ms: held 7")).collect();
-        Now { what: "work-queue · manual ack, durable".into(), progress, faults }
+        let what = "work-queue · manual ack, durable".into();
+        Now { what, progress, faults, told: Duration::ZERO }
     }
 
     #[test]
@@ -108,6 +122,23 @@ mod tests {
  ✗ kill worker-3 at 163 ms: held 7
  ✗ kill worker-4 at 163 ms: held 7"
         );
+    }
+
+    #[test]
+    fn several_runs_have_a_line_each() {
+        let mut other = now();
+        other.what = "pubsub".into();
+        other.faults.clear();
+        assert_eq!(
+            several([&now(), &other].into_iter(), 80),
+            "work-queue · manual ack, durable   1.2 s   finished 9/20   ✗ kill worker-4 at 1…
+pubsub   1.2 s   finished 9/20"
+        );
+        for columns in 0..120 {
+            for line in several([&now(), &other].into_iter(), columns).lines() {
+                assert!(width(line) <= columns.saturating_sub(1).max(1), "{columns}: {line}");
+            }
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::diagnostic::Diagnostic;
+use crate::scenario::{Source, part, yaml};
 
 const ENDINGS: [&str; 2] = ["yaml", "yml"];
 
@@ -22,10 +23,31 @@ pub fn expand(paths: &[String]) -> (Vec<PathBuf>, Vec<Diagnostic>) {
     (files, mistakes)
 }
 
+/// The same without the parts that a directory or a pattern holds: those are run with what includes
+/// them. One that is named by itself stays, so that this is told.
+pub fn scenarios(paths: &[String]) -> (Vec<PathBuf>, Vec<Diagnostic>) {
+    let (mut files, mistakes) = expand(paths);
+    let named = |file: &PathBuf| paths.iter().any(|path| Path::new(path) == file);
+    files.retain(|file| named(file) || !is_part(file));
+    (files, mistakes)
+}
+
+/// What cannot be read is no part; why is told by whoever reads it.
+fn is_part(file: &Path) -> bool {
+    let root = Source::read(file).and_then(|source| yaml::read(&source));
+    root.is_ok_and(|root| part::is_part(&root))
+}
+
 fn expand_one(path: &str) -> Result<Vec<PathBuf>, Diagnostic> {
     let direct = Path::new(path);
     if direct.is_dir() {
-        let found = below(direct)?;
+        let mut found = below(direct)?;
+        // As people would name them.
+        for file in &mut found {
+            if let Ok(plain) = file.strip_prefix(".") {
+                *file = plain.to_owned();
+            }
+        }
         if found.is_empty() {
             return Err(Diagnostic::error(format!("no scenario files in {path}"))
                 .help("scenario files end in .yaml or .yml"));
