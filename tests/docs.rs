@@ -200,7 +200,9 @@ fn the_exit_codes_are_those_of_the_program() {
 fn the_options_are_those_of_the_program() {
     let help = help(&["run", "--help"]);
     let word = |line: &str| {
-        let option = line.trim_start().trim_start_matches("-v, ").trim_start_matches("-h, ");
+        let option = line.trim_start();
+        let short = option.starts_with('-') && option.get(2..4) == Some(", ");
+        let option = if short { &option[4..] } else { option };
         let name = option.strip_prefix("--")?.split([' ', '.', '[']).next()?;
         Some(format!("--{name}"))
     };

@@ -11,6 +11,23 @@ const ENDINGS: [&str; 2] = ["yaml", "yml"];
 /// The files that the paths name, each once, in the order of the paths and below that of their
 /// names; and what is wrong with the paths.
 pub fn expand(paths: &[String]) -> (Vec<PathBuf>, Vec<Diagnostic>) {
+    let (mut files, mistakes) = all(paths);
+    let mut seen = BTreeSet::new();
+    files.retain(|file| seen.insert(file.clone()));
+    (files, mistakes)
+}
+
+/// The same for whoever runs them: what is named by itself is run as often as it is named, and a part
+/// that a directory or a pattern holds is not, since it is run with what includes it.
+pub fn scenarios(paths: &[String]) -> (Vec<PathBuf>, Vec<Diagnostic>) {
+    let (mut files, mistakes) = all(paths);
+    let mut seen = BTreeSet::new();
+    let named = |file: &PathBuf| paths.iter().any(|path| Path::new(path) == file);
+    files.retain(|file| named(file) || (seen.insert(file.clone()) && !is_part(file)));
+    (files, mistakes)
+}
+
+fn all(paths: &[String]) -> (Vec<PathBuf>, Vec<Diagnostic>) {
     let (mut files, mut mistakes) = (Vec::new(), Vec::new());
     for path in paths {
         match expand_one(path) {
@@ -18,17 +35,6 @@ pub fn expand(paths: &[String]) -> (Vec<PathBuf>, Vec<Diagnostic>) {
             Err(mistake) => mistakes.push(mistake),
         }
     }
-    let mut seen = BTreeSet::new();
-    files.retain(|file| seen.insert(file.clone()));
-    (files, mistakes)
-}
-
-/// The same without the parts that a directory or a pattern holds: those are run with what includes
-/// them. One that is named by itself stays, so that this is told.
-pub fn scenarios(paths: &[String]) -> (Vec<PathBuf>, Vec<Diagnostic>) {
-    let (mut files, mistakes) = expand(paths);
-    let named = |file: &PathBuf| paths.iter().any(|path| Path::new(path) == file);
-    files.retain(|file| named(file) || !is_part(file));
     (files, mistakes)
 }
 
