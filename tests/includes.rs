@@ -234,7 +234,7 @@ fn a_mistake_in_a_part_is_told_once_with_its_own_file() {
         said.out
     );
     assert!(said.out.contains("5 |   queues: [{ name: billing, durabel"), "{}", said.out);
-    assert!(said.out.contains("::error file=./parts/orders.yaml,line=5,col=29,"), "{}", said.out);
+    assert!(said.out.contains("::error file=parts/orders.yaml,line=5,col=29,"), "{}", said.out);
     let said = program(folder.path(), &["check", "shop.yaml", "--format", "json"], false);
     let found: Value = serde_json::from_str(&said.out).unwrap();
     let first = &found["diagnostics"][0];

@@ -29,6 +29,8 @@ struct Watching {
     child: Child,
     lines: Receiver<String>,
     said: Vec<String>,
+    /// What was said and not waited for yet: its two streams come in any order.
+    unheard: Vec<String>,
 }
 
 impl Watching {
@@ -52,20 +54,22 @@ impl Watching {
                 }
             });
         }
-        Self { child, lines, said: Vec::new() }
+        Self { child, lines, said: Vec::new(), unheard: Vec::new() }
     }
 
-    /// Waits for a line that holds these words.
-    fn wait_for(&mut self, words: &str) -> String {
+    /// Waits for a line that holds these words, and that was not waited for before.
+    fn wait_for(&mut self, words: &str) {
         let until = Instant::now() + PATIENCE;
         loop {
+            if let Some(heard) = self.unheard.iter().position(|line| line.contains(words)) {
+                self.unheard.remove(heard);
+                return;
+            }
             let left = until.saturating_duration_since(Instant::now());
             let line = self.lines.recv_timeout(left);
             let line = line.unwrap_or_else(|_| panic!("`{words}` never came: {:#?}", self.said));
             self.said.push(line.clone());
-            if line.contains(words) {
-                return line;
-            }
+            self.unheard.push(line);
         }
     }
 
