@@ -15,7 +15,7 @@ use crate::cli::args::RunArgs;
 use crate::cli::brokers::{Brokers, Wanted};
 use crate::cli::loading::{self, counted};
 use crate::cli::session::{NOT_RUN, Session, add};
-use crate::cli::{USAGE, WORLD, allowance, blessing, opening, watching};
+use crate::cli::{USAGE, WORLD, allowance, blessing, opening, pipeline, watching};
 use crate::diagnostic::Diagnostic;
 use crate::plan::model::Scenario;
 use crate::report::output::{Output, Target};
@@ -36,7 +36,8 @@ pub fn main(args: &RunArgs) -> ExitCode {
     if args.watch {
         return watch(args, console);
     }
-    let scenarios = match load(args) {
+    let (loaded, files) = load_watched(args);
+    let scenarios = match loaded {
         Ok(scenarios) => scenarios,
         Err(mistakes) => return console.mistakes(&mistakes, args.files.len()),
     };
@@ -44,9 +45,9 @@ pub fn main(args: &RunArgs) -> ExitCode {
         Ok(hands) => hands,
         Err(refused) => return console.mistakes(&refused, args.files.len()),
     };
-    let sinks = match Sinks::open(&args.reports) {
+    let sinks = match pipeline::open(&args.reports, &files) {
         Ok(sinks) => sinks,
-        Err(error) => return console.stop(&error, WORLD),
+        Err((error, code)) => return console.stop(&error, code),
     };
     console.report_to_stdout(sinks.use_stdout());
     console.warnings(&scenarios);
@@ -56,9 +57,11 @@ pub fn main(args: &RunArgs) -> ExitCode {
 
 /// The same with `--watch`, where the files are read again and again.
 fn watch(args: &RunArgs, mut console: Console) -> ExitCode {
-    let sinks = match Sinks::open(&args.reports) {
+    // What is wrong with the files is told in each round.
+    let (_, files) = load_watched(args);
+    let sinks = match pipeline::open(&args.reports, &files) {
         Ok(sinks) => sinks,
-        Err(error) => return console.stop(&error, WORLD),
+        Err((error, code)) => return console.stop(&error, code),
     };
     console.report_to_stdout(sinks.use_stdout());
     on_runtime(&mut console, async |console| watching::watch(args, sinks, console).await)
@@ -78,12 +81,7 @@ fn on_runtime(console: &mut Console, work: impl AsyncFnOnce(&mut Console) -> Exi
     code
 }
 
-/// All scenario files, or all mistakes in them.
-fn load(args: &RunArgs) -> Result<Vec<Scenario>, Vec<Diagnostic>> {
-    load_watched(args).0
-}
-
-/// The same, and every file that they depend on.
+/// All scenario files, or all mistakes in them; and every file that they depend on.
 pub fn load_watched(args: &RunArgs) -> (Result<Vec<Scenario>, Vec<Diagnostic>>, Vec<PathBuf>) {
     let options = loading::options(&args.settings, args.seed);
     let mut scenarios = Vec::new();
@@ -172,10 +170,7 @@ impl Round<'_> {
             Some(how) => blessing::files(how, self.scenarios, &report, console),
             None => report.verdict.exit_code(),
         };
-        if let Err(error) = sinks.write(&report) {
-            console.complain(&error);
-            code = worse(code, WORLD);
-        }
+        code = worse(code, pipeline::hand_over(&report, sinks, console));
         if let Some(error) = console.unwritten.take() {
             console.complain(&error);
             code = worse(code, WORLD);
@@ -210,13 +205,7 @@ fn nothing_ran(
             add(report, VariantReport::unknown(variant, verdict, reason));
         }
     }
-    match sinks.write(report) {
-        Ok(()) => 0,
-        Err(error) => {
-            console.complain(&error);
-            WORLD
-        }
-    }
+    pipeline::hand_over(report, sinks, console)
 }
 
 /// Turns true at the first SIGINT, SIGTERM or SIGHUP (unless that is ignored). A second one ends the program at once:
