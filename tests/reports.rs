@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use rmq_scenario::report::schema;
 use scenes::Scene;
 use serde_json::Value;
+use support::program;
 
 /// A variant that passes, one that fails, one that is inconclusive and one that is skipped.
 const MIXED: &str = "
@@ -168,6 +169,30 @@ fn what_cannot_be_written_is_refused_before_the_run() {
     // Nothing was made of the reports that could have been written either.
     let names = fs::read_dir(scene.dir()).unwrap().map(|it| it.unwrap().file_name());
     assert_eq!(names.collect::<Vec<_>>(), ["scene.yaml"]);
+}
+
+#[test]
+fn a_place_without_room_is_told_before_the_run() {
+    let scene = Scene::new(LONG);
+    for present in [false, true] {
+        if present {
+            fs::write(scene.report(), "of before").unwrap();
+        }
+        // A process that may not write to files meets what a full disk does.
+        let mut command = Command::new("sh");
+        command.args(["-c", "trap '' XFSZ; ulimit -f 0; exec \"$@\"", "sh"]).arg(program());
+        command.arg("run").arg(scene.dir().join("scene.yaml"));
+        command.args(["--broker", "amqp://127.0.0.1:9", "--report", "json=report.json"]);
+        let output = command.current_dir(scene.dir()).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(3), "{said}");
+        let what = "cannot open the report `report.json` for writing: File too large (os error 27)";
+        assert!(said.contains(&format!("{what}\n")), "{said}");
+        assert!(said.contains("make room there"), "{said}");
+        let names = fs::read_dir(scene.dir()).unwrap().count();
+        assert_eq!(names, if present { 2 } else { 1 }, "something was left");
+    }
+    assert_eq!(written(&scene, "report.json"), "of before");
 }
 
 #[test]

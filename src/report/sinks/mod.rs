@@ -118,7 +118,9 @@ fn cannot_open(path: &str, error: &io::Error) -> Diagnostic {
     let help = match error.kind() {
         io::ErrorKind::NotFound => "its directory must exist; nothing was run",
         io::ErrorKind::IsADirectory => "name a file in this directory; nothing was run",
-        io::ErrorKind::StorageFull => "make room there, or choose another place; nothing was run",
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            "make room there, or choose another place; nothing was run"
+        }
         _ => "choose a path that you may write to; nothing was run",
     };
     Diagnostic::error(format!("cannot open the report `{path}` for writing: {error}")).help(help)

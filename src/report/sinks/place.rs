@@ -81,7 +81,7 @@ fn open_present(path: PathBuf, found: &Metadata) -> io::Result<Place> {
         Ok(tried) if found.nlink() == 1 && tried == (found.uid(), found.gid()) => {
             Ok(Place::Whole(path, Some(rights)))
         }
-        Err(error) if error.kind() == ErrorKind::StorageFull => Err(error),
+        Err(error) if error.kind() != ErrorKind::PermissionDenied => Err(error),
         _ => Ok(Place::File(file)),
     }
 }
@@ -89,8 +89,8 @@ fn open_present(path: PathBuf, found: &Metadata) -> io::Result<Place> {
 /// Makes a file where the next report is going to be made, and removes it: its owner and group.
 fn try_beside(path: &Path, rights: Option<&Permissions>) -> io::Result<(u32, u32)> {
     let mut file = beside(path, rights)?;
-    file.write_all(&TRIAL)?;
-    file.flush()?;
+    // The file itself says what is wrong in the system's words alone.
+    file.as_file_mut().write_all(&TRIAL)?;
     let made = file.as_file().metadata()?;
     Ok((made.uid(), made.gid()))
 }
@@ -118,8 +118,7 @@ fn plain(error: io::Error) -> io::Error {
 
 fn replace(path: &Path, rights: Option<&Permissions>, text: &str) -> io::Result<()> {
     let mut file = beside(path, rights)?;
-    file.write_all(text.as_bytes())?;
-    file.flush()?;
+    file.as_file_mut().write_all(text.as_bytes())?;
     file.persist(path).map_err(|error| error.error)?;
     Ok(())
 }
