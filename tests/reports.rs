@@ -37,9 +37,9 @@ variants:
 /// Its messages are worked on for longer than anybody waits.
 const LONG: &str = "
 scenario: long
-topology: { queues: [{ name: q }] }
-producers: [{ name: p, to: { queue: q }, messages: 10 }]
-workers: [{ name: w, queue: q, ack: manual, work: 30s }]
+topology: { queues: [{ name: long-wait }] }
+producers: [{ name: p, to: { queue: long-wait }, messages: 10 }]
+workers: [{ name: w, queue: long-wait, ack: manual, work: 30s }]
 expect: { delivered: 10 }
 ";
 
@@ -110,7 +110,7 @@ fn a_run_that_is_interrupted_leaves_whole_reports() {
     let began = Instant::now();
     let mut child = scene.command().stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
     // The run has begun when its virtual host has the queue.
-    let _ = scenes::find_queue("q");
+    let _ = scenes::find_queue("long-wait");
     let pid = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
     let mut said = String::new();
