@@ -253,7 +253,13 @@ fn shown(command: &str) -> String {
 /// The exit code and the standard output of a run on a private node.
 fn run(folder: &Path, words: &[&str]) -> (Option<i32>, String) {
     let mut program = program();
-    for variable in ["RMQ_SCENARIO_BROKER", "RMQ_SCENARIO_MANAGEMENT", "NO_COLOR"] {
+    for variable in [
+        "RMQ_SCENARIO_BROKER",
+        "RMQ_SCENARIO_MANAGEMENT",
+        "NO_COLOR",
+        "GITHUB_ACTIONS",
+        "GITHUB_STEP_SUMMARY",
+    ] {
         program.env_remove(variable);
     }
     // Whoever runs the tests may keep a broker warm.

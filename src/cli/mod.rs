@@ -13,6 +13,7 @@ mod loading;
 mod manual;
 mod new;
 mod opening;
+mod pipeline;
 mod plan;
 mod run;
 mod schedule;

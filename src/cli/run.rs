@@ -16,7 +16,7 @@ use crate::cli::brokers::{Brokers, Wanted};
 use crate::cli::loading::{self, counted};
 use crate::cli::schedule::add;
 use crate::cli::session::{Manner, NOT_RUN, Session};
-use crate::cli::{USAGE, WORLD, allowance, blessing, opening, watching};
+use crate::cli::{USAGE, WORLD, allowance, blessing, opening, pipeline, watching};
 use crate::diagnostic::Diagnostic;
 use crate::plan::model::Scenario;
 use crate::report::output::{Output, Target};
@@ -37,7 +37,7 @@ pub fn main(args: &RunArgs) -> ExitCode {
     if args.watch {
         return watch(args, console);
     }
-    let loading::Loaded { scenarios, files, .. } = loading::all(args);
+    let loading::Loaded { scenarios, watched, files } = loading::all(args);
     let scenarios = match scenarios {
         Ok(scenarios) => scenarios,
         Err(mistakes) => return console.mistakes(&mistakes, files),
@@ -46,9 +46,9 @@ pub fn main(args: &RunArgs) -> ExitCode {
         Ok(hands) => hands,
         Err(refused) => return console.mistakes(&refused, files),
     };
-    let sinks = match Sinks::open(&args.reports) {
+    let sinks = match pipeline::open(&args.reports, &watched) {
         Ok(sinks) => sinks,
-        Err(error) => return console.stop(&error, WORLD),
+        Err((error, code)) => return console.stop(&error, code),
     };
     console.report_to_stdout(sinks.use_stdout());
     console.warnings(&scenarios);
@@ -58,9 +58,11 @@ pub fn main(args: &RunArgs) -> ExitCode {
 
 /// The same with `--watch`, where the files are read again and again.
 fn watch(args: &RunArgs, mut console: Console) -> ExitCode {
-    let sinks = match Sinks::open(&args.reports) {
+    // What is wrong with the files is told in each round.
+    let files = loading::all(args).watched;
+    let sinks = match pipeline::open(&args.reports, &files) {
         Ok(sinks) => sinks,
-        Err(error) => return console.stop(&error, WORLD),
+        Err((error, code)) => return console.stop(&error, code),
     };
     console.report_to_stdout(sinks.use_stdout());
     on_runtime(&mut console, async |console| watching::watch(args, sinks, console).await)
@@ -157,10 +159,7 @@ impl Round<'_> {
             Some(how) => blessing::files(how, self.scenarios, &report, console),
             None => report.verdict.exit_code(),
         };
-        if let Err(error) = sinks.write(&report) {
-            console.complain(&error);
-            code = worse(code, WORLD);
-        }
+        code = worse(code, pipeline::hand_over(&report, sinks, console));
         if let Some(error) = console.unwritten.take() {
             console.complain(&error);
             code = worse(code, WORLD);
@@ -195,13 +194,7 @@ fn nothing_ran(
             add(report, VariantReport::unknown(variant, verdict, reason));
         }
     }
-    match sinks.write(report) {
-        Ok(()) => 0,
-        Err(error) => {
-            console.complain(&error);
-            WORLD
-        }
-    }
+    pipeline::hand_over(report, sinks, console)
 }
 
 /// Turns true at the first SIGINT, SIGTERM or SIGHUP (unless that is ignored). A second one ends the program at once:

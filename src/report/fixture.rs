@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::diagnostic::{Diagnostic, Place};
 use crate::ledger::counts::Counts;
 use crate::plan::count::Count;
 use crate::plan::pattern::Scalar;
@@ -129,6 +130,7 @@ pub fn full() -> Report {
         actual: 7.into(),
         held: Some(false),
         line: 38,
+        complaint: None,
     }];
     variant.guarantees = vec![GuaranteeRow {
         count: "lost",
@@ -141,6 +143,63 @@ pub fn full() -> Report {
     variant.declared = vec!["queue task_queue: durable, x-queue-type classic".into()];
     variant.notes = vec!["worker-2 got the rest".into()];
     report(vec![variant])
+}
+
+/// Every verdict, with names and texts that mean something to XML, Markdown, CSV and terminals.
+pub fn mixed() -> Report {
+    let mut failed = variant("auto, \"a|b\" <x> & `y`", Verdict::Fail, &AUTO);
+    failed.causes = full().scenarios[0].variants[0].causes.clone();
+    failed.reason = Some("expected lost: 0, but 7 copies were lost".into());
+    failed.diagnostics = vec![
+        Diagnostic::error("expected lost: 0, but 7 copies were lost")
+            .at(Some(place()))
+            .note("why: auto_ack: \u{1b}[31m ]]> </failure>")
+            .help("with `ack: manual` they would be redelivered"),
+    ];
+    failed.expectations = vec![
+        expectation("lost", "0", Some(false), Some(0)),
+        expectation("queues.q.lost", "7", Some(true), None),
+        expectation("lost", "<=9", Some(true), None),
+        expectation("duration", "<1s", None, None),
+    ];
+    let mut missed = variant("", Verdict::Inconclusive, &AUTO);
+    missed.reason = Some("kill worker-1 never fired".into());
+    missed.diagnostics =
+        vec![Diagnostic::warning("kill worker-1 never fired: it began 3").at(Some(place()))];
+    let mut skipped = variant("on 4.x", Verdict::Skipped, &[]);
+    skipped.reason = Some("requires RabbitMQ >=4.0, this is 3.10.8".into());
+    let mut broken = variant("gone", Verdict::Error, &[]);
+    broken.reason = Some("connecting to 127.0.0.1:5672 failed".into());
+    broken.diagnostics = vec![Diagnostic::error("connecting to 127.0.0.1:5672 failed")];
+    let mut passed = variant("=plain\u{0}\nname", Verdict::Pass, &AUTO);
+    passed.notes = vec!["7 redelivered: worker-2 got them".into()];
+    report(vec![failed, missed, skipped, broken, passed])
+}
+
+fn place() -> Place {
+    Place {
+        file: "scenarios/work_queue.yaml".into(),
+        line: 41,
+        column: 21,
+        width: 1,
+        text: "    expect: { lost: 0 }".into(),
+    }
+}
+
+fn expectation(
+    path: &str,
+    expected: &str,
+    held: Option<bool>,
+    complaint: Option<usize>,
+) -> ExpectationRow {
+    ExpectationRow {
+        path: path.into(),
+        expected: expected.into(),
+        actual: 7.into(),
+        held,
+        line: 41,
+        complaint,
+    }
 }
 
 /// Deliveries, begun, finished, redelivered, repeats, acked, rejected.

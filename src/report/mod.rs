@@ -1,18 +1,25 @@
 //! Telling: every printer formats the one [`Report`] and decides nothing.
 //!
 //! [`table`] is what people read at the end, [`progress`] while it runs, [`sinks`] are the files
-//! that machines read, and [`plan`] tells of what has not run yet. All of them write through [`output`], which survives a reader that leaves.
+//! that machines read, and [`plan`] tells of what has not run yet. [`json`], [`junit`], [`csv`],
+//! [`markdown`] and [`annotations`] make a text of a report and know nothing of files. What goes to
+//! a stream goes through [`output`], which survives a reader that leaves.
 
 use serde::Serialize;
 
 use crate::verdict::model::{VariantReport, Verdict};
 
+pub mod annotations;
+pub mod csv;
 #[cfg(test)]
 mod fixture;
 pub mod json;
+pub mod junit;
+pub mod markdown;
 pub mod output;
 pub mod plan;
 pub mod progress;
+pub mod schema;
 pub mod sinks;
 pub mod style;
 pub mod table;
@@ -47,4 +54,12 @@ pub struct ScenarioReport {
     pub file: String,
     pub verdict: Verdict,
     pub variants: Vec<VariantReport>,
+}
+
+/// A value of the report inside a sentence: text without its quotes.
+fn json_text(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
 }

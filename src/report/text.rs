@@ -19,7 +19,8 @@ pub fn visible(text: &str) -> String {
     text.chars().map(picture).collect()
 }
 
-fn picture(c: char) -> char {
+/// What stands for `c` where it would steer; itself for most.
+pub fn picture(c: char) -> char {
     match c {
         '\0'..='\x1f' => char::from_u32(0x2400 + u32::from(c)).expect("control pictures"),
         '\x7f' => '\u{2421}',

@@ -193,7 +193,9 @@ impl Judgement {
                 actual: finding.as_ref().map_or(serde_json::Value::Null, |f| f.actual.clone()),
                 held,
                 line: scenario.source.line(expectation.at) as u64,
+                complaint: None,
             });
+            let before = self.diagnostics.len();
             match finding {
                 Some(finding) if held == Some(false) => {
                     let of_answers = answers::complaint(variant, facts, expectation);
@@ -214,6 +216,8 @@ impl Judgement {
                 }
                 _ => {}
             }
+            let row = rows.last_mut().expect("it was pushed above");
+            row.complaint = (self.diagnostics.len() > before).then_some(before);
         }
         rows
     }

@@ -216,6 +216,9 @@ pub struct ExpectationRow {
     pub held: Option<bool>,
     /// Of the file, from 1.
     pub line: u64,
+    /// Which of the variant's diagnostics is about it, if one is; not serialized.
+    #[serde(skip)]
+    pub complaint: Option<usize>,
 }
 
 /// A scalar as JSON.

@@ -7,6 +7,7 @@ mod golden;
 mod included;
 mod mutation;
 mod reading;
+mod reports;
 #[path = "../shelf/mod.rs"]
 mod shelf;
 mod verdicts;

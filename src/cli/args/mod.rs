@@ -122,6 +122,10 @@ pub struct SchemaArgs {
     /// For editors, or for people
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = SchemaFormat::Json)]
     pub format: SchemaFormat,
+
+    /// The schema of the JSON report of `run`, instead of that of scenario files
+    #[arg(long, conflicts_with = "format")]
+    pub report: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -309,9 +313,10 @@ pub struct RunArgs {
     #[arg(long = "set", value_name = "NAME=VALUE")]
     pub settings: Vec<Setting>,
 
-    /// Also write the report to a file, such as json=report.json; may be repeated
+    /// Also write a report: json, junit, markdown or csv; such as json=report.json
     ///
-    /// The path `-` is the standard output; the table goes to the standard error then.
+    /// May be repeated. The path `-` is the standard output; the table goes to the standard error
+    /// then.
     #[arg(long = "report", value_name = "FORMAT=PATH")]
     pub reports: Vec<ReportArg>,
 

@@ -98,7 +98,8 @@ fn mistakes_are_refused_with_a_remedy() {
         (
             "f --report xml=x",
             "error: invalid value 'xml=x' for '--report <FORMAT=PATH>': \
-             there is no report format `xml`; there is: json",
+             there is no report format `xml`; there are: json, junit, markdown, csv; did you \
+             mean `junit`?",
         ),
         (
             "f --seed many",

@@ -11,6 +11,7 @@ use crate::cli::files;
 use crate::cli::loading::{self, counted};
 use crate::cli::telling::print;
 use crate::diagnostic::{Diagnostic, Severity};
+use crate::report::annotations;
 use crate::report::output::Target;
 use crate::report::style::{ColorChoice, use_color};
 
@@ -71,7 +72,7 @@ impl Findings {
         }
         text.extend(loading::about_lints(&self.all).map(|about| about + "\n\n"));
         if github {
-            self.all.iter().for_each(|found| text += &notes::github(found));
+            self.all.iter().for_each(|found| text += &annotations::github(found));
         }
         text + &self.summary() + "\n"
     }

@@ -10,9 +10,9 @@ use crate::report::text::{counted, duration, fact, paragraph, visible, width};
 use crate::report::{Report, ScenarioReport};
 use crate::verdict::model::{CauseRow, VariantReport, Verdict};
 
-mod columns;
+pub mod columns;
 mod details;
-mod grid;
+pub mod grid;
 #[cfg(test)]
 mod tests;
 
@@ -68,7 +68,8 @@ fn block(variant: &VariantReport, also: &[Count], style: Style) -> String {
     paragraph(&variant.name, style.width, 1, 1) + &body
 }
 
-fn sentences(variant: &VariantReport, also: &[Count], style: Style) -> Vec<String> {
+/// What is said of a variant in sentences: why, and what needs no cause.
+pub fn sentences(variant: &VariantReport, also: &[Count], style: Style) -> Vec<String> {
     let mut all = Vec::new();
     all.extend(reason(variant));
     all.extend(variant.causes.iter().map(|cause| why(cause, style)));
@@ -117,7 +118,7 @@ fn diagnostics(variants: &[VariantReport], style: Style) -> String {
 }
 
 /// `2 variants passed`, or `1 failed and 3 passed of 4 variants`, the worst first.
-fn tally(verdicts: &[Verdict]) -> String {
+pub fn tally(verdicts: &[Verdict]) -> String {
     use Verdict::{Error, Fail, Inconclusive, Pass, Skipped, Unbalanced};
     let all = counted(verdicts.len(), "variant");
     let mut parts = Vec::new();

@@ -1,0 +1,129 @@
+//! What `--report` asks for: which format, and where it goes.
+
+use std::str::FromStr;
+
+use crate::report::{Report, csv, json, junit, markdown};
+
+/// `FORMAT=PATH` of the command line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReportArg {
+    pub format: ReportFormat,
+    /// `-` is the standard output.
+    pub path: String,
+}
+
+/// The layouts that can be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReportFormat {
+    Json,
+    Junit,
+    Markdown,
+    Csv,
+}
+
+/// Half of a word may be wrong, and it is still told what was probably meant.
+const LIKE: f64 = 0.5;
+
+impl ReportFormat {
+    pub const ALL: [Self; 4] = [Self::Json, Self::Junit, Self::Markdown, Self::Csv];
+
+    /// The word on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Junit => "junit",
+            Self::Markdown => "markdown",
+            Self::Csv => "csv",
+        }
+    }
+
+    /// The whole text of a report, with its line end.
+    pub fn render(self, report: &Report) -> String {
+        match self {
+            Self::Json => json::render(report),
+            Self::Junit => junit::render(report),
+            Self::Markdown => markdown::render(report),
+            Self::Csv => csv::render(report),
+        }
+    }
+}
+
+impl FromStr for ReportFormat {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        let all = Self::ALL.into_iter();
+        if let Some(format) = all.clone().find(|format| format.name() == word) {
+            return Ok(format);
+        }
+        let names: Vec<&str> = all.map(Self::name).collect();
+        let meant = meant(word).map(|it| format!("; did you mean `{it}`?")).unwrap_or_default();
+        Err(format!("there is no report format `{word}`; there are: {}{meant}", names.join(", ")))
+    }
+}
+
+/// The format that the word is most like, or that others call so.
+fn meant(word: &str) -> Option<&'static str> {
+    let word = word.to_lowercase();
+    match word.as_str() {
+        "xml" | "xunit" => return Some(ReportFormat::Junit.name()),
+        "md" => return Some(ReportFormat::Markdown.name()),
+        _ => {}
+    }
+    let names = ReportFormat::ALL.into_iter().map(ReportFormat::name);
+    let alike = names.map(|name| (strsim::normalized_damerau_levenshtein(&word, name), name));
+    let best = alike.max_by(|(one, _), (other, _)| one.total_cmp(other));
+    best.filter(|(likeness, _)| *likeness >= LIKE).map(|(_, name)| name)
+}
+
+impl FromStr for ReportArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (format, path) = text
+            .split_once('=')
+            .ok_or("a report is asked for as FORMAT=PATH, such as json=report.json")?;
+        let format = format.parse()?;
+        match path {
+            "" => Err("the path is missing; `-` is the standard output".to_owned()),
+            path => Ok(Self { format, path: path.to_owned() }),
+        }
+    }
+}
+
+impl std::fmt::Display for ReportArg {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}={}", self.format.name(), self.path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_argument_is_checked() {
+        let csv = ReportArg { format: ReportFormat::Csv, path: "a=b".to_owned() };
+        assert_eq!("csv=a=b".parse(), Ok(csv.clone()));
+        assert_eq!(csv.to_string(), "csv=a=b");
+        let none = |word: &str, meant: &str| {
+            let there_are = "there are: json, junit, markdown, csv";
+            format!("there is no report format `{word}`; {there_are}{meant}")
+        };
+        for (text, message) in [
+            (
+                "out.json",
+                "a report is asked for as FORMAT=PATH, such as json=report.json".to_owned(),
+            ),
+            ("yaml=x", none("yaml", "")),
+            ("jnuit=x", none("jnuit", "; did you mean `junit`?")),
+            ("Json=x", none("Json", "; did you mean `json`?")),
+            ("xml=x", none("xml", "; did you mean `junit`?")),
+            ("md=x", none("md", "; did you mean `markdown`?")),
+            ("=x", none("", "")),
+            ("json=", "the path is missing; `-` is the standard output".to_owned()),
+        ] {
+            assert_eq!(text.parse::<ReportArg>(), Err(message));
+        }
+    }
+}
