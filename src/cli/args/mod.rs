@@ -2,24 +2,25 @@
 
 mod choosing;
 mod help;
+mod values;
 #[cfg(test)]
 mod tests;
 
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+
+pub use values::{Color, Setting};
 
 use crate::broker::Tls;
 use crate::cli::args::help::{
     BROKER_HELP, CHECK_HELP, DOCTOR_HELP, HELP, NEW_HELP, PLAN_HELP, RUN_HELP, SCHEMA_HELP,
 };
 use crate::report::sinks::ReportArg;
-use crate::report::style::ColorChoice;
 
 /// Run scenarios against a real RabbitMQ, and know what became of every message.
 #[derive(Debug, Parser)]
@@ -426,43 +427,6 @@ impl From<&TlsArgs> for Tls {
             certificate: args.certificate.clone(),
             key: args.key.clone(),
             insecure: args.insecure,
-        }
-    }
-}
-
-/// `NAME=VALUE`. The value is read as a scalar of YAML, as it would be in the file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Setting {
-    pub name: String,
-    pub value: String,
-}
-
-impl FromStr for Setting {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (name, value) = text.split_once('=').ok_or("write NAME=VALUE, such as ack=auto")?;
-        if name.is_empty() {
-            return Err("the name of the variable is missing before `=`".to_owned());
-        }
-        Ok(Self { name: name.to_owned(), value: value.to_owned() })
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Color {
-    /// On a terminal, unless NO_COLOR is set
-    Auto,
-    Always,
-    Never,
-}
-
-impl From<Color> for ColorChoice {
-    fn from(color: Color) -> Self {
-        match color {
-            Color::Auto => ColorChoice::Auto,
-            Color::Always => ColorChoice::Always,
-            Color::Never => ColorChoice::Never,
         }
     }
 }
