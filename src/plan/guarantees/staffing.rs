@@ -224,12 +224,12 @@ impl<'v> Staff<'v> {
     /// number comes: it dies at several, and each death gives back what it had in hand.
     fn least_of_many(&self, hand: &Hand<'_>, n: u64, copies: Range) -> u64 {
         let number = |threat: &Threat<'_>| match (threat.blow, threat.trigger) {
-            (Blow::Dies { back: true }, Trigger::During(n) | Trigger::BeforeAck(n)) => Some(*n),
+            (Blow::Dies { back: true }, Trigger::During(n)) => Some(*n),
             _ => None,
         };
         let numbers = hand.threats.iter().map(number).collect::<Option<Vec<u64>>>();
         let Some(mut numbers) = numbers.filter(|_| self.hands.len() == 1) else { return 0 };
-        if !matches!(hand.worker.ack, AckMode::Manual { .. }) {
+        if hand.worker.ack != (AckMode::Manual { every: 1 }) {
             return 0;
         }
         numbers.sort_unstable();
@@ -317,7 +317,14 @@ impl Hand<'_> {
                 Damage { early, returned: held, repeated: held, broken, ..Damage::NONE }
             }
             AckMode::Manual { every } => {
-                let doubled = unacked(trigger, n, every, held);
+                // The number of an ack is that of a work only in the first life, and where all that
+                // is finished is acked.
+                let counted =
+                    self.threats.len() == 1 && self.restarts == 0 && self.worker.rejects.is_empty();
+                let doubled = match counted || every == 1 {
+                    true => unacked(trigger, n, every, held),
+                    false => Range::up_to(every).at_most(held.high),
+                };
                 Damage { returned: back, repeated: back, doubled, broken, ..Damage::NONE }
             }
             AckMode::Never => {
