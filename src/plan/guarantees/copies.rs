@@ -5,8 +5,8 @@ use crate::plan::content::Content;
 use crate::plan::guarantees::range::Range;
 use crate::plan::guarantees::threats::{Threats, Weather};
 use crate::plan::model::{
-    BoundTo, ExchangeId, ExchangeKind, ExchangeRef, Producer, ProducerId, QueueId, Topology,
-    Variant,
+    BoundTo, ExchangeId, ExchangeKind, ExchangeRef, Producer, ProducerId, QueueId, QueueKind,
+    Topology, Variant, Worker,
 };
 use crate::plan::pattern::Pattern;
 use crate::plan::routing::{Envelope, Standing, route};
@@ -40,16 +40,17 @@ pub fn destinations(threats: &Threats<'_>, id: ProducerId, published: Range) -> 
         return Destinations { copies: vec![any; queues], unroutable: any };
     }
     let versions = if no_headers(&variant.topology) { &VERSIONS[..1] } else { &VERSIONS };
+    let steady = steady(threats, threats.is_through(id));
     let counts = versions.iter().map(|version| {
         let standing = Standing::whole(&variant.topology).on(version);
-        count(&variant.topology, &standing, exchange, &content, (published.low, most))
+        let way = Way { topology: &variant.topology, standing, exchange, steady: &steady };
+        count(&way, &content, (published.low, most))
     });
     let counts: Vec<_> = counts.collect();
     let range = |get: &dyn Fn(&Vec<u64>) -> u64| {
         let ends = counts.iter().map(|(low, high)| Range::between(get(low), get(high)));
         ends.reduce(Range::hull).expect("there are versions")
     };
-    let steady = steady(threats, threats.is_through(id));
     // What an alternate exchange gets depends on what is not there.
     let shifts = steady.contains(&false)
         && variant.topology.exchanges.iter().any(|exchange| exchange.alternate.is_some());
@@ -60,8 +61,10 @@ pub fn destinations(threats: &Threats<'_>, id: ProducerId, published: Range) -> 
     });
     let copies = copies.collect();
     let none = range(&|counts| counts[queues]);
+    // What goes to a queue that is always there has come to a queue.
+    let missed = range(&|counts| counts[queues + 1]).high.filter(|_| !shifts).unwrap_or(most);
     let unroutable = match steady.contains(&false) {
-        true => Range::between(none.low.min(published.low), most),
+        true => Range::between(none.low.min(published.low), missed),
         false => none,
     };
     Destinations { copies, unroutable }
@@ -82,21 +85,28 @@ fn steady(threats: &Threats<'_>, through: bool) -> Vec<bool> {
     .collect()
 }
 
-/// How many messages each queue gets, and behind the queues how many none does: of the first `low`
-/// and of the first `most`.
-fn count(
-    topology: &Topology,
-    standing: &Standing,
+/// By what a message comes to its queues.
+struct Way<'a> {
+    topology: &'a Topology,
+    standing: Standing,
     exchange: ExchangeId,
-    content: &Content,
-    (low, most): (u64, u64),
-) -> (Vec<u64>, Vec<u64>) {
+    /// By queue: whether it is always there.
+    steady: &'a [bool],
+}
+
+/// How many messages each queue gets, and behind the queues how many none does, and how many none
+/// that is always there: of the first `low` and of the first `most`.
+fn count(way: &Way<'_>, content: &Content, (low, most): (u64, u64)) -> (Vec<u64>, Vec<u64>) {
+    let none = way.topology.queues.len();
     let add = |counts: &mut [u64], n: u64, weight: u64| {
         let (key, headers) = (content.routing_key(n), content.headers(n));
-        let envelope = Envelope { exchange, routing_key: &key, headers: &headers };
-        let queues = route(topology, standing, envelope);
+        let envelope = Envelope { exchange: way.exchange, routing_key: &key, headers: &headers };
+        let queues = route(way.topology, &way.standing, envelope);
         if queues.is_empty() {
-            counts[topology.queues.len()] += weight;
+            counts[none] += weight;
+        }
+        if queues.iter().all(|queue| !way.steady[queue.index()]) {
+            counts[none + 1] += weight;
         }
         for queue in queues {
             counts[queue.index()] += weight;
@@ -106,7 +116,7 @@ fn count(
         true => add(counts, 1, to - from),
         false => (from + 1..=to).for_each(|n| add(counts, n, 1)),
     };
-    let mut counts = vec![0; topology.queues.len() + 1];
+    let mut counts = vec![0; none + 2];
     follow(&mut counts, 0, low);
     let first = counts.clone();
     follow(&mut counts, low, most);
@@ -125,10 +135,14 @@ pub enum DeadRoute {
 }
 
 /// Where the dead letters of this queue go.
-pub fn dead_route(variant: &Variant, id: QueueId) -> DeadRoute {
+pub fn dead_route(threats: &Threats<'_>, id: QueueId) -> DeadRoute {
+    let variant = threats.variant;
     let Some(letter) = &variant.topology.queues[id.index()].dead_letter else {
         return DeadRoute::Nowhere;
     };
+    if sends_no_letters(threats, id) {
+        return DeadRoute::Nowhere;
+    }
     let ExchangeRef::Declared(exchange) = letter.exchange else {
         return DeadRoute::To(Vec::new());
     };
@@ -159,6 +173,33 @@ pub fn dead_route(variant: &Variant, id: QueueId) -> DeadRoute {
         }
         _ => DeadRoute::Varies(reachable(&variant.topology, exchange)),
     }
+}
+
+/// Whether no dead letter of this queue comes back to it, through whatever other queues.
+pub fn letters_stay_away(threats: &Threats<'_>, id: QueueId) -> bool {
+    let last = |to: &QueueId| {
+        *to != id && threats.variant.topology.queues[to.index()].dead_letter.is_none()
+    };
+    match dead_route(threats, id) {
+        DeadRoute::Nowhere => true,
+        DeadRoute::To(queues) => queues.iter().all(last),
+        DeadRoute::Varies(_) => false,
+    }
+}
+
+/// Whether nothing makes a dead letter in this queue: no time to live, no length, no refusal for
+/// good, and no limit of returns, which only quorum queues have.
+fn sends_no_letters(threats: &Threats<'_>, id: QueueId) -> bool {
+    let queue = &threats.variant.topology.queues[id.index()];
+    let lasts = queue.message_ttl.is_none()
+        && threats.variant.producers.iter().all(|producer| producer.ttl.is_none());
+    let kept = |worker: &Worker| worker.rejects.iter().all(|rule| rule.requeue);
+    queue.kind == QueueKind::Classic
+        && lasts
+        && !queue.is_bounded()
+        && queue.arguments.is_empty()
+        && !threats.is_probed(queue)
+        && threats.workers_of(id).all(|(_, worker)| kept(worker))
 }
 
 /// The queues that something published to this exchange may come to, with any key.

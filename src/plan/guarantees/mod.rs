@@ -110,7 +110,7 @@ fn outcomes(threats: &Threats<'_>, sent: &[Sent]) -> Vec<Outcome> {
     let variant = threats.variant;
     let queues = variant.topology.queues.len();
     let routes: Vec<DeadRoute> =
-        (0..queues).map(|index| dead_route(variant, QueueId::from_index(index))).collect();
+        (0..queues).map(|index| dead_route(threats, QueueId::from_index(index))).collect();
     let mut done: Vec<Option<Outcome>> = (0..queues).map(|_| None).collect();
     loop {
         let open = |queue: usize| done[queue].is_none();

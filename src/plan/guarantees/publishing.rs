@@ -1,14 +1,14 @@
 //! What becomes of the publishes of one producer.
 
 use crate::plan::count::Count;
-use crate::plan::guarantees::copies::{Destinations, destinations};
+use crate::plan::guarantees::copies::{Destinations, destinations, letters_stay_away};
 use crate::plan::guarantees::range::{Bound, Range};
 use crate::plan::guarantees::rules::Rule;
 use crate::plan::guarantees::sheet::Sheet;
 use crate::plan::guarantees::threats::{Begins, Blow, Threat, Threats, Weather};
 use crate::plan::model::{
-    Confirms, CountEvent, Overflow, Producer, ProducerId, QueueId, QueueKind, Scope, Trigger,
-    Unconfirmed,
+    Confirms, CountEvent, ExchangeRef, Overflow, Producer, ProducerId, QueueId, QueueKind, Scope,
+    Trigger, Unconfirmed,
 };
 
 /// One producer's part of everything.
@@ -93,7 +93,7 @@ fn published(threats: &Threats<'_>, id: ProducerId) -> Bound {
     let back = blows.iter().all(|threat| threat.blow.comes_back());
     let weather = match threats.weather {
         Weather::Calm => true,
-        Weather::Restarts { .. } | Weather::NodeLost(_) => {
+        Weather::Restarts { .. } | Weather::Nodes(_) => {
             producer.reconnect.is_some() || threats.is_through(id)
         }
         Weather::Ends => threats.is_through(id),
@@ -136,8 +136,11 @@ fn cuts(threats: &Threats<'_>, id: ProducerId) -> Option<u64> {
         Weather::Calm => Some(blows),
         _ if threats.is_through(id) => Some(0),
         Weather::Restarts { times, .. } => Some(blows + times),
-        Weather::NodeLost(lost) if producer.node.is_some_and(|node| node != lost) => Some(blows),
-        Weather::NodeLost(_) => Some(blows + 1),
+        // A channel that asks for a queue that nobody leads may fail, as often as it is opened.
+        Weather::Nodes(losses) if losses.is_more() && threats.may_be_turned_away(id) => None,
+        Weather::Nodes(losses) if !losses.strikes(producer.node) => Some(blows),
+        Weather::Nodes(losses) if losses.is_more() => None,
+        Weather::Nodes(losses) => Some(blows + losses.times),
         Weather::Ends => None,
     }
 }
@@ -157,9 +160,16 @@ fn unanswered(threats: &Threats<'_>, id: ProducerId, cuts: Option<u64>) -> Range
     let republishes = producer.unconfirmed == Unconfirmed::Republish;
     let dies = |threat: &Threat<'_>| matches!(threat.blow, Blow::Dies { .. });
     let lives = !threats.of_producer(id).iter().any(dies);
+    let outlasts = match threats.weather {
+        Weather::Nodes(losses) => threats.is_patient(id) || !losses.silences(producer.node),
+        _ => true,
+    };
     match cuts {
+        _ if !outlasts && !threats.is_through(id) => Range::up_to(producer.messages),
         Some(0) => Range::ZERO,
-        Some(_) if republishes && lives && producer.reconnect.is_some() => Range::ZERO,
+        _ if threats.weather == Weather::Ends => Range::up_to(producer.messages),
+        _ if threats.may_be_refused(id) => Range::up_to(producer.messages),
+        _ if republishes && lives && producer.reconnect.is_some() => Range::ZERO,
         Some(cuts) => Range::up_to(cuts.saturating_mul(in_flight(producer))),
         None => Range::up_to(producer.messages),
     }
@@ -173,11 +183,17 @@ fn answers(
     (all, unanswered, destinations): (Range, Range, &Destinations),
 ) {
     let refused = refused(threats, id, destinations).at_most(all.high);
-    sheet.set(Count::Refused, Bound::new(refused, Rule::FullQueue).or_never());
+    let leaderless = matches!(threats.weather, Weather::Nodes(_)) && threats.may_be_turned_away(id);
+    let full = if leaderless { Rule::Leaderless } else { Rule::FullQueue };
+    sheet.set(Count::Refused, Bound::new(refused, full).or_never());
     sheet.set(Count::Unconfirmed, Bound::new(unanswered, Rule::Unanswered).or_never());
     let confirmed = (all - refused - unanswered).at_most(all.high);
-    let rule = if refused.is_zero() { Rule::Confirmed } else { Rule::FullQueue };
+    let rule = if refused.is_zero() { Rule::Confirmed } else { full };
     let rule = if unanswered.is_zero() { rule } else { Rule::Unanswered };
+    // Each publish to an exchange that is missing ends its channel.
+    let missing =
+        matches!(threats.variant.producers[id.index()].to.exchange, ExchangeRef::Missing(_));
+    let confirmed = if missing { Range::ZERO } else { confirmed };
     sheet.set(Count::Confirmed, Bound::new(confirmed, rule));
 }
 
@@ -186,8 +202,8 @@ fn answers(
 fn refused(threats: &Threats<'_>, id: ProducerId, destinations: &Destinations) -> Range {
     let topology = &threats.variant.topology;
     let classic = topology.queues.iter().any(|queue| queue.kind != QueueKind::Quorum);
-    let refuses = threats.weather == Weather::Ends
-        || matches!(threats.weather, Weather::NodeLost(_)) && classic;
+    let refuses =
+        threats.may_be_turned_away(id) || matches!(threats.weather, Weather::Nodes(_)) && classic;
     if refuses && !threats.is_through(id) {
         return Range::up_to(threats.variant.producers[id.index()].messages);
     }
@@ -214,9 +230,14 @@ fn overflow(threats: &Threats<'_>, id: QueueId, copies: Range, goes: bool) -> Ra
     };
     // Where it is the only one that publishes there, all that fits is taken; and where nobody takes
     // anything out of a classic queue, not more.
-    let alone = threats.variant.producers.len() == 1 && queue.dead_letter.is_none();
+    let alone = threats.variant.producers.len() == 1 && letters_stay_away(threats, id);
     let beyond = (copies - Range::exactly(most)).at_most(copies.high);
-    let still = threats.workers_of(id).next().is_none() && queue.kind == QueueKind::Classic;
+    let lasts = queue.message_ttl.is_none()
+        && threats.variant.producers.iter().all(|producer| producer.ttl.is_none());
+    let still = lasts
+        && threats.workers_of(id).next().is_none()
+        && !threats.is_probed(queue)
+        && queue.kind == QueueKind::Classic;
     let low = if alone && still && !goes { beyond.low } else { 0 };
     Range { low, high: if alone && !goes { beyond.high } else { copies.high } }
 }

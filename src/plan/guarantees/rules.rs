@@ -35,6 +35,8 @@ pub enum Rule {
     NotSent,
     BrokerRestarts,
     Transient,
+    Flagged,
+    Leaderless,
     BrokerEnds,
     Settings,
     Errors,
@@ -43,7 +45,7 @@ pub enum Rule {
 }
 
 /// All of them, in the order of the documentation.
-pub const ALL: [Rule; 37] = [
+pub const ALL: [Rule; 39] = [
     Rule::Never,
     Rule::Published,
     Rule::PublisherDies,
@@ -76,6 +78,8 @@ pub const ALL: [Rule; 37] = [
     Rule::NotSent,
     Rule::BrokerRestarts,
     Rule::Transient,
+    Rule::Flagged,
+    Rule::Leaderless,
     Rule::BrokerEnds,
     Rule::Settings,
     Rule::Errors,
@@ -147,8 +151,10 @@ impl Rule {
             Rule::NotSent => ("not-sent", "without confirms, what is on its way when its connection ends may never arrive", CONFIRMS),
             Rule::BrokerRestarts => ("broker-restarts", "a broker that stops in good order keeps what is persistent in durable queues, and gives back what consumers held", "https://www.rabbitmq.com/docs/persistence-conf"),
             Rule::Transient => ("transient", "transient messages in a classic queue, and queues that are not durable, do not outlive their broker", "https://www.rabbitmq.com/docs/queues#durability"),
+            Rule::Flagged => ("flagged", "a classic queue flags all that it still has after its broker was killed", ACCOUNTING),
+            Rule::Leaderless => ("leaderless", "a quorum queue whose leader is away refuses what a channel publishes that is new to it", "https://www.rabbitmq.com/docs/quorum-queues#leader-election"),
             Rule::BrokerEnds => ("broker-ends", "what a broker keeps that is killed, parted or does not come back depends on the moment", ACCOUNTING),
-            Rule::Settings => ("settings", "under settings of the broker's own nothing is foretold", FORMAT),
+            Rule::Settings => ("settings", "what settings of the broker's own do is not foretold, but for how long it waits for an ack", FORMAT),
             Rule::Errors => ("errors", "a program that the broker refuses ends, whenever that is", ACCOUNTING),
             Rule::Probed => ("probed", "a probe takes from this queue, or adds to it", FORMAT),
             Rule::Rounds => ("rounds", "dead letters that come back to their queue make new copies", "https://www.rabbitmq.com/docs/dlx#automatic-dead-lettering-cycles"),

@@ -2,7 +2,7 @@
 
 use crate::plan::guarantees::range::Range;
 use crate::plan::guarantees::threats::{Begins, Blow, Threat, Threats, Weather, takes_all};
-use crate::plan::model::{AckMode, CountEvent, NodeId, QueueId, Scope, Trigger, Worker};
+use crate::plan::model::{AckMode, CountEvent, QueueId, Scope, Trigger, Worker};
 
 /// Beyond so many unsent messages a queue passes a consumer over; below, it serves one after the
 /// other in turn. (RabbitMQ's `UNSENT_MESSAGE_LIMIT`.)
@@ -49,20 +49,33 @@ impl<'v> Staff<'v> {
     pub fn of(threats: &Threats<'v>, id: QueueId) -> Self {
         let (times, killed) = match threats.weather {
             Weather::Restarts { times, killed } => (times, killed),
-            Weather::NodeLost(_) => (1, true),
+            Weather::Nodes(losses) => (losses.times, true),
             Weather::Calm | Weather::Ends => (0, false),
         };
-        let leader = threats.variant.topology.queues[id.index()].node.unwrap_or(NodeId(0));
+        let leader = Threats::home(&threats.variant.topology.queues[id.index()]);
         // Who is on another node than the one that ends, as the queue's leader is.
         let elsewhere = |worker: &Worker| match threats.weather {
-            Weather::NodeLost(lost) => worker.node.is_some_and(|it| it != lost) && leader != lost,
+            Weather::Nodes(losses) if !losses.is_more() => {
+                !losses.strikes(worker.node) && !losses.strikes(leader)
+            }
+            _ => false,
+        };
+        // Whoever would begin on a node that is gone.
+        let homeless = |worker: &Worker| match threats.weather {
+            Weather::Nodes(losses) => {
+                worker.start.is_some()
+                    && losses.gone.is_some_and(|gone| worker.node.is_none_or(|it| it == gone))
+            }
             _ => false,
         };
         let spared =
             |worker: &Worker| threats.is_after_all(worker.start.as_ref()) || elsewhere(worker);
         let hand = |(id, worker): (_, &'v Worker)| Hand {
             worker,
-            begins: threats.begins(worker.start.as_ref()),
+            begins: match homeless(worker) {
+                true => Begins::Perhaps,
+                false => threats.begins(worker.start.as_ref()),
+            },
             threats: threats.of_worker(id),
             restarts: if spared(worker) { 0 } else { times },
         };
@@ -201,6 +214,38 @@ impl<'v> Staff<'v> {
             })
     }
 
+    /// Whether this is the one that a queue with a single active consumer serves first.
+    fn is_first(&self, index: usize) -> bool {
+        let plain = |hand: &Hand| hand.begins == Begins::AtOnce && hand.worker.priority.is_none();
+        self.single_active && index == 0 && self.hands.iter().all(plain)
+    }
+
+    /// How many deliveries one alone begins at least, over all its lives, if the death at this
+    /// number comes: it dies at several, and each death gives back what it had in hand.
+    fn least_of_many(&self, hand: &Hand<'_>, n: u64, copies: Range) -> u64 {
+        let number = |threat: &Threat<'_>| match (threat.blow, threat.trigger) {
+            (Blow::Dies { back: true }, Trigger::During(n)) => Some(*n),
+            _ => None,
+        };
+        let numbers = hand.threats.iter().map(number).collect::<Option<Vec<u64>>>();
+        let Some(mut numbers) = numbers.filter(|_| self.hands.len() == 1) else { return 0 };
+        if hand.worker.ack != (AckMode::Manual { every: 1 }) {
+            return 0;
+        }
+        numbers.sort_unstable();
+        let steps = numbers.iter().enumerate().zip(copies.low..);
+        for ((index, number), least) in steps {
+            let twice = numbers.get(index + 1) == Some(number);
+            if twice || *number > least {
+                return 0;
+            }
+            if *number == n {
+                return least;
+            }
+        }
+        0
+    }
+
     /// The number of the delivery that the fault waits for, if that comes for certain.
     fn certain(&self, index: usize, threat: &Threat<'_>, copies: Range) -> Option<u64> {
         let n = match threat.trigger {
@@ -217,13 +262,11 @@ impl<'v> Staff<'v> {
                 && hand.worker.priority.is_none()
         });
         let all_take = self.hands.iter().all(|hand| takes_all(hand.worker));
-        let least = if !all_take
-            || hand.threats.len() > 1
-            || hand.restarts > 0
-            || hand.begins == Begins::Perhaps
-        {
+        let least = if !all_take || hand.restarts > 0 || hand.begins == Begins::Perhaps {
             0
-        } else if count == 1 {
+        } else if hand.threats.len() > 1 {
+            self.least_of_many(hand, n, copies)
+        } else if count == 1 || self.is_first(index) {
             copies.low
         } else if self.takes_turns(copies) {
             copies.low / count
@@ -237,7 +280,8 @@ impl<'v> Staff<'v> {
 }
 
 impl Hand<'_> {
-    fn is_sure(&self) -> bool {
+    /// It is there to the end, for certain, and takes whatever comes.
+    pub fn is_sure(&self) -> bool {
         self.begins != Begins::Perhaps
             && takes_all(self.worker)
             && self.threats.iter().all(|threat| threat.blow.comes_back())
@@ -273,7 +317,14 @@ impl Hand<'_> {
                 Damage { early, returned: held, repeated: held, broken, ..Damage::NONE }
             }
             AckMode::Manual { every } => {
-                let doubled = unacked(trigger, n, every, held);
+                // The number of an ack is that of a work only in the first life, and where all that
+                // is finished is acked.
+                let counted =
+                    self.threats.len() == 1 && self.restarts == 0 && self.worker.rejects.is_empty();
+                let doubled = match counted || every == 1 {
+                    true => unacked(trigger, n, every, held),
+                    false => Range::up_to(every).at_most(held.high),
+                };
                 Damage { returned: back, repeated: back, doubled, broken, ..Damage::NONE }
             }
             AckMode::Never => {

@@ -144,11 +144,13 @@ impl Case<'_, '_> {
         }
         // What `reject-publish-dlx` turns away is a dead letter, and no copy of this queue.
         if self.queue.overflow == Overflow::RejectPublishDlx && self.can(Count::DeadLettered) {
-            dead = dead + leaving.beyond.or_none();
+            let all = self.asks_for_all();
+            dead = dead + if all { leaving.beyond } else { leaving.beyond.or_none() };
         }
         let dead = dead.at_most(self.copies().high);
         // One that nobody sees again is none.
-        let seen = certain && self.queue.overflow != Overflow::RejectPublishDlx;
+        let turned_away = self.queue.overflow == Overflow::RejectPublishDlx;
+        let seen = certain && (!turned_away || self.asks_for_all());
         let told = if seen { dead } else { dead.or_none() };
         sheet.set(Count::DeadLettered, Bound::new(told, Rule::DeadLetters).or_never());
         told
@@ -181,6 +183,11 @@ impl Case<'_, '_> {
     pub(super) fn turned_away(&self) -> Range {
         let limited = self.queue.is_bounded();
         if !limited || self.queue.overflow == Overflow::DropHead || self.asks_for_none() {
+            return Range::ZERO;
+        }
+        // A dead letter that is seen was not turned away.
+        let letter = self.queue.overflow == Overflow::RejectPublishDlx && self.asks_for_all();
+        if letter && self.can(Count::DeadLettered) && self.arrives() {
             return Range::ZERO;
         }
         let leaving = self.leaving().beyond;

@@ -1,6 +1,10 @@
 //! What becomes of the copies in one queue.
 
+mod cluster;
+mod impatient;
 mod leaving;
+mod misplaced;
+mod rounds;
 mod seen;
 mod stream;
 
@@ -64,12 +68,20 @@ pub fn outcome(threats: &Threats<'_>, id: QueueId, arrivals: &Arrivals) -> Outco
         damage: staff.damage(copies, is_classic),
         staff,
         refusals: refusals(threats, id, copies, plain),
-        route: dead_route(threats.variant, id),
+        route: dead_route(threats, id),
     };
     if case.perishes() {
         return case.nothing_left();
     }
+    if case.is_out_of_reach() {
+        return case.nothing_known();
+    }
+    if let Some(outcome) = case.acks_elsewhere() {
+        return outcome;
+    }
     match case.wild() {
+        Some(Rule::Rounds) => case.rounds(),
+        Some(Rule::Settings) => case.impatient(),
         Some(rule) => case.anything(rule),
         None if case.queue.kind == QueueKind::Stream => case.stream(),
         None => case.accounts(),
@@ -86,8 +98,8 @@ impl Case<'_, '_> {
         let fades = match self.threats.weather {
             Weather::Calm => None,
             Weather::Restarts { killed, .. } => self.fades(killed),
-            Weather::NodeLost(_) if self.queue.kind == QueueKind::Quorum => self.fades(true),
-            Weather::NodeLost(_) | Weather::Ends => Some(Rule::BrokerEnds),
+            Weather::Nodes(losses) => self.fades_with(losses),
+            Weather::Ends => Some(Rule::BrokerEnds),
         };
         let errs = self.threats.workers_of(self.id).any(|(id, _)| self.threats.may_err(id));
         let reasons = [
@@ -107,9 +119,14 @@ impl Case<'_, '_> {
         let classic = self.queue.kind == QueueKind::Classic;
         let producers = &self.threats.variant.producers;
         // Of three nodes two keep what a young queue has got.
-        let killed = killed && !matches!(self.threats.weather, Weather::NodeLost(_));
+        let kept = match self.threats.weather {
+            Weather::Nodes(losses) => !classic && !losses.is_more(),
+            _ => false,
+        };
+        let killed = killed && !kept;
         let transient = classic && producers.iter().any(|producer| !producer.persistent);
-        let unasked = killed && producers.iter().any(|producer| producer.confirms == Confirms::Off);
+        let unasked = (killed || self.may_be_turned_away())
+            && producers.iter().any(|producer| producer.confirms == Confirms::Off);
         let young = killed && !self.threats.spares_the_young();
         let letters = self.arrivals.letters || self.queue.dead_letter.is_some();
         let stream = self.queue.kind == QueueKind::Stream;
@@ -179,9 +196,9 @@ impl Case<'_, '_> {
             }
             Count::Dropped => limited && self.queue.kind != QueueKind::Stream,
             Count::TurnedAway => {
-                let cluster = matches!(self.threats.weather, Weather::Ends | Weather::NodeLost(_));
+                let cluster = matches!(self.threats.weather, Weather::Ends | Weather::Nodes(_));
                 (cluster && self.queue.kind != QueueKind::Quorum)
-                    || self.threats.weather == Weather::Ends
+                    || self.may_be_turned_away()
                     || !self.threats.stays(self.id)
                     || (limited && self.queue.overflow != Overflow::DropHead)
             }
@@ -189,7 +206,7 @@ impl Case<'_, '_> {
                 let back = match self.threats.weather {
                     Weather::Calm => true,
                     Weather::Restarts { killed, .. } => !killed || self.threats.spares_the_young(),
-                    Weather::NodeLost(_) | Weather::Ends => false,
+                    Weather::Nodes(_) | Weather::Ends => false,
                 };
                 !back || hit || !self.arrivals.unanswered.is_zero()
             }
@@ -212,8 +229,11 @@ impl Case<'_, '_> {
     fn anything(&self, rule: Rule) -> Outcome {
         let mut sheet = Sheet::default();
         let some = self.copies().or_none();
+        // What nobody consumes from and nobody can look into at the end is in doubt.
+        let silent = self.staff.is_empty() && self.is_silenced();
+        let seen = [Count::Remaining, Count::StillQueued, Count::Lost];
         for count in COPY_OUTCOMES.into_iter().chain([Count::StillQueued]) {
-            if self.can(count) {
+            if self.can(count) && !(silent && seen.contains(&count)) {
                 sheet.set(count, Bound::new(some, rule).or_never());
             }
         }
@@ -235,8 +255,51 @@ impl Case<'_, '_> {
             self.once(&mut sheet, rule);
         }
         sheet.set(Count::Expected, self.arrivals.copies.or_never());
+        if rule == Rule::Probed && self.is_undisturbed() {
+            sheet.set(Count::Repeats, Bound::never());
+            sheet.set(Count::Duplicates, Bound::never());
+        }
+        if self.is_emptied(rule) {
+            sheet.set(Count::Remaining, Bound::never());
+            sheet.set(Count::StillQueued, Bound::never());
+        }
         let dead = if self.can(Count::DeadLettered) { some } else { Range::ZERO };
         Outcome { sheet, dead }
+    }
+
+    /// Whether nobody loses or gives back anything that he was sent, but to probes.
+    fn is_undisturbed(&self) -> bool {
+        let producers = (0..self.threats.variant.producers.len()).map(ProducerId::from_index);
+        self.threats.weather == Weather::Calm
+            && self.staff.is_calm()
+            && self.staff.count(|mode| mode == AckMode::Never) == 0
+            && self.refusals == Refusals::NONE
+            && self.queue.kind != QueueKind::Stream
+            && !self.arrivals.round
+            && !self.threats.has_settings()
+            && self.threats.stays(self.id)
+            && self.threats.workers_of(self.id).all(|(id, _)| !self.threats.may_err(id))
+            && producers.into_iter().all(|id| self.threats.of_producer(id).is_empty())
+    }
+
+    /// Whether nothing but restarts of the broker befalls a queue that is there again afterwards,
+    /// and whoever consumes from it takes and acks what it has kept.
+    fn is_emptied(&self, rule: Rule) -> bool {
+        let Weather::Restarts { killed, .. } = self.threats.weather else { return false };
+        let held = self.damage.held.is_zero() && self.refusals == Refusals::NONE;
+        matches!(rule, Rule::BrokerEnds | Rule::BrokerRestarts)
+            && self.queue.kind == QueueKind::Classic
+            && self.queue.durable
+            && self.queue.owner.is_none()
+            && (!killed || self.threats.spares_the_young())
+            && !self.arrivals.round
+            && !self.threats.has_settings()
+            && !self.threats.is_probed(self.queue)
+            && self.threats.stays(self.id)
+            && self.threats.workers_of(self.id).all(|(id, _)| !self.threats.may_err(id))
+            && self.staff.is_sure()
+            && held
+            && self.staff.count(|mode| mode == AckMode::Never) == 0
     }
 
     /// Whatever the broker has kept is worked on once, by those who come when all is over.
@@ -255,6 +318,10 @@ impl Case<'_, '_> {
         sheet.set(Count::Acked, Bound::new(acked, rule).or_never());
         sheet.set(Count::OverLimit, Bound::never());
         let back = matches!(self.threats.weather, Weather::Restarts { .. });
+        // A quorum queue flags what was handed out before, and nobody was there.
+        if back && self.queue.kind == QueueKind::Quorum {
+            sheet.set(Count::Redelivered, Bound::never());
+        }
         if back
             && self.staff.count(|mode| mode == AckMode::Never) == 0
             && self.queue.kind != QueueKind::Stream
@@ -274,7 +341,11 @@ impl Case<'_, '_> {
             return self.quits(sheet, n);
         }
         let dead = self.by_rule(&mut sheet, &leaving);
-        sheet.set(Count::TurnedAway, Bound::new(self.turned_away(), Rule::FullQueue).or_never());
+        let turned_away = match self.may_be_turned_away() {
+            true => Bound::new(self.copies().or_none(), Rule::Leaderless),
+            false => Bound::new(self.turned_away(), Rule::FullQueue),
+        };
+        sheet.set(Count::TurnedAway, turned_away.or_never());
         sheet
             .set(Count::InDoubt, Bound::new(self.arrivals.unanswered, Rule::Unanswered).or_never());
         sheet.set(Count::Lost, self.lost());
@@ -334,6 +405,10 @@ impl Case<'_, '_> {
     fn remaining(&self, leaving: &Leaving) -> Bound {
         let copies = self.copies();
         if self.staff.is_empty() {
+            // Whatever waits, its time comes.
+            if self.queue.message_ttl.is_some() {
+                return Bound::never();
+            }
             let gone =
                 leaving.expired + leaving.beyond + self.arrivals.unanswered + self.arrivals.unsent;
             let rule = if gone.is_zero() { Rule::NobodyConsumes } else { Rule::FullQueue };

@@ -40,7 +40,10 @@ impl Case<'_, '_> {
         let mut set = |count, range: Range, rule| {
             sheet.set(count, Bound::new(range, rule).or_never());
         };
-        set(Count::Redelivered, certain(damage.returned) + returns, rule);
+        match self.is_flagged() {
+            true => set(Count::Redelivered, delivered, Rule::Flagged),
+            false => set(Count::Redelivered, certain(damage.returned) + returns, rule),
+        }
         set(Count::Repeats, again + returns, rule);
         set(Count::Duplicates, doubled.at_most(copies.high), rule);
         let refused = leaving.refused + if poison.is_some() { leaving.over } else { Range::ZERO };

@@ -4,12 +4,14 @@
 //! never narrower.
 
 mod moments;
+mod weather;
 
 use std::time::Duration;
 
+pub use crate::plan::guarantees::threats::weather::{Losses, Weather};
 use crate::plan::model::{
-    AckMode, BrokerAct, ExchangeRef, Fault, FaultAction, Instance, KillHow, NodeId, Operation,
-    ProducerId, Queue, QueueId, QueueKind, StopHow, Tree, Trigger, Variant, Work, Worker, WorkerId,
+    AckMode, BrokerAct, ExchangeRef, Fault, FaultAction, Instance, KillHow, Operation, ProducerId,
+    Queue, QueueId, QueueKind, Tree, Trigger, Variant, Work, Worker, WorkerId,
 };
 use crate::plan::pattern::{Pattern, Scalar};
 use crate::plan::version_matches;
@@ -18,6 +20,8 @@ use crate::plan::version_matches;
 const HEARTBEAT: Duration = Duration::from_secs(10);
 /// How much later than it should anything may happen on a busy machine.
 const SLACK: Duration = Duration::from_secs(2);
+/// How much longer than its works a worker may hold what it holds.
+const HESITATION: Duration = Duration::from_millis(500);
 /// The largest messages that a broker takes unless told otherwise, in bytes: before 4.0, and since.
 const LARGEST: [u64; 2] = [128 << 20, 16 << 20];
 /// Settings under which every count is what it would be without.
@@ -59,48 +63,6 @@ pub enum Begins {
     Perhaps,
 }
 
-/// What befalls the broker itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Weather {
-    Calm,
-    /// All of a single node ends, so often, and comes back; `killed`: without a word, at least once.
-    Restarts {
-        times: u64,
-        killed: bool,
-    },
-    /// This node of three or more ends, once: quorum queues go on with the others.
-    NodeLost(NodeId),
-    /// Anything worse.
-    Ends,
-}
-
-impl Weather {
-    /// This, and one more thing; `silence` is how long nothing must be heard for a connection to
-    /// be given up.
-    fn and(self, act: BrokerAct, silence: Duration) -> Self {
-        let short = |lasts: Option<Duration>| {
-            lasts.is_some_and(|lasts| silence.is_zero() || lasts + SLACK < silence)
-        };
-        match (act, self) {
-            (BrokerAct::Pause { lasts } | BrokerAct::Block { lasts, .. }, so_far)
-                if short(lasts) =>
-            {
-                so_far
-            }
-            (_, Weather::Ends) => Weather::Ends,
-            (BrokerAct::Restart { how, .. }, so_far) => {
-                let (times, killed) = match so_far {
-                    Weather::Restarts { times, killed } => (times, killed),
-                    _ => (0, false),
-                };
-                let killed = killed || how == StopHow::Sigkill;
-                Weather::Restarts { times: times + 1, killed }
-            }
-            _ => Weather::Ends,
-        }
-    }
-}
-
 /// What the file lets happen.
 pub struct Threats<'v> {
     pub variant: &'v Variant,
@@ -109,27 +71,21 @@ pub struct Threats<'v> {
 
 impl<'v> Threats<'v> {
     pub fn of(variant: &'v Variant) -> Self {
-        let silence = variant.broker.heartbeat.unwrap_or(HEARTBEAT) * 2;
-        let mut weather = Weather::Calm;
-        for fault in &variant.faults {
-            let FaultAction::Broker { act, .. } = fault.action else { continue };
-            weather = weather.and(act, silence);
-        }
-        let nodes = variant.broker.nodes.or(variant.requires.nodes).unwrap_or(1);
-        if weather != Weather::Calm && nodes > 1 {
-            let lost = loses_one(variant).filter(|_| nodes > 2);
-            weather = lost.map_or(Weather::Ends, Weather::NodeLost);
-        }
-        Self { variant, weather }
+        let calm = Self { variant, weather: Weather::Calm };
+        Self { variant, weather: Weather::of(variant, calm.has_settings()) }
     }
 
     /// Settings of a private broker may change anything, but for those that are known.
     pub fn has_settings(&self) -> bool {
+        self.has_unknown_settings()
+            || self.consumer_timeout().is_some_and(|timeout| self.may_outlast(timeout))
+    }
+
+    /// Whether there are settings that nobody here knows.
+    pub fn has_unknown_settings(&self) -> bool {
         let settings = &self.variant.broker;
         let unknown = |(name, value): &(String, Scalar)| match (&**name, value) {
-            ("consumer_timeout", Scalar::Int(timeout)) => {
-                u64::try_from(*timeout).is_ok_and(|it| self.may_outlast(Duration::from_millis(it)))
-            }
+            ("consumer_timeout", Scalar::Int(timeout)) => *timeout < 0,
             (name, _) => !HARMLESS.contains(&name),
         };
         let unknown_tree = |(name, tree): &(String, Tree)| match (&**name, tree) {
@@ -141,10 +97,38 @@ impl<'v> Threats<'v> {
         settings.config.iter().any(unknown) || settings.advanced.iter().any(unknown_tree)
     }
 
+    /// How long the broker waits for an ack, if the file says so.
+    pub fn consumer_timeout(&self) -> Option<Duration> {
+        self.variant.broker.config.iter().find_map(|(name, value)| match (&**name, value) {
+            ("consumer_timeout", Scalar::Int(timeout)) => {
+                u64::try_from(*timeout).ok().map(Duration::from_millis)
+            }
+            _ => None,
+        })
+    }
+
+    /// Whether this worker acks whatever it holds before the broker loses patience with it, if
+    /// nothing befalls it: of what it may hold, each work takes no longer than the longest.
+    pub fn acks_within(&self, worker: &Worker, timeout: Duration) -> bool {
+        let AckMode::Manual { every: 1 } = worker.ack else { return false };
+        let longest = match &worker.work {
+            Work::Pattern(Pattern::Range(_, most)) => Some(*most),
+            Work::Pattern(pattern) => pattern.values().and_then(|all| all.into_iter().max()),
+            Work::PerDot(_) => None,
+        };
+        let messages: u64 = self.variant.producers.iter().map(|it| it.messages).sum();
+        let held = match worker.prefetch {
+            0 => messages,
+            prefetch => messages.min(u64::from(prefetch)),
+        };
+        let held = u32::try_from(held).unwrap_or(u32::MAX);
+        longest.is_some_and(|longest| longest.saturating_mul(held) + HESITATION < timeout)
+    }
+
     /// Whether somebody may hold a message so long without an ack: longer than all works of all
     /// messages take together, and whatever stops them.
     fn may_outlast(&self, timeout: Duration) -> bool {
-        let mut time = Duration::from_millis(500);
+        let mut time = HESITATION;
         for fault in &self.variant.faults {
             match fault.action {
                 FaultAction::Kill { how, .. } if how != KillHow::Cancel => {}
@@ -295,18 +279,6 @@ pub fn takes_all(worker: &Worker) -> bool {
 
 fn is_of_broker(fault: &Fault) -> bool {
     matches!(fault.action, FaultAction::Broker { .. })
-}
-
-/// The node that ends, if that is all that befalls the broker, and once.
-fn loses_one(variant: &Variant) -> Option<NodeId> {
-    let mut faults = variant.faults.iter().filter_map(|fault| match fault.action {
-        FaultAction::Broker { act, node } => Some((act, node)),
-        _ => None,
-    });
-    match (faults.next(), faults.next()) {
-        (Some((BrokerAct::Stop { .. } | BrokerAct::Restart { .. }, node)), None) => node,
-        _ => None,
-    }
 }
 
 fn is_for_good(act: BrokerAct) -> bool {

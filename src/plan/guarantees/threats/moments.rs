@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::plan::content::Content;
 use crate::plan::guarantees::copies::FOLLOWED;
 use crate::plan::guarantees::threats::{
-    Begins, SLACK, Threats, is_for_good, is_of_broker, takes_all,
+    Begins, SLACK, Threats, Weather, is_for_good, is_of_broker, takes_all,
 };
 use crate::plan::model::{
     Confirms, CountEvent, ExchangeRef, Fault, FaultAction, FaultId, Instance, ProducerId, QueueId,
@@ -62,7 +62,8 @@ impl Threats<'_> {
                     _ => None,
                 };
                 let way = Way { before: Some(*id), ..way };
-                is_over(fault) && self.comes(&fault.trigger, upon, way)
+                let acts = is_over(fault) || matches!(self.weather, Weather::Nodes(_));
+                acts && self.comes(&fault.trigger, upon, way)
             }),
             Trigger::Count { event: CountEvent::Published | CountEvent::Confirmed, .. }
             | Trigger::Count { event: CountEvent::Finished | CountEvent::Acked, .. }
