@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::report::sinks::ReportFormat;
+use crate::report::style::ColorChoice;
 
 fn read(line: &str) -> Result<RunArgs, clap::Error> {
     let words = ["rmq-scenario", "run"].into_iter().chain(line.split_whitespace());
