@@ -131,7 +131,7 @@ mod tests {
         other.faults.clear();
         assert_eq!(
             several([&now(), &other].into_iter(), 80),
-            "work-queue · manual ack, durable   1.2 s   finished 9/20   ✗ kill worker-4 at 1…
+            "work-queue · manual ack, durable   1.2 s   finished 9/20   ✗ kill worker-4 at…
 pubsub   1.2 s   finished 9/20"
         );
         for columns in 0..120 {
