@@ -74,7 +74,7 @@ fn steps(page: &Page) -> Vec<Step> {
                 Some(Step::Run { place: prose, text })
             }
             // Not to be saved, or not to be run.
-            ("sh" | "yaml" | "yaml workflow", None, None) => None,
+            ("" | "sh" | "yaml" | "yaml fragment" | "yaml workflow", None, None) => None,
             other => panic!("what is a reader to do with {other:?}?"),
         });
     }
