@@ -8,19 +8,10 @@ mod support;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 
+use support::call;
 use tempfile::TempDir;
-
-fn program(folder: &Path, words: &[&str]) -> Output {
-    let mut command = Command::new(support::program());
-    for name in ["BROKER", "MANAGEMENT"] {
-        command.env_remove(format!("RMQ_SCENARIO_{name}"));
-    }
-    // Whoever runs the tests may keep a broker warm.
-    command.env("XDG_RUNTIME_DIR", "/nonexistent");
-    command.args(words).current_dir(folder).output().unwrap()
-}
 
 fn goldens() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bless")
@@ -47,10 +38,7 @@ fn copies(names: &[String]) -> TempDir {
 
 fn run(folder: &Path, how: &[&str], names: &[String]) -> Output {
     let files = names.iter().map(String::as_str);
-    program(
-        folder,
-        &["run"].into_iter().chain(how.iter().copied()).chain(files).collect::<Vec<_>>(),
-    )
+    call(folder, &["run"].into_iter().chain(how.iter().copied()).chain(files).collect::<Vec<_>>())
 }
 
 /// What is told of a file, behind the tables of all.
@@ -103,10 +91,7 @@ fn every_file_expects_what_happened_and_nothing_else_of_it_has_changed() {
 }
 
 fn run_check(folder: &Path, names: &[String]) -> Output {
-    program(
-        folder,
-        &["check"].into_iter().chain(names.iter().map(String::as_str)).collect::<Vec<_>>(),
-    )
+    call(folder, &["check"].into_iter().chain(names.iter().map(String::as_str)).collect::<Vec<_>>())
 }
 
 #[test]
@@ -169,7 +154,7 @@ fn a_file_keeps_its_rights_and_a_link_stays_one() {
 #[test]
 fn values_of_another_world_are_not_blessed() {
     for words in [&["--set", "ack=auto"][..], &["--seed", "2"]] {
-        let output = program(&goldens(), &[&["run", "--bless", "corrected.yaml"], words].concat());
+        let output = call(&goldens(), &[&["run", "--bless", "corrected.yaml"], words].concat());
         assert_eq!(output.status.code(), Some(2));
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert!(stderr.contains("cannot be used with"), "{stderr}");

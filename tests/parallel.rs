@@ -13,13 +13,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 fn program(folder: &Path, words: &[&str]) -> Output {
-    let mut command = Command::new(support::program());
-    for name in ["BROKER", "MANAGEMENT"] {
-        command.env_remove(format!("RMQ_SCENARIO_{name}"));
-    }
-    // Whoever runs the tests may keep a broker warm.
-    command.env("XDG_RUNTIME_DIR", "/nonexistent");
-    command.arg("run").args(words).current_dir(folder).output().unwrap()
+    support::call(folder, &[&["run"], words].concat())
 }
 
 fn text(bytes: &[u8]) -> &str {

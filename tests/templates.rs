@@ -6,19 +6,9 @@ mod support;
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
 
+use support::call;
 use tempfile::TempDir;
-
-fn program(folder: &Path, words: &[&str]) -> Output {
-    let mut command = Command::new(support::program());
-    for name in ["BROKER", "MANAGEMENT"] {
-        command.env_remove(format!("RMQ_SCENARIO_{name}"));
-    }
-    // Whoever runs the tests may keep a broker warm.
-    command.env("XDG_RUNTIME_DIR", "/nonexistent");
-    command.args(words).current_dir(folder).output().unwrap()
-}
 
 fn folder() -> TempDir {
     tempfile::tempdir().unwrap()
@@ -30,7 +20,7 @@ fn text(bytes: &[u8]) -> &str {
 
 /// The names of all templates, as the program lists them.
 fn templates() -> Vec<String> {
-    let output = program(Path::new("."), &["new", "--list"]);
+    let output = call(Path::new("."), &["new", "--list"]);
     assert!(output.status.success());
     let lines = text(&output.stdout).lines();
     lines.map(|line| line.split_whitespace().next().unwrap().to_owned()).collect()
@@ -41,7 +31,7 @@ fn all() -> (TempDir, Vec<String>) {
     let folder = folder();
     let write = |template: String| {
         let name = format!("my-{template}");
-        let output = program(folder.path(), &["new", &name, "--from", &template]);
+        let output = call(folder.path(), &["new", &name, "--from", &template]);
         assert!(output.status.success(), "{output:?}");
         format!("{name}.yaml")
     };
@@ -53,7 +43,7 @@ fn all() -> (TempDir, Vec<String>) {
 fn every_template_is_right_and_has_the_name_that_was_asked_for() {
     let (folder, files) = all();
     assert!(files.len() >= 7, "{files:?}");
-    let output = program(folder.path(), &["check", ".", "--deny", "warnings"]);
+    let output = call(folder.path(), &["check", ".", "--deny", "warnings"]);
     assert_eq!(text(&output.stdout), format!("{} files checked, nothing wrong\n", files.len()));
     for file in files {
         let written = fs::read_to_string(folder.path().join(&file)).unwrap();
@@ -69,7 +59,7 @@ fn every_template_runs_and_passes() {
     let (folder, files) = all();
     let mut words = vec!["run"];
     words.extend(files.iter().map(String::as_str));
-    let output = program(folder.path(), &words);
+    let output = call(folder.path(), &words);
     let said = text(&output.stdout);
     assert!(output.status.success(), "{said}{}", text(&output.stderr));
     assert!(!said.contains("guarantees"), "{said}");
@@ -81,7 +71,7 @@ fn a_file_that_is_there_is_never_touched() {
     let path = folder.path().join("mine.yaml");
     fs::write(&path, "precious\n").unwrap();
     for name in ["mine", "mine.yaml"] {
-        let output = program(folder.path(), &["new", name]);
+        let output = call(folder.path(), &["new", name]);
         assert_eq!(output.status.code(), Some(2));
         assert!(text(&output.stderr).starts_with("error: `mine.yaml` is there already"));
     }
@@ -98,7 +88,7 @@ fn what_cannot_be_written_is_told() {
         (&["new", "x", "--list"], 2, "cannot be used with"),
         (&["new"], 2, "required"),
     ] {
-        let output = program(folder.path(), words);
+        let output = call(folder.path(), words);
         assert_eq!(output.status.code(), Some(code), "{words:?}");
         assert!(text(&output.stderr).contains(said), "{words:?}: {}", text(&output.stderr));
     }

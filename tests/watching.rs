@@ -34,7 +34,7 @@ struct Watching {
 }
 
 impl Watching {
-    fn start(folder: &Path, words: &[&str]) -> Self {
+    fn command(folder: &Path, words: &[&str]) -> Command {
         let mut command = Command::new(support::program());
         for name in ["BROKER", "MANAGEMENT"] {
             command.env_remove(format!("RMQ_SCENARIO_{name}"));
@@ -42,6 +42,11 @@ impl Watching {
         // Whoever runs the tests may keep a broker warm.
         command.env("XDG_RUNTIME_DIR", "/nonexistent").env("TMPDIR", folder);
         command.args(["run", "--watch"]).args(words).current_dir(folder);
+        command
+    }
+
+    fn start(folder: &Path, words: &[&str]) -> Self {
+        let mut command = Self::command(folder, words);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (sender, lines) = channel();
         let streams: [Box<dyn std::io::Read + Send>; 2] =
@@ -73,10 +78,15 @@ impl Watching {
         }
     }
 
+    /// Asks it to end.
+    fn interrupt(&self) {
+        let pid = Pid::from_raw(self.child.id().try_into().unwrap()).unwrap();
+        let _ = kill_process(pid, Signal::INT);
+    }
+
     /// Asks it to end; its exit code.
     fn end(mut self) -> Option<i32> {
-        let pid = Pid::from_raw(self.child.id().try_into().unwrap()).unwrap();
-        kill_process(pid, Signal::INT).unwrap();
+        self.interrupt();
         self.child.wait().unwrap().code()
     }
 }
@@ -151,6 +161,40 @@ fn an_interruption_in_the_middle_of_a_run_ends_it() {
     assert_eq!(watching.end(), Some(130));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing of the node is left");
     assert!(support::traces::ids(folder.path()).is_empty(), "no process either");
+}
+
+/// However a test ends, nothing stays: asked to, the program ends with its node.
+impl Drop for Watching {
+    fn drop(&mut self) {
+        if let Ok(None) = self.child.try_wait() {
+            self.interrupt();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+#[test]
+fn it_ends_when_nobody_reads_any_more() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("watched.yaml"), RIGHT).unwrap();
+    let mut command = Watching::command(folder.path(), &["watched.yaml"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    // As `head` does.
+    let first = BufReader::new(child.stdout.take().unwrap()).lines().next();
+    assert!(first.is_some_and(|line| line.is_ok()));
+    let until = Instant::now() + PATIENCE;
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        if Instant::now() > until {
+            child.kill().unwrap();
+            panic!("it still watches");
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    assert_eq!(status.code(), Some(0), "that of the last run");
+    assert!(support::traces::ids(folder.path()).is_empty(), "no process is left");
 }
 
 #[test]

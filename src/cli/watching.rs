@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::sync::watch;
 
 use crate::broker::{BrokerError, Hands};
@@ -125,7 +126,17 @@ fn refused(error: &BrokerError, console: &mut Console) -> u8 {
     if error.is_usage() { USAGE } else { WORLD }
 }
 
-/// Waits until a file is another one than was `seen`; false when somebody wants to end.
+/// Whether whoever was to read what is printed has gone: then nobody waits for another run.
+fn nobody_reads() -> bool {
+    let stdout = std::io::stdout();
+    let mut asked = [PollFd::new(&stdout, PollFlags::empty())];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    // Of a pipe without a reader the system tells an error; a file or a terminal has none.
+    poll(&mut asked, Some(&now)).is_ok() && asked[0].revents().contains(PollFlags::ERR)
+}
+
+/// Waits until a file is another one than was `seen`; false when somebody wants to end, or nobody is
+/// left who reads.
 async fn changed(
     files: &[PathBuf],
     seen: &Stamps,
@@ -138,6 +149,9 @@ async fn changed(
         tokio::select! {
             () = tokio::time::sleep(LOOK) => {}
             Ok(_) = interrupted.wait_for(|stop| *stop) => return false,
+        }
+        if nobody_reads() {
+            return false;
         }
         let now = stamps(files);
         if now == last && now != *seen {

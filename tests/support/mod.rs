@@ -10,6 +10,7 @@ pub mod traces;
 
 use std::future::Future;
 use std::path::Path;
+use std::process::{Command, Output};
 use std::sync::LazyLock;
 
 use rmq_scenario::broker::{Broker, Choice, Settings, Tls, locate};
@@ -27,6 +28,17 @@ pub fn block_on<F: Future>(test: F) -> F::Output {
 /// The program under test, which is its own keeper.
 pub fn program() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_rmq-scenario"))
+}
+
+/// Runs the program in a folder, on no broker but one of its own.
+pub fn call(folder: &Path, words: &[&str]) -> Output {
+    let mut command = Command::new(program());
+    for name in ["BROKER", "MANAGEMENT"] {
+        command.env_remove(format!("RMQ_SCENARIO_{name}"));
+    }
+    // Whoever runs the tests may keep a broker warm.
+    command.env("XDG_RUNTIME_DIR", "/nonexistent");
+    command.args(words).current_dir(folder).output().expect("the program starts")
 }
 
 /// Whether private nodes are in containers here, because an image was named or no server is

@@ -68,7 +68,8 @@ pub fn of_scope(variant: &Variant, scope: &Scope, count: Count) -> Range {
         Scope::All => whole(),
         Scope::Queue(id) => of_queue(id),
         Scope::Queues(ids) => ids.iter().map(of_queue).fold(Range::ZERO, Range::add),
-        Scope::Producers(ids) if Sent::COUNTS.contains(&count) => {
+        // What concerns a publish, a producer knows by itself.
+        Scope::Producers(ids) if count.base() == Count::Published => {
             ids.iter().map(of_producer).fold(Range::ZERO, Range::add)
         }
         Scope::Producers(ids) if ids.len() == variant.producers.len() => whole(),

@@ -23,22 +23,6 @@ pub struct Sent {
     pub again: Range,
 }
 
-impl Sent {
-    /// What a producer knows of itself.
-    pub const COUNTS: [Count; 10] = [
-        Count::Published,
-        Count::Confirmed,
-        Count::Refused,
-        Count::Unconfirmed,
-        Count::Unchecked,
-        Count::Republished,
-        Count::Returned,
-        Count::Unroutable,
-        Count::Replied,
-        Count::Unanswered,
-    ];
-}
-
 /// What one producer publishes, and what it is told.
 pub fn sent(threats: &Threats<'_>, id: ProducerId) -> Sent {
     let producer = &threats.variant.producers[id.index()];
