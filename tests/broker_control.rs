@@ -6,13 +6,16 @@
 mod support;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use futures_util::{Stream, StreamExt};
 use lapin::options::{BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{BasicProperties, Channel, Event};
-use rmq_scenario::broker::{Broker, Choice, Control, Kind, Link, ProcessId, Settings, Space};
+use rmq_scenario::broker::{
+    Broker, Choice, Control, Kind, Link, ProcessId, Settings, Space, locate,
+};
 use rmq_scenario::plan::model::{Alarm, NodeId, StopHow, Topology};
 use rustix::process::{Pid, Signal, kill_process};
 use support::block_on;
@@ -342,6 +345,39 @@ fn an_end_that_nobody_asked_for_is_told() {
         let error = broker.fallen().unwrap();
         assert!(error.message.contains("ended by itself"), "{}", error.message);
         assert_eq!(control.mend().await.unwrap_err().message, error.message);
+        broker.close().await.unwrap();
+    });
+}
+
+/// As nodes of 3.10 do that meet in the middle of their boots.
+#[test]
+fn a_node_that_met_another_one_in_its_boot_is_started_once_more() {
+    block_on(async {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, starts) = (dir.path().join("server"), dir.path().join("starts"));
+        let script = format!(
+            "#!/bin/sh\necho start >> '{starts}'\ncase $(wc -l < '{starts}') in\n2|4|5) echo \
+             '{{rabbit_feature_flags,do_sync_feature_flags_with_node,1,[]}}'; exit 1;;\n*) exec '{}' \
+             \"$@\";;\nesac\n",
+            locate(None).unwrap().display(),
+            starts = starts.display(),
+        );
+        fs::write(&path, script).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        let choice = Choice::Private { server: Some(path), settings: Settings::default() };
+        let broker = Broker::open(choice, support::program()).await.unwrap();
+        let control = broker.control().unwrap();
+
+        control.stop(NODE, StopHow::Sigkill).await.unwrap();
+        control.start(NODE).await.unwrap();
+        assert!(!broker.has_fallen());
+        Client::new(&broker, "once-more").await.close().await;
+
+        // Not for ever.
+        control.stop(NODE, StopHow::Sigkill).await.unwrap();
+        let error = control.start(NODE).await.unwrap_err();
+        assert!(error.message.contains("it ended while it booted"), "{}", error.message);
+        assert_eq!(fs::read_to_string(&starts).unwrap(), "start\n".repeat(5));
         broker.close().await.unwrap();
     });
 }

@@ -199,7 +199,7 @@ fn a_port_that_was_taken_meanwhile_is_tried_again_with_others() {
 }
 
 #[test]
-fn nodes_that_disagreed_about_their_tables_are_started_anew() {
+fn nodes_that_disagreed_are_started_anew() {
     block_on(async {
         let dir = tempfile::tempdir().unwrap();
         let tries = dir.path().join("tries");

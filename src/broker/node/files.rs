@@ -205,12 +205,23 @@ pub(crate) const DIRECTORY: &str = "rmq-scenario-";
 /// Where the node's output and its log go, below its directory.
 pub(crate) const CONSOLE: &str = "console.log";
 
-/// Whether the node stopped because another program had taken one of its ports meanwhile.
-pub(crate) fn port_was_taken(dir: &Path) -> bool {
+/// Whether the node stopped because another program had taken one of its ports meanwhile, or another
+/// node was at the wrong point of its boot: the next try may well succeed.
+pub(crate) fn was_unlucky(dir: &Path) -> bool {
     let log = fs::read(dir.join(CONSOLE)).unwrap_or_default();
     let log = String::from_utf8_lossy(&log);
-    log.contains("eaddrinuse") || container::port_was_taken(&log)
+    let disagreed = DISAGREED.iter().any(|words| log.contains(words));
+    disagreed || log.contains("eaddrinuse") || container::port_was_taken(&log)
 }
+
+/// What a node of 3.10 says that has met another one in the middle of its boot. (Each seen on a busy
+/// machine, once in some twenty clusters or less.)
+const DISAGREED: [&str; 2] = [
+    // It has seen the tables of the first node before that had enabled its features, and after that.
+    "schema_integrity_check_failed",
+    // It has seen features of a plugin enabled that it had not heard of a moment before.
+    "do_sync_feature_flags_with_node",
+];
 
 /// Lets this process, and what it starts, open as many files as the system allows it: each
 /// client of a node is a socket, and the usual limit of 1024 is soon reached.

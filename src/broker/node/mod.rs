@@ -195,8 +195,8 @@ async fn agreed(management: &Management) -> Result<(), BrokerError> {
 async fn failure(said: Said, keeper: Keeper, server: &Server) -> Result<Attempt, BrokerError> {
     // The node is tidied away before the error is told, whatever becomes of that.
     let _ = keeper.close().await;
-    let (port_was_taken, log) = match said {
-        Said::Exited(Exit { port_was_taken, log, .. }) => (port_was_taken, log),
+    let (unlucky, log) = match said {
+        Said::Exited(Exit { unlucky, log, .. }) => (unlucky, log),
         Said::Failed { message } => return Err(not_started(&message)),
         Said::Started(_) | Said::Answer { .. } => {
             return Err(not_started("its keeper said what nobody had asked"));
@@ -213,13 +213,7 @@ async fn failure(said: Said, keeper: Keeper, server: &Server) -> Result<Attempt,
         ),
     });
     error.notes = log;
-    if port_was_taken || disagree(&error.notes) { Ok(Attempt::Unlucky(error)) } else { Err(error) }
-}
-
-/// Whether a node of 3.10 has seen the tables of the first one before that had enabled its features,
-/// and after that. (Seen on a busy machine, in one cluster of some twenty.)
-fn disagree(log: &[String]) -> bool {
-    log.iter().any(|line| line.contains("schema_integrity_check_failed"))
+    if unlucky { Ok(Attempt::Unlucky(error)) } else { Err(error) }
 }
 
 fn not_started(why: &str) -> BrokerError {

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::mem;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -35,6 +36,9 @@ pub(super) struct Held {
     child: Option<Child>,
     /// Whether it was told to end: then its end is no news.
     ending: bool,
+    /// Whether it may fall once before that is news: until it is asked who it is, which is when it
+    /// answers.
+    spared: bool,
 }
 
 /// What came of an act, or the end of a sentence that says why nothing did.
@@ -52,7 +56,7 @@ impl Held {
             files::write(&facts, settings)?;
         }
         let (home, server) = (home.to_owned(), server.clone());
-        Ok(Self { facts, home, server, child: None, ending: false })
+        Ok(Self { facts, home, server, child: None, ending: false, spared: false })
     }
 
     /// For the first time.
@@ -134,12 +138,17 @@ impl Held {
     /// Its process is no more.
     fn fell(&mut self, node: usize, fell: &Notify) {
         self.child = None;
-        if !self.ending {
-            let dir = &self.facts.dir;
-            let (port_was_taken, log) = (files::port_was_taken(dir), files::log_tail(dir));
-            say(&Said::Exited(Exit { node, port_was_taken, log }));
-            fell.notify_one();
+        if self.ending {
+            return;
         }
+        let dir = &self.facts.dir;
+        let (unlucky, log) = (files::was_unlucky(dir), files::log_tail(dir));
+        // Nodes of a cluster that were all stopped meet in the middle of their boots again.
+        if mem::take(&mut self.spared) && unlucky && self.launch_again().is_ok() {
+            return;
+        }
+        say(&Said::Exited(Exit { node, unlucky, log }));
+        fell.notify_one();
     }
 
     async fn obey(&mut self, act: Act) -> Answer {
@@ -170,6 +179,13 @@ impl Held {
             Some(_) => return Ok(String::new()),
             None => {}
         }
+        self.spared = true;
+        self.launch_again()?;
+        Ok(String::new())
+    }
+
+    /// Its process anew, with its data.
+    fn launch_again(&mut self) -> Result<(), String> {
         self.ending = false;
         let child = match &self.server {
             Server::Script(script) => {
@@ -184,11 +200,12 @@ impl Held {
         let child = child.map_err(|error| error.to_string())?;
         self.facts.pid = child.id().unwrap_or_default();
         self.child = Some(child);
-        Ok(String::new())
+        Ok(())
     }
 
     /// The process that runs.
-    async fn who(&self) -> Answer {
+    async fn who(&mut self) -> Answer {
+        self.spared = false;
         let child = self.child.as_ref().ok_or("it does not run")?;
         match &self.server {
             Server::Script(_) => machine::of(child, &self.pid_file()).map(machine::word),

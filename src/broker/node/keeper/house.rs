@@ -41,7 +41,7 @@ impl House {
             started = self.start(settings) => started?,
         };
         if !started {
-            say(&Said::Exited(Exit { node: 0, port_was_taken: true, log: Vec::new() }));
+            say(&Said::Exited(Exit { node: 0, unlucky: true, log: Vec::new() }));
             program.ended().await;
             return Ok(());
         }

@@ -57,7 +57,8 @@ pub(crate) enum Said {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Exit {
     pub node: usize,
-    pub port_was_taken: bool,
+    /// Whether another try may go better, as far as its log tells.
+    pub unlucky: bool,
     /// The last words of its log.
     pub log: Vec<String>,
 }
