@@ -147,8 +147,13 @@ impl Round<'_> {
             jobs: self.args.jobs.get(),
             fail_fast: self.args.fail_fast,
             retries: self.args.retry_inconclusive,
+            pictures: sinks.want_pictures(),
         };
-        let session = Session { brokers, interrupted: interrupted.clone(), manner };
+        let (events, streams) = sinks.stream();
+        if let Err(error) = &streams {
+            console.complain(error);
+        }
+        let session = Session { brokers, interrupted: interrupted.clone(), manner, events };
         let run = session.run_all(self.scenarios, &mut report, sinks, console);
         // A panic is a bug of ours; what stands on the broker goes all the same.
         let panicked = AssertUnwindSafe(run).catch_unwind().await.is_err();
@@ -160,6 +165,9 @@ impl Round<'_> {
             None => report.verdict.exit_code(),
         };
         code = worse(code, pipeline::hand_over(&report, sinks, console));
+        if streams.is_err() {
+            code = worse(code, WORLD);
+        }
         if let Some(error) = console.unwritten.take() {
             console.complain(&error);
             code = worse(code, WORLD);

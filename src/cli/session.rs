@@ -14,12 +14,15 @@ use crate::cli::run::Console;
 use crate::cli::schedule::{Board, Job, Telling, schedule};
 use crate::diagnostic::Diagnostic;
 use crate::ledger::facts::Cut;
+use crate::ledger::history::Listener;
 use crate::plan::model::{FaultAction, Scenario, Variant};
 use crate::report::Report;
+use crate::report::events::Events;
 use crate::report::progress::RunId;
 use crate::report::sinks::Sinks;
 use crate::run::{Audience, Played};
 use crate::verdict::model::{VariantReport, Verdict};
+use crate::verdict::picture::Picture;
 use crate::{plan, verdict};
 
 /// Why a variant has no numbers when somebody wanted the program to end.
@@ -38,6 +41,8 @@ pub struct Session<'a, 'b> {
     pub brokers: &'a Brokers<'b>,
     pub interrupted: watch::Receiver<bool>,
     pub manner: Manner,
+    /// Where everything is told that happens.
+    pub events: Events,
 }
 
 /// How the variants are run.
@@ -49,6 +54,8 @@ pub struct Manner {
     pub fail_fast: bool,
     /// How often one that is inconclusive is run again.
     pub retries: u32,
+    /// Whether somebody wants to look at them.
+    pub pictures: bool,
 }
 
 impl Session<'_, '_> {
@@ -157,11 +164,19 @@ impl Session<'_, '_> {
         console: &Board<'_>,
     ) -> VariantReport {
         let run = console.now().display.variant_started(&scenario.name, &variant.name);
-        let played = self.play(lease, variant, run, console).await;
+        let plan = Arc::new(variant.clone());
+        let about = (&*scenario.name, &*scenario.source.path);
+        let told = self.events.begin(about, &plan, lease.broker().version());
+        let (number, listener) = told.unzip();
+        let played = self.play(lease, plan, (run, listener), console).await;
         let broker = lease.broker();
         let outcome = match played {
             Ok(Some(played)) => {
                 let mut outcome = verdict::judge(scenario, variant, &played.books, &played.facts);
+                if self.manner.pictures {
+                    let picture = Picture::of(&played.books, &played.facts);
+                    outcome.picture = Some(Arc::new(picture));
+                }
                 if played.facts.cut == Some(Cut::Interrupted) {
                     outcome.reason = Some("interrupted".to_owned());
                 }
@@ -180,6 +195,9 @@ impl Session<'_, '_> {
                 broken(VariantReport::unknown(variant, Verdict::Error, &error.message), &error)
             }
         };
+        if let Some(number) = number {
+            self.events.end(number, &outcome);
+        }
         console.now().display.variant_ended(run, outcome.verdict.name());
         outcome
     }
@@ -188,18 +206,18 @@ impl Session<'_, '_> {
     async fn play(
         &self,
         lease: &mut Lease<'_>,
-        variant: &Variant,
-        run: RunId,
+        plan: Arc<Variant>,
+        (run, listener): (RunId, Option<Box<dyn Listener>>),
         console: &Board<'_>,
     ) -> Result<Option<Played>, BrokerError> {
         let (id, broker) = (fresh_id(), lease.broker());
         // What exists already exists in the virtual host that was given.
-        let space = match variant.topology.has_predeclared() {
+        let space = match plan.topology.has_predeclared() {
             true => broker.shared_space(&id),
             false => broker.space(&id).await?,
         };
-        let space = space.beating(variant.broker.heartbeat.unwrap_or(HEARTBEAT));
-        let plan = Arc::new(variant.clone());
+        let space = space.beating(plan.broker.heartbeat.unwrap_or(HEARTBEAT));
+        let befalls = plan.befalls_broker();
         let (notices, mut heard) = mpsc::unbounded_channel::<String>();
         let mut ticked = Instant::now();
         let mut progress = |progress| {
@@ -218,13 +236,14 @@ impl Session<'_, '_> {
             progress: &mut progress,
             notices,
             inspects,
+            listener,
         };
         let result = crate::run::run(plan, id, space.clone(), audience).await;
         while let Ok(notice) = heard.try_recv() {
             console.now().display.fault(run, &notice);
         }
         let mut mended = Ok(());
-        if variant.befalls_broker() {
+        if befalls {
             match self.mend(lease, console).await {
                 // It goes as a whole, with all that is on it.
                 Ok(false) => return result,

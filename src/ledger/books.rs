@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use hdrhistogram::Histogram;
+
 use crate::ledger::counts::Counts;
 use crate::ledger::dead_letters::Later;
 use crate::ledger::event::{ChangeKind, LifeId, MessageKey, Micros};
@@ -12,6 +14,7 @@ use crate::ledger::lives::Life;
 use crate::ledger::messages::{Copy, Routes, message_flag};
 use crate::ledger::outages::Outage;
 use crate::ledger::paths::{PathId, Reason};
+use crate::ledger::series::Series;
 use crate::ledger::{Ledger, Move, ProducerBook, Violation};
 use crate::plan::count::{COPY_OUTCOMES, Count, PUBLISH_OUTCOMES};
 use crate::plan::model::{ProducerId, QueueId, QueueKind, Variant, WorkerId};
@@ -57,6 +60,7 @@ pub struct CopyView {
 impl Ledger {
     /// Decides what became of everything and checks that it adds up.
     pub fn close(mut self) -> Books {
+        self.history.listener = None;
         self.check_ends();
         self.check_suspects();
         let mut books = Books {
@@ -124,6 +128,15 @@ impl Ledger {
     }
 }
 
+/// All in one; `None` when nothing was measured.
+fn together<'a>(all: impl Iterator<Item = &'a Histogram<u64>>) -> Option<Histogram<u64>> {
+    let all = all.cloned().reduce(|mut all, one| {
+        all.add(one).expect("all have the same digits, and grow");
+        all
+    });
+    all.filter(|all| !all.is_empty())
+}
+
 fn undrained(ledger: &Ledger) -> Vec<QueueId> {
     let queues = ledger.queues.iter().enumerate();
     let open = queues.filter(|(_, queue)| queue.drain == Some(false));
@@ -168,6 +181,16 @@ impl Books {
         self.ledger.history.of(message)
     }
 
+    /// What is known of the ways of all messages in the sample, in the order of its recording.
+    pub fn steps(&self) -> impl Iterator<Item = &Step> {
+        self.ledger.history.all()
+    }
+
+    /// Whether something happened that is not in the sample.
+    pub fn has_more_steps(&self) -> bool {
+        self.ledger.history.is_cut()
+    }
+
     /// Whether the queue was purged.
     pub fn was_purged(&self, queue: QueueId) -> bool {
         self.ledger.queues[queue.index()].gone.iter().any(|gone| gone.how == ChangeKind::Purged)
@@ -210,15 +233,20 @@ impl Books {
         self.ledger.laters.deaths().iter().map(|(&key, &count)| (key, count)).collect()
     }
 
-    /// How long it took from the scheduled publish to the finish, in microseconds, at a
-    /// quantile; `None` where it was not measured, or nothing was finished.
-    pub fn latency(&self, quantile: f64) -> Option<Micros> {
-        let measured = self.ledger.producers.iter().filter_map(|book| book.schedule.latency());
-        let all = measured.cloned().reduce(|mut all, one| {
-            all.add(one).expect("all have the same digits, and grow");
-            all
-        });
-        all.filter(|all| !all.is_empty()).map(|all| all.value_at_quantile(quantile))
+    /// How long it took from the scheduled publish to the finish, in microseconds; `None` where
+    /// nothing was finished.
+    pub fn latency(&self) -> Option<Histogram<u64>> {
+        together(self.ledger.producers.iter().map(|book| book.schedule.latency()))
+    }
+
+    /// And from there to the broker's confirm.
+    pub fn confirming(&self) -> Option<Histogram<u64>> {
+        together(self.ledger.producers.iter().map(|book| book.schedule.confirming()))
+    }
+
+    /// How it went over time.
+    pub fn series(&self) -> &Series {
+        &self.ledger.series
     }
 
     /// Why the copy has its outcome, and by whose end; nothing where that wants no cause.

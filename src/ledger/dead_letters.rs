@@ -206,6 +206,9 @@ impl Ledger {
             return;
         }
         *self.laters.deaths.entry((queue, reason)).or_default() += 1;
+        if reason != Reason::Rejected {
+            self.series.left(queue, self.series.last());
+        }
         if before.has(copy_flag::REJECTED) && self.leads_anywhere(message, queue, place) {
             self.laters.awaited = self.laters.awaited.saturating_sub(1);
         }

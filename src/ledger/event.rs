@@ -83,11 +83,13 @@ pub enum Event {
     ChangeDropped { change: ChangeId, at: Micros },
     /// A fault acts upon a worker that lives on.
     Struck { fault: FaultId, life: LifeId, at: Micros },
+    /// What a fault does is done: it acted `at` that moment.
+    Acted { fault: FaultId, at: Micros, done: Micros },
     /// A fault keeps a life from being sent anything; `None`: no more.
     Hindered { life: LifeId, by: Option<Hindrance> },
     /// The connection is gone on which a life whose subscription was over still held deliveries:
     /// they return to their queue.
-    LifeDropped { life: LifeId },
+    LifeDropped { life: LifeId, at: Micros },
     /// The broker, or one node of it, is about to be ended. `young` are the queues that had been
     /// declared for less than a second.
     BrokerFell { how: StopHow, node: Option<NodeId>, young: Vec<QueueId>, at: Micros },
@@ -167,6 +169,20 @@ pub enum LifeEnd {
     Lost,
     /// It was still frozen when the run ended.
     Frozen,
+}
+
+impl LifeEnd {
+    /// In a word or two.
+    pub fn word(self) -> &'static str {
+        match self {
+            LifeEnd::Stopped => "stopped",
+            LifeEnd::Cut => "cut",
+            LifeEnd::Killed(_) => "killed",
+            LifeEnd::Failed => "failed",
+            LifeEnd::Lost => "lost its connection",
+            LifeEnd::Frozen => "frozen",
+        }
+    }
 }
 
 /// What keeps a worker that lives from being sent anything.

@@ -24,6 +24,7 @@ mod recording;
 pub mod rules;
 mod schedule;
 mod seeing;
+pub mod series;
 mod settled;
 mod streams;
 
@@ -34,7 +35,7 @@ use crate::ledger::changing::Changing;
 use crate::ledger::crowding::Crowd;
 use crate::ledger::dead_letters::Laters;
 use crate::ledger::event::{ChangeId, ChangeKind, LifeId, MessageKey, Micros};
-use crate::ledger::history::History;
+use crate::ledger::history::{History, Listener};
 use crate::ledger::lives::Life;
 use crate::ledger::messages::{Copy, Messages, Routes};
 use crate::ledger::outages::{Outage, Strike};
@@ -42,9 +43,10 @@ use crate::ledger::paths::Paths;
 use crate::ledger::progress::Progress;
 use crate::ledger::rules::Rules;
 use crate::ledger::schedule::Schedule;
+use crate::ledger::series::Series;
 use crate::ledger::streams::Readers;
 use crate::plan::content::Content;
-use crate::plan::model::{Confirms, Expectation, Expected, ProducerId, QueueId, Variant, WorkerId};
+use crate::plan::model::{Confirms, ProducerId, QueueId, Variant, WorkerId};
 use crate::plan::routing::Standing;
 
 /// Something that cannot be: this program is wrong, or the broker is.
@@ -99,6 +101,7 @@ pub struct Ledger {
     violations: Vec<Violation>,
     violation_count: u64,
     history: History,
+    series: Series,
     live: Progress,
     /// How many events were recorded.
     events: u64,
@@ -205,7 +208,6 @@ impl Ledger {
             drain: None,
             drained_at: 0,
         };
-        let keeps = Keeps::of(&plan);
         let live = Progress {
             messages: plan.producers.iter().map(|producer| producer.messages).sum(),
             confirms: plan.producers.iter().any(|producer| producer.confirms != Confirms::Off),
@@ -217,7 +219,7 @@ impl Ledger {
             producers: plan
                 .producers
                 .iter()
-                .map(|producer| ProducerBook::new(producer, plan.seed, keeps))
+                .map(|producer| ProducerBook::new(producer, plan.seed))
                 .collect(),
             queues: plan.topology.queues.iter().enumerate().map(queue).collect(),
             lives: Vec::new(),
@@ -240,10 +242,17 @@ impl Ledger {
             violations: Vec::new(),
             violation_count: 0,
             history: History::default(),
+            series: Series::new(producers, plan.topology.queues.len(), plan.workers.len()),
             live,
             events: 0,
             plan,
         }
+    }
+
+    /// Has somebody hear of everything from now on, to the end of the run.
+    pub fn with_listener(mut self, listener: Option<Box<dyn Listener>>) -> Self {
+        self.history.listener = listener;
+        self
     }
 
     /// How far the run is; `elapsed` is the caller's to fill in.
@@ -261,26 +270,8 @@ impl Ledger {
     }
 }
 
-/// Which times somebody will ask for.
-#[derive(Debug, Clone, Copy)]
-struct Keeps {
-    times: bool,
-    latency: bool,
-}
-
-impl Keeps {
-    fn of(plan: &Variant) -> Self {
-        let queues = plan.topology.queues.iter().any(|queue| queue.message_ttl.is_some());
-        let latency = |it: &Expectation| matches!(it.what, Expected::Latency { .. });
-        Self {
-            times: queues || plan.producers.iter().any(|producer| producer.ttl.is_some()),
-            latency: plan.expectations.iter().any(latency),
-        }
-    }
-}
-
 impl ProducerBook {
-    fn new(producer: &crate::plan::model::Producer, seed: u64, keeps: Keeps) -> Self {
+    fn new(producer: &crate::plan::model::Producer, seed: u64) -> Self {
         Self {
             content: Content::new(producer, seed),
             messages: Messages::with_capacity(producer.messages),
@@ -296,7 +287,7 @@ impl ProducerBook {
             channel_returned: 0,
             up: false,
             broken: Vec::new(),
-            schedule: Schedule::new(producer.rate, keeps.times, keeps.latency),
+            schedule: Schedule::new(producer.rate),
         }
     }
 

@@ -120,13 +120,14 @@ impl Ledger {
     }
 
     /// What it held may come to others now.
-    pub(super) fn dropped(&mut self, id: LifeId) {
+    pub(super) fn dropped(&mut self, id: LifeId, at: Micros) {
         let Some(life) = self.lives.get_mut(id.index()).filter(|life| !life.is_live()) else {
             return self.violation(None, "a connection was lost by somebody who had none left");
         };
         life.dropped = true;
         let (queue, back) = (life.queue, life.unsettled());
         self.came_back(queue, back);
+        self.series.went_back(queue, back, at);
     }
 
     pub(super) fn broker_fell(

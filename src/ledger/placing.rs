@@ -1,6 +1,6 @@
 //! Where copies are kept, and which of them a change of the topology makes optional.
 
-use crate::ledger::event::{ChangeId, ChangeKind, MessageKey, Sighting};
+use crate::ledger::event::{ChangeId, ChangeKind, MessageKey, Micros, Sighting};
 use crate::ledger::lives::CopyPlace;
 use crate::ledger::messages::{Copy, copy_flag, message_flag};
 use crate::ledger::paths::{PathId, Step};
@@ -37,7 +37,7 @@ impl Ledger {
         self.changing.begin(change, queue, kind);
     }
 
-    pub(super) fn change_ended(&mut self, change: ChangeId) {
+    pub(super) fn change_ended(&mut self, change: ChangeId, at: Micros) {
         match self.changing.end(change) {
             Some((_, ChangeKind::Comes)) => {}
             Some((queue, how)) => {
@@ -48,6 +48,7 @@ impl Ledger {
                 let published = self.published_so_far();
                 let event = self.events;
                 self.queues[queue.index()].gone.push(Gone { how, event, published });
+                self.series.emptied(queue, at);
             }
             None => self.violation(None, "a change of the topology ended that never began"),
         }

@@ -17,6 +17,9 @@ impl Ledger {
     /// Takes one event in.
     pub fn record(&mut self, event: Event) {
         self.events += 1;
+        if let Some(listener) = &mut self.history.listener {
+            listener.event(&event);
+        }
         match event {
             Event::ProducerStarted { producer, reconnected, at } => {
                 self.producer_started(producer, reconnected, at);
@@ -47,7 +50,7 @@ impl Ledger {
             Event::ChangeBegun { change, queue, kind, .. } => {
                 self.change_begun(change, queue, kind);
             }
-            Event::ChangeEnded { change, .. } => self.change_ended(change),
+            Event::ChangeEnded { change, at } => self.change_ended(change, at),
             Event::Excused { deliveries } => {
                 self.foreign = self.foreign.saturating_sub(deliveries);
             }
@@ -57,7 +60,8 @@ impl Ledger {
                 }
             }
             Event::Struck { fault, life, at } => self.struck(fault, life, at),
-            Event::LifeDropped { life } => self.dropped(life),
+            Event::Acted { fault, at, done } => self.series.acted(fault, at, done),
+            Event::LifeDropped { life, at } => self.dropped(life, at),
             Event::Hindered { life, by } => self.hindered(life, by),
             Event::BrokerFell { how, node, young, at } => self.broker_fell(how, node, young, at),
             Event::BrokerDown { at } => self.broker_down(at),
@@ -107,9 +111,13 @@ impl Ledger {
                     self.live.expected += 1;
                 }
             }
+            for (queue, _) in route {
+                self.series.came(*queue, 1, at);
+            }
             self.history.add(MessageKey { producer, n }, at, StepKind::Published);
         }
         self.live.published += u64::from(count);
+        self.series.published(producer, count, at);
         self.crowd(producer, &(due..due + count).collect::<Vec<_>>());
         if !possible {
             let message = Some(MessageKey { producer, n: first });
@@ -136,6 +144,7 @@ impl Ledger {
             book.republished += 1;
             let route = self.changing.route(producer, &book.content, n, &mut self.routes);
             book.last_sends.insert(n, Resend { at, event, route });
+            self.history.add(MessageKey { producer, n }, at, StepKind::Republished);
         }
         self.crowd(producer, numbers);
         if let Some(n) = wrong {
@@ -161,7 +170,16 @@ impl Ledger {
             }
             book.messages.add_flags(n, flag);
             book.channel_answered += 1;
-            self.live.confirmed += u64::from(answer.ack);
+            if answer.ack {
+                self.live.confirmed += 1;
+                book.schedule.confirmed(n, at);
+                self.series.confirmed(producer, at);
+            } else {
+                // It came nowhere.
+                for (queue, _) in self.routes.get(book.messages.route(n)) {
+                    self.series.left(*queue, at);
+                }
+            }
             self.history.add(message, at, step);
         }
         self.close_up(producer);
@@ -276,6 +294,9 @@ impl Ledger {
             self.violation(None, what);
         }
         self.came_back(queue, back);
+        if how != LifeEnd::Killed(KillHow::Cancel) {
+            self.series.went_back(queue, unacked, at);
+        }
         if may_be_given_up(how) || self.lives[id.index()].shaken.is_some() {
             self.was_perhaps_full(queue);
         }
@@ -338,7 +359,8 @@ impl Ledger {
         if !self.mark_current(id, message, queue, &held, copy_flag::FINISHED) || held.doubtful {
             self.finished_late(id, message, &held);
         }
-        self.producers[message.producer.index()].schedule.finished(message.n, at);
+        let took = self.producers[message.producer.index()].schedule.finished(message.n, at);
+        self.series.finished(worker, took, at);
         if held.place == CopyPlace::Unexpected || !self.counts_finish(worker, message, held.path) {
             return Ok(());
         }
@@ -355,6 +377,10 @@ impl Ledger {
         let held = life.reject(tag, at).map_err(|what| (None, what))?;
         let Some(message) = held.message else { return Ok(()) };
         self.history.add(message, at, StepKind::Rejected { life: id, requeue });
+        match requeue {
+            true => self.series.went_back(queue, 1, at),
+            false => self.series.settled(queue, 1, at),
+        }
         let flag = if requeue { copy_flag::RETURNED } else { copy_flag::REJECTED };
         if !self.mark_current(id, message, queue, &held, flag | copy_flag::REFUSED) {
             // The broker hears nothing of it.
@@ -370,7 +396,9 @@ impl Ledger {
     fn acked(&mut self, id: LifeId, tag: u64, multiple: bool, at: Micros) -> Result<(), Broken> {
         let life = &mut self.lives[id.index()];
         let queue = life.queue;
-        for held in life.ack(tag, multiple).map_err(|what| (None, what))? {
+        let covered = life.ack(tag, multiple).map_err(|what| (None, what))?;
+        self.series.settled(queue, covered.len() as u64, at);
+        for held in covered {
             if let Some(message) = held.message {
                 self.history.add(message, at, StepKind::Acked(id));
                 if !self.mark_current(id, message, queue, &held, copy_flag::ACKED) || held.doubtful

@@ -1,5 +1,5 @@
 //! When each message of a producer was due and was published, and how long it took from there
-//! to its finish.
+//! to its confirm and to its finish.
 
 use hdrhistogram::Histogram;
 
@@ -13,26 +13,26 @@ const DIGITS: u8 = 3;
 pub struct Schedule {
     /// Messages per second.
     rate: Option<f64>,
-    /// Whether somebody will ask for the time of a publish.
-    keeps: bool,
     /// The first number of each channel, and when it began.
     channels: Vec<(u32, Micros)>,
     /// The first number of each chunk, and when it was handed over.
     chunks: Vec<(u32, Micros)>,
     /// From the scheduled publish to the finish, in microseconds.
-    latency: Option<Histogram<u64>>,
+    latency: Histogram<u64>,
+    /// And to the broker's confirm.
+    confirming: Histogram<u64>,
 }
 
 impl Schedule {
-    /// Keeps the times of publishes if `keeps`, and latencies if `measures`.
-    pub fn new(rate: Option<f64>, keeps: bool, measures: bool) -> Self {
+    /// Of one that publishes so many messages per second, or as fast as it can.
+    pub fn new(rate: Option<f64>) -> Self {
         let empty = || Histogram::new(DIGITS).expect("three digits are within the bounds");
         Self {
             rate,
-            keeps: keeps || measures,
             channels: Vec::new(),
             chunks: Vec::new(),
-            latency: measures.then(empty),
+            latency: empty(),
+            confirming: empty(),
         }
     }
 
@@ -43,12 +43,10 @@ impl Schedule {
 
     /// A chunk from this number on is handed over.
     pub fn published(&mut self, first: u32, at: Micros) {
-        if self.keeps {
-            self.chunks.push((first, at));
-        }
+        self.chunks.push((first, at));
     }
 
-    /// When a message was handed over; the beginning of the run if that was not kept.
+    /// When a message was handed over; the beginning of the run if it was not.
     pub fn published_at(&self, n: u32) -> Micros {
         last_from(&self.chunks, n).map_or(0, |(_, at)| at)
     }
@@ -63,21 +61,27 @@ impl Schedule {
         }
     }
 
-    /// A copy of a message was finished for the first time.
-    pub fn finished(&mut self, n: u32, at: Micros) {
-        if self.latency.is_none() {
-            return;
-        }
+    /// A copy of a message was finished: how long that took.
+    pub fn finished(&mut self, n: u32, at: Micros) -> Micros {
         let took = at.saturating_sub(self.due(n));
-        if let Some(latency) = &mut self.latency {
-            // It grows by itself; nothing can go wrong below 2^63 microseconds.
-            let _ = latency.record(took);
-        }
+        // It grows by itself; nothing can go wrong below 2^63 microseconds.
+        let _ = self.latency.record(took);
+        took
     }
 
-    /// All latencies, if they were measured.
-    pub fn latency(&self) -> Option<&Histogram<u64>> {
-        self.latency.as_ref()
+    /// The broker confirmed a message.
+    pub fn confirmed(&mut self, n: u32, at: Micros) {
+        let _ = self.confirming.record(at.saturating_sub(self.due(n)));
+    }
+
+    /// All latencies to the finish.
+    pub fn latency(&self) -> &Histogram<u64> {
+        &self.latency
+    }
+
+    /// And to the confirm.
+    pub fn confirming(&self) -> &Histogram<u64> {
+        &self.confirming
     }
 }
 
@@ -93,7 +97,7 @@ mod tests {
 
     #[test]
     fn latency_counts_from_the_schedule_of_the_channel() {
-        let mut schedule = Schedule::new(Some(10.0), false, true);
+        let mut schedule = Schedule::new(Some(10.0));
         schedule.start(1, 1_000_000);
         schedule.published(1, 1_000_000);
         // Late by a pause: it was due at 1.2 s.
@@ -102,18 +106,19 @@ mod tests {
         schedule.start(4, 5_000_000);
         schedule.published(4, 5_000_000);
         schedule.finished(4, 5_100_000);
-        let latency = schedule.latency().unwrap();
+        let latency = schedule.latency();
         assert!(latency.max().abs_diff(800_000) < 1_000, "{}", latency.max());
         assert!(latency.min().abs_diff(100_000) < 1_000, "{}", latency.min());
     }
 
     #[test]
     fn without_a_rate_a_message_is_due_when_it_is_handed_over() {
-        let mut schedule = Schedule::new(None, true, false);
+        let mut schedule = Schedule::new(None);
         schedule.start(1, 0);
         schedule.published(1, 10);
         schedule.published(65, 20);
         assert_eq!((schedule.published_at(64), schedule.published_at(65)), (10, 20));
-        assert!(schedule.latency().is_none());
+        schedule.confirmed(65, 23);
+        assert_eq!((schedule.confirming().len(), schedule.confirming().max()), (1, 3));
     }
 }

@@ -11,12 +11,14 @@ use crate::verdict::model::{VariantReport, Verdict};
 
 pub mod annotations;
 pub mod csv;
+pub mod events;
 #[cfg(test)]
 mod fixture;
 pub mod json;
 pub mod junit;
 pub mod markdown;
 pub mod output;
+pub mod page;
 pub mod plan;
 pub mod progress;
 pub mod schema;

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::broker::Link;
-use crate::ledger::event::Micros;
+use crate::ledger::event::{Event, Micros};
 use crate::ledger::facts::{Effect, FaultFact};
 use crate::plan::model::{FaultAction, FaultId, Instance, KillHow, QueueId, WorkerId};
 use crate::run::asking::Answer;
@@ -61,13 +61,13 @@ async fn befall(stage: &Arc<Stage>, id: FaultId) {
         FaultAction::Purge(queue) => {
             let at = stage.clock.now();
             let effect = queue_faults::purge(stage, &fault.label, queue).await;
-            acted(stage, id, at, effect);
+            acted(stage, id, at, effect).await;
             over(stage, id);
         }
         FaultAction::Delete(queue) => {
             let at = stage.clock.now();
             let effect = queue_faults::delete(stage, &fault.label, queue).await;
-            acted(stage, id, at, effect);
+            acted(stage, id, at, effect).await;
             over(stage, id);
         }
         FaultAction::Freeze { target, lasts } => {
@@ -116,7 +116,7 @@ async fn kill(
     let at = stage.clock.now();
     let effect = tell(stage, target, |done| Command::Kill { how, done }).await;
     let found = effect != Effect::Nothing;
-    acted(stage, id, at, effect);
+    acted(stage, id, at, effect).await;
     match restart_after {
         Some(after) if found => {
             let stage = Arc::clone(stage);
@@ -155,9 +155,14 @@ async fn restart(stage: &Arc<Stage>, id: FaultId, target: Instance) {
 }
 
 /// A fault has acted.
-pub fn acted(stage: &Stage, id: FaultId, at: Micros, effect: Effect) {
+pub async fn acted(stage: &Stage, id: FaultId, at: Micros, effect: Effect) {
+    let bit = effect != Effect::Nothing;
     *lock(&stage.faults[id.index()].fact) =
         FaultFact { at: Some(at), effect, ..FaultFact::default() };
+    if bit {
+        let done = stage.clock.now();
+        stage.scribe.record(Event::Acted { fault: id, at, done }).await;
+    }
     stage.notice(format!("{} at {} ms", stage.plan.faults[id.index()].label, at / 1000));
 }
 

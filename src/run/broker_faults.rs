@@ -26,13 +26,13 @@ pub async fn befall(stage: &Arc<Stage>, id: FaultId, act: BrokerAct, node: Optio
     let at = stage.clock.now();
     let Some(control) = stage.space.control() else {
         stage.fail(BrokerError::uncontrolled(&stage.plan.faults[id.index()].label));
-        return acting::acted(stage, id, at, Effect::Nothing);
+        return acting::acted(stage, id, at, Effect::Nothing).await;
     };
     // The only node is the whole broker.
     let node = node.filter(|_| stage.nodes.count() > 1);
     let fault = Fault { stage: Arc::clone(stage), id, control, node, at };
     if !stage.nodes.are_up(&fault.nodes()) {
-        return fault.misses();
+        return fault.misses().await;
     }
     let done = match act {
         BrokerAct::Restart { how, down_for } => fault.restart(how, down_for).await,
@@ -42,7 +42,7 @@ pub async fn befall(stage: &Arc<Stage>, id: FaultId, act: BrokerAct, node: Optio
         BrokerAct::Partition { lasts } => fault.partition(lasts).await,
     };
     if let Err(error) = done {
-        acting::acted(stage, id, at, Effect::Nothing);
+        acting::acted(stage, id, at, Effect::Nothing).await;
         stage.nodes.give_up();
         stage.fail(error);
     }
@@ -65,8 +65,8 @@ impl Fault {
         self.stage.nodes.meant(self.node)
     }
 
-    fn tell(&self, effect: BrokerEffect) {
-        acting::acted(&self.stage, self.id, self.at, Effect::Broker(effect));
+    async fn tell(&self, effect: BrokerEffect) {
+        acting::acted(&self.stage, self.id, self.at, Effect::Broker(effect)).await;
     }
 
     /// What is known of the fault from now on.
@@ -77,8 +77,8 @@ impl Fault {
     }
 
     /// Another fault has put out of work what it was to befall.
-    fn misses(&self) {
-        acting::acted(&self.stage, self.id, self.at, Effect::Nothing);
+    async fn misses(&self) {
+        acting::acted(&self.stage, self.id, self.at, Effect::Nothing).await;
         acting::over(&self.stage, self.id);
     }
 
@@ -146,7 +146,7 @@ impl Fault {
         let (stage, nodes) = (&self.stage, self.nodes());
         let turn = stage.nodes.ending.lock().await;
         if !stage.nodes.are_up(&nodes) {
-            self.misses();
+            self.misses().await;
             return Ok(false);
         }
         let mut effect = BrokerEffect {
@@ -170,7 +170,7 @@ impl Fault {
         let ended: Vec<ProcessId> = ended.into_iter().collect::<Result<_, _>>()?;
         effect.ended = ended.into_iter().map(|id| id.0).collect();
         effect.ending = at.saturating_sub(self.at);
-        self.tell(effect);
+        self.tell(effect).await;
         Ok(true)
     }
 
@@ -275,7 +275,7 @@ impl Fault {
         let nodes = self.nodes();
         let turn = self.stage.nodes.ending.lock().await;
         if !self.stage.nodes.are_up(&nodes) {
-            self.misses();
+            self.misses().await;
             return Ok(());
         }
         let clients = self.stage.clients(self.node);
@@ -285,7 +285,7 @@ impl Fault {
         }
         drop(turn);
         let waited = self.stage.somebody_waits();
-        self.tell(BrokerEffect { clients, waited, ..BrokerEffect::default() });
+        self.tell(BrokerEffect { clients, waited, ..BrokerEffect::default() }).await;
         self.later(lasts, |fault| async move {
             let waited = fault.stage.somebody_waits();
             fault.learn(|effect| effect.waited |= waited);
@@ -302,7 +302,7 @@ impl Fault {
     async fn block(self, alarm: Alarm, lasts: Option<Duration>) -> Done {
         let turn = self.stage.nodes.ending.lock().await;
         if !self.stage.nodes.are_up(&self.nodes()) {
-            self.misses();
+            self.misses().await;
             return Ok(());
         }
         let clients = self.stage.clients(self.node);
@@ -311,7 +311,7 @@ impl Fault {
             self.control.alarm(node, alarm, true).await?;
         }
         drop(turn);
-        self.tell(BrokerEffect { clients, ..BrokerEffect::default() });
+        self.tell(BrokerEffect { clients, ..BrokerEffect::default() }).await;
         self.later(lasts, move |fault| async move {
             // One that has ended since took its alarm along; one that stands still hears nothing.
             if fault.stage.nodes.come_up(&fault.nodes()).await {
@@ -340,7 +340,7 @@ impl Fault {
         self.stage.scribe.record(Event::Parted { node, at }).await;
         let reported = self.control.part(node).await?;
         let ending = self.stage.clock.now().saturating_sub(self.at);
-        self.tell(BrokerEffect { clients, reported, ending, ..BrokerEffect::default() });
+        self.tell(BrokerEffect { clients, reported, ending, ..BrokerEffect::default() }).await;
         self.later(lasts, move |fault| async move {
             let mut others = fault.stage.nodes.meant(None);
             others.retain(|it| *it != node);

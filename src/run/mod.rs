@@ -48,6 +48,7 @@ use crate::ledger::Ledger;
 use crate::ledger::books::Books;
 use crate::ledger::event::Event;
 use crate::ledger::facts::{Cut, Facts};
+use crate::ledger::history::Listener;
 use crate::ledger::paths::Paths;
 use crate::ledger::progress::Progress;
 use crate::plan::model::{Instance, ProducerId, Queue, QueueId, Trigger, Variant, WorkerId};
@@ -75,6 +76,8 @@ pub struct Audience<'a> {
     pub notices: mpsc::UnboundedSender<String>,
     /// Whether what stands at the beginning shall be told.
     pub inspects: bool,
+    /// Hears of all that happens.
+    pub listener: Option<Box<dyn Listener>>,
 }
 
 /// What a run came to.
@@ -101,8 +104,8 @@ pub async fn run(
     audience: Audience<'_>,
 ) -> Result<Option<Played>, BrokerError> {
     let paths = Arc::new(Paths::default());
-    let (scribe, ledger) =
-        Scribe::start(Ledger::new(Arc::clone(&plan), Arc::clone(&paths), space.version()));
+    let ledger = Ledger::new(Arc::clone(&plan), Arc::clone(&paths), space.version());
+    let (scribe, ledger) = Scribe::start(ledger.with_listener(audience.listener));
     let nodes = Arc::new(Nodes::new(space.nodes()));
     let asker = Asker::connect(space.clone(), Arc::clone(&nodes)).await?;
     let (notices, interrupts) = (audience.notices, audience.interrupted.clone());

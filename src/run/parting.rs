@@ -172,7 +172,8 @@ pub async fn await_noticed(stage: &Arc<Stage>, worker: WorkerId, id: LifeId) {
 /// The connection of a life that only held deliveries is gone, with its node or its network: what
 /// it held returns to its queue.
 async fn drop_held(life: &Life) {
-    life.stage.scribe.record(Event::LifeDropped { life: life.id }).await;
+    let at = life.stage.clock.now();
+    life.stage.scribe.record(Event::LifeDropped { life: life.id, at }).await;
     let queue = life.stage.plan.workers[life.worker.index()].queue;
     let holding = &life.stage.queues[queue.index()].holding;
     // An end of the whole broker has set it to none.

@@ -51,7 +51,7 @@ pub async fn strike(
         // Nothing more will come of it as things stand.
         stage.producers[producer.index()].done.store(true, Ordering::SeqCst);
     }
-    acting::acted(stage, id, at, effect);
+    acting::acted(stage, id, at, effect).await;
     match lasts {
         Some(Duration::ZERO) => acting::over(stage, id),
         Some(lasts) => recover_after(stage, id, target, blow, lasts),

@@ -62,9 +62,9 @@ pub fn find(
             Some(Finding { actual: format!("{} ms", took.as_millis()).into(), held })
         }
         Expected::Latency { quantile, matcher } => {
-            let took = Duration::from_micros(books.latency(*quantile)?);
-            let held = matcher.op.holds(&took, &matcher.bound);
-            Some(Finding { actual: words::millis(books.latency(*quantile)?).into(), held })
+            let took = books.latency()?.value_at_quantile(*quantile);
+            let held = matcher.op.holds(&Duration::from_micros(took), &matcher.bound);
+            Some(Finding { actual: words::millis(took).into(), held })
         }
         Expected::Error(_) | Expected::NoOtherErrors(_) | Expected::Told { .. } => {
             answers::find(facts, &expectation.what)

@@ -8,6 +8,7 @@ mod explain;
 mod guarantees;
 mod notes;
 pub mod model;
+pub mod picture;
 mod proof;
 mod story;
 mod struck;
@@ -79,6 +80,7 @@ pub fn judge(
         diagnostics: judgement.diagnostics,
         declared: answers::declared(facts),
         histories: story::all(books),
+        picture: None,
     }
 }
 

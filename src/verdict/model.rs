@@ -1,5 +1,7 @@
 //! What a run proved: the value that every printer formats.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
@@ -8,6 +10,7 @@ use crate::ledger::counts::Counts;
 use crate::plan::count::{ALL, Count};
 use crate::plan::model::Variant;
 use crate::plan::pattern::Scalar;
+use crate::verdict::picture::Picture;
 
 /// The answer, from the least to the worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -89,6 +92,9 @@ pub struct VariantReport {
     /// Messages that were not plainly delivered, for `-vv`: a line for each.
     #[serde(skip)]
     pub histories: Vec<String>,
+    /// What a page draws of it, where one is wanted; not serialized.
+    #[serde(skip)]
+    pub picture: Option<Arc<Picture>>,
 }
 
 /// The counts of one queue or of one producer.
@@ -260,6 +266,7 @@ impl VariantReport {
             diagnostics: Vec::new(),
             declared: Vec::new(),
             histories: Vec::new(),
+            picture: None,
         }
     }
 }

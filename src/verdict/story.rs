@@ -49,6 +49,7 @@ fn part(books: &Books, step: &Step) -> String {
     };
     let what = match &step.kind {
         StepKind::Published => "published".to_owned(),
+        StepKind::Republished => "published again".to_owned(),
         StepKind::Confirmed => "confirmed".to_owned(),
         StepKind::Refused => "refused".to_owned(),
         StepKind::Returned => "returned".to_owned(),

@@ -118,7 +118,7 @@ fn actor(event: &Event) -> Actor {
         | Event::LifeEnded { life, .. }
         | Event::LifeRead { life, .. }
         | Event::LifeNoticed { life, .. }
-        | Event::LifeDropped { life }
+        | Event::LifeDropped { life, .. }
         | Event::Struck { life, .. }
         | Event::Hindered { life, .. } => Actor::Life(life.0),
         Event::ChangeBegun { .. }
@@ -127,6 +127,7 @@ fn actor(event: &Event) -> Actor {
         | Event::BrokerFell { .. }
         | Event::BrokerDown { .. }
         | Event::BrokerRose { .. }
+        | Event::Acted { .. }
         | Event::Parted { .. }
         | Event::Rejoined { .. }
         | Event::Drained { .. }

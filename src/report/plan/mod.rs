@@ -28,6 +28,11 @@ pub fn mermaid(scenario: &Scenario) -> String {
     each(scenario, dot::mermaid)
 }
 
+/// The tree of one variant, at most so many columns wide.
+pub fn tree(variant: &Variant, width: usize) -> String {
+    drawing::draw(&Graph::of(variant), width)
+}
+
 /// Variants that look the same are drawn once.
 fn each(scenario: &Scenario, draw: impl Fn(&str, &Graph) -> String) -> String {
     let mut seen: Vec<Graph> = Vec::new();

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use crate::report::{Report, csv, json, junit, markdown};
+use crate::report::{Report, csv, json, junit, markdown, page};
 
 /// `FORMAT=PATH` of the command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,13 +19,16 @@ pub enum ReportFormat {
     Junit,
     Markdown,
     Csv,
+    Html,
+    Ndjson,
 }
 
 /// Half of a word may be wrong, and it is still told what was probably meant.
 const LIKE: f64 = 0.5;
 
 impl ReportFormat {
-    pub const ALL: [Self; 4] = [Self::Json, Self::Junit, Self::Markdown, Self::Csv];
+    pub const ALL: [Self; 6] =
+        [Self::Json, Self::Junit, Self::Markdown, Self::Csv, Self::Html, Self::Ndjson];
 
     /// The word on the command line.
     pub fn name(self) -> &'static str {
@@ -34,17 +37,26 @@ impl ReportFormat {
             Self::Junit => "junit",
             Self::Markdown => "markdown",
             Self::Csv => "csv",
+            Self::Html => "html",
+            Self::Ndjson => "ndjson",
         }
     }
 
-    /// The whole text of a report, with its line end.
-    pub fn render(self, report: &Report) -> String {
+    /// The whole text of a report, with its line end; `None` of what is streamed.
+    pub fn render(self, report: &Report) -> Option<String> {
         match self {
-            Self::Json => json::render(report),
-            Self::Junit => junit::render(report),
-            Self::Markdown => markdown::render(report),
-            Self::Csv => csv::render(report),
+            Self::Json => Some(json::render(report)),
+            Self::Junit => Some(junit::render(report)),
+            Self::Markdown => Some(markdown::render(report)),
+            Self::Csv => Some(csv::render(report)),
+            Self::Html => Some(page::render(report)),
+            Self::Ndjson => None,
         }
+    }
+
+    /// Whether it is written after each variant; else only at the end.
+    pub fn is_kept_up(self) -> bool {
+        !matches!(self, Self::Html | Self::Ndjson)
     }
 }
 
@@ -67,6 +79,8 @@ fn meant(word: &str) -> Option<&'static str> {
     let word = word.to_lowercase();
     match word.as_str() {
         "xml" | "xunit" => return Some(ReportFormat::Junit.name()),
+        "htm" | "page" => return Some(ReportFormat::Html.name()),
+        "jsonl" | "events" => return Some(ReportFormat::Ndjson.name()),
         "md" => return Some(ReportFormat::Markdown.name()),
         _ => {}
     }
@@ -107,7 +121,7 @@ mod tests {
         assert_eq!("csv=a=b".parse(), Ok(csv.clone()));
         assert_eq!(csv.to_string(), "csv=a=b");
         let none = |word: &str, meant: &str| {
-            let there_are = "there are: json, junit, markdown, csv";
+            let there_are = "there are: json, junit, markdown, csv, html, ndjson";
             format!("there is no report format `{word}`; {there_are}{meant}")
         };
         for (text, message) in [

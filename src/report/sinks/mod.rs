@@ -13,6 +13,7 @@ pub use asked::{ReportArg, ReportFormat};
 
 use crate::diagnostic::Diagnostic;
 use crate::report::Report;
+use crate::report::events::{Events, Writer};
 use crate::report::sinks::place::{Identity, Place};
 
 /// Every report that was asked for, open.
@@ -25,6 +26,8 @@ struct Sink {
     path: String,
     format: ReportFormat,
     place: Place,
+    /// While events are streamed there.
+    writer: Option<Writer>,
 }
 
 /// Whether each report has a place of its own, which no scenario file has; `inputs` are all files
@@ -80,12 +83,36 @@ impl Sinks {
         self.sinks.iter().any(|sink| matches!(sink.place, Place::Stdout(_)))
     }
 
+    /// Whether somebody wants a page with pictures.
+    pub fn want_pictures(&self) -> bool {
+        self.sinks.iter().any(|sink| sink.format == ReportFormat::Html)
+    }
+
+    /// Begins to stream events where that was asked for, until [`Sinks::write`]: by then nobody may
+    /// have a clone of what this returns any more.
+    ///
+    /// # Errors
+    /// When a file cannot be opened. The others get their events all the same.
+    pub fn stream(&mut self) -> (Events, Result<(), Diagnostic>) {
+        let mut events = Events::default();
+        let streams = self.sinks.iter_mut().filter(|sink| sink.format == ReportFormat::Ndjson);
+        let opened = all(streams.map(|sink| {
+            let stream = sink.place.stream();
+            let stream = stream.map_err(|error| cannot_open(&sink.path, &error))?;
+            sink.writer = Some(events.add(stream));
+            Ok(())
+        }));
+        (events, opened)
+    }
+
     /// Writes what is known so far to those that can be rewritten.
     ///
     /// # Errors
     /// When a file cannot be written. The others are written all the same.
     pub fn save(&mut self, report: &Report) -> Result<(), Diagnostic> {
-        let files = |sink: &&mut Sink| matches!(sink.place, Place::Whole(..) | Place::File(_));
+        let files = |sink: &&mut Sink| {
+            sink.format.is_kept_up() && matches!(sink.place, Place::Whole(..) | Place::File(_))
+        };
         all(self.sinks.iter_mut().filter(files).map(|sink| sink.write(report)))
     }
 
@@ -111,7 +138,7 @@ fn all(results: impl Iterator<Item = Result<(), Diagnostic>>) -> Result<(), Diag
 
 fn open(arg: &ReportArg) -> Result<Sink, Diagnostic> {
     let place = Place::open(&arg.path).map_err(|error| cannot_open(&arg.path, &error))?;
-    Ok(Sink { path: arg.path.clone(), format: arg.format, place })
+    Ok(Sink { path: arg.path.clone(), format: arg.format, place, writer: None })
 }
 
 fn cannot_open(path: &str, error: &io::Error) -> Diagnostic {
@@ -128,9 +155,15 @@ fn cannot_open(path: &str, error: &io::Error) -> Diagnostic {
 
 impl Sink {
     fn write(&mut self, report: &Report) -> Result<(), Diagnostic> {
-        let text = self.format.render(report);
         let path = &self.path;
-        self.place.write(&text).map_err(|error| match self.place {
+        let written = match (self.format.render(report), &mut self.writer) {
+            (Some(text), _) => self.place.write(&text),
+            (None, Some(writer)) => writer.close(),
+            // The program ended before there was anything to stream.
+            (None, None) => Ok(()),
+        };
+        self.writer = None;
+        written.map_err(|error| match self.place {
             // It says itself that it is the standard output.
             Place::Stdout(_) => Diagnostic::error(error.to_string()),
             _ => Diagnostic::error(format!("cannot write the report `{path}`: {error}")),

@@ -54,6 +54,23 @@ impl Place {
         }
     }
 
+    /// For what is written bit by bit: what was there before goes now.
+    ///
+    /// # Errors
+    /// When it cannot be opened, in the system's words.
+    pub fn stream(&mut self) -> io::Result<Box<dyn io::Write + Send>> {
+        Ok(match self {
+            Place::Whole(path, _) => Box::new(File::create(path)?),
+            Place::File(file) => {
+                file.set_len(0)?;
+                file.rewind()?;
+                Box::new(file.try_clone()?)
+            }
+            Place::Stream(file) => Box::new(file.try_clone()?),
+            Place::Stdout(_) => Box::new(io::stdout()),
+        })
+    }
+
     /// Writes the text. A reader of a pipe that left has seen what it wanted.
     ///
     /// # Errors

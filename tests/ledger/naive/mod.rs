@@ -170,6 +170,7 @@ impl Counting<'_> {
             Event::Struck { .. }
             | Event::Hindered { .. }
             | Event::LifeDropped { .. }
+            | Event::Acted { .. }
             | Event::Parted { .. }
             | Event::Rejoined { .. }
             | Event::BrokerRose { .. } => {}

@@ -1,0 +1,303 @@
+//! How a run went over time, for pictures and rates: what was published, how full queues were,
+//! who worked when.
+//!
+//! Time is cut into slots of equal width. When a run outgrows them, two become one: however long
+//! it takes, there are at most [`SLOTS`] of them. What a queue holds is what the programs know of
+//! it: what was routed there and not yet read is ready, what was read and not settled is unacked.
+//! What the broker does unseen (what expires, what is dropped) shows when its effects are seen.
+//! Counts never come from here.
+
+use crate::ledger::event::Micros;
+use crate::plan::model::{FaultId, ProducerId, QueueId, WorkerId};
+
+/// How many slots there are at most.
+pub const SLOTS: usize = 480;
+/// The first width of a slot, in microseconds.
+const FINEST: Micros = 1_000;
+
+/// How often something happened in each slot, as far as there is something to tell.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Track(Vec<u32>);
+
+impl Track {
+    /// For so many slots.
+    pub fn numbers(&self, slots: usize) -> Vec<u32> {
+        let mut numbers = self.0.clone();
+        numbers.resize(slots, 0);
+        numbers
+    }
+
+    /// How often in all.
+    pub fn sum(&self) -> u64 {
+        self.0.iter().map(|count| u64::from(*count)).sum()
+    }
+
+    fn add(&mut self, slot: usize, count: u32) {
+        self.reach(slot, 0);
+        self.0[slot] = self.0[slot].saturating_add(count);
+    }
+
+    fn reach(&mut self, slot: usize, filler: u32) {
+        if self.0.len() <= slot {
+            self.0.resize(slot + 1, filler);
+        }
+    }
+
+    fn fold(&mut self, join: fn(u32, u32) -> u32) {
+        let pairs = self.0.chunks(2);
+        self.0 = pairs.map(|pair| pair[1..].iter().fold(pair[0], |a, b| join(a, *b))).collect();
+    }
+}
+
+/// How much of something there is: of each slot the most.
+#[derive(Debug, Clone, Default)]
+struct Level {
+    now: u32,
+    track: Track,
+}
+
+impl Level {
+    fn change(&mut self, slot: usize, change: i64) {
+        // What comes late counts for the slot that is on.
+        let slot = slot.max(self.track.0.len().saturating_sub(1));
+        self.track.reach(slot, self.now);
+        let now = (i64::from(self.now) + change).max(0);
+        self.now = u32::try_from(now).unwrap_or(u32::MAX);
+        self.track.0[slot] = self.track.0[slot].max(self.now);
+    }
+
+    /// For so many slots.
+    fn numbers(&self, slots: usize) -> Vec<u32> {
+        let mut numbers = self.track.0.clone();
+        numbers.resize(slots, self.now);
+        numbers
+    }
+}
+
+/// A producer instance over time.
+#[derive(Debug, Clone, Default)]
+pub struct OfProducer {
+    pub published: Track,
+    pub confirmed: Track,
+}
+
+/// A worker instance over time.
+#[derive(Debug, Clone, Default)]
+pub struct OfWorker {
+    pub finished: Track,
+}
+
+/// A queue over time.
+#[derive(Debug, Clone, Default)]
+pub struct OfQueue {
+    ready: Level,
+    unacked: Level,
+    pub delivered: Track,
+    last_delivery: Option<Micros>,
+    gap: Option<Gap>,
+}
+
+/// A time in which nothing was delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gap {
+    pub from: Micros,
+    pub to: Micros,
+}
+
+impl Gap {
+    /// How long it was.
+    pub fn length(self) -> Micros {
+        self.to.saturating_sub(self.from)
+    }
+}
+
+impl OfQueue {
+    /// The most that was ready, for so many slots.
+    pub fn ready(&self, slots: usize) -> Vec<u32> {
+        self.ready.numbers(slots)
+    }
+
+    /// The most that was read and not settled.
+    pub fn unacked(&self, slots: usize) -> Vec<u32> {
+        self.unacked.numbers(slots)
+    }
+
+    /// The longest time between two deliveries; `None` where there were fewer than two.
+    pub fn longest_gap(&self) -> Option<Gap> {
+        self.gap
+    }
+}
+
+/// A fault that has acted, and the first delivery after that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Struck {
+    fault: FaultId,
+    at: Micros,
+    done: Micros,
+    recovered: Option<Micros>,
+}
+
+/// All of it.
+#[derive(Debug)]
+pub struct Series {
+    width: Micros,
+    last: Micros,
+    pub producers: Vec<OfProducer>,
+    pub queues: Vec<OfQueue>,
+    pub workers: Vec<OfWorker>,
+    /// From the scheduled publish to the finish: sums in microseconds and how many.
+    latency: (Vec<u64>, Track),
+    struck: Vec<Struck>,
+}
+
+impl Series {
+    /// For so many producers, queues and workers.
+    pub fn new(producers: usize, queues: usize, workers: usize) -> Self {
+        Self {
+            width: FINEST,
+            last: 0,
+            producers: vec![OfProducer::default(); producers],
+            queues: vec![OfQueue::default(); queues],
+            workers: vec![OfWorker::default(); workers],
+            latency: (Vec::new(), Track::default()),
+            struck: Vec::new(),
+        }
+    }
+
+    /// How long a slot is, in microseconds.
+    pub fn width(&self) -> Micros {
+        self.width
+    }
+
+    /// The time of the latest thing that is in it.
+    pub fn last(&self) -> Micros {
+        self.last
+    }
+
+    /// How many slots that takes.
+    pub fn slots(&self) -> usize {
+        usize::try_from(self.last / self.width).unwrap_or(SLOTS) + 1
+    }
+
+    /// The mean latency of each slot, in microseconds; `None` where nothing was finished.
+    pub fn latency(&self) -> Vec<Option<u64>> {
+        let (sums, counts) = &self.latency;
+        let counts = counts.0.iter().map(|count| u64::from(*count));
+        sums.iter().zip(counts).map(|(sum, count)| sum.checked_div(count)).collect()
+    }
+
+    /// From when a fault acted to the first delivery after it had; `None` where none came.
+    pub fn recovery(&self, fault: FaultId) -> Option<Micros> {
+        let struck = self.struck.iter().rev().find(|struck| struck.fault == fault)?;
+        struck.recovered.map(|at| at.saturating_sub(struck.at))
+    }
+
+    pub(super) fn published(&mut self, producer: ProducerId, count: u32, at: Micros) {
+        let slot = self.slot(at);
+        self.producers[producer.index()].published.add(slot, count);
+    }
+
+    pub(super) fn confirmed(&mut self, producer: ProducerId, at: Micros) {
+        let slot = self.slot(at);
+        self.producers[producer.index()].confirmed.add(slot, 1);
+    }
+
+    /// So many more are ready in a queue.
+    pub(super) fn came(&mut self, queue: QueueId, count: u64, at: Micros) {
+        let slot = self.slot(at);
+        self.queues[queue.index()].ready.change(slot, signed(count));
+    }
+
+    /// One that was ready is not there any more, by what the broker did.
+    pub(super) fn left(&mut self, queue: QueueId, at: Micros) {
+        let slot = self.slot(at);
+        self.queues[queue.index()].ready.change(slot, -1);
+    }
+
+    /// A delivery was read; it `stays` in the queue until it is settled, unless acks are automatic.
+    /// One that had not been known to be there was not counted as ready before.
+    pub(super) fn read(&mut self, queue: QueueId, stays: bool, known: bool, at: Micros) {
+        let slot = self.slot(at);
+        let book = &mut self.queues[queue.index()];
+        if known {
+            book.ready.change(slot, -1);
+        }
+        if stays {
+            book.unacked.change(slot, 1);
+        }
+        book.delivered.add(slot, 1);
+        let gap = Gap { from: book.last_delivery.unwrap_or(at), to: at };
+        if book.last_delivery.is_some() && book.gap.is_none_or(|it| gap.length() > it.length()) {
+            book.gap = Some(gap);
+        }
+        book.last_delivery = Some(at.max(gap.from));
+        let waits = |it: &&mut Struck| it.recovered.is_none() && at > it.done;
+        self.struck.iter_mut().filter(waits).for_each(|it| it.recovered = Some(at));
+    }
+
+    /// So many were acked, or refused for good.
+    pub(super) fn settled(&mut self, queue: QueueId, count: u64, at: Micros) {
+        let slot = self.slot(at);
+        self.queues[queue.index()].unacked.change(slot, -signed(count));
+    }
+
+    /// So many that had been read are ready again.
+    pub(super) fn went_back(&mut self, queue: QueueId, count: u64, at: Micros) {
+        self.settled(queue, count, at);
+        self.came(queue, count, at);
+    }
+
+    /// Nothing is ready any more.
+    pub(super) fn emptied(&mut self, queue: QueueId, at: Micros) {
+        let slot = self.slot(at);
+        let ready = &mut self.queues[queue.index()].ready;
+        ready.change(slot, -i64::from(ready.now));
+    }
+
+    pub(super) fn finished(&mut self, worker: WorkerId, took: Micros, at: Micros) {
+        let slot = self.slot(at);
+        self.workers[worker.index()].finished.add(slot, 1);
+        let (sums, counts) = &mut self.latency;
+        counts.add(slot, 1);
+        sums.resize(counts.0.len(), 0);
+        sums[slot] += took;
+    }
+
+    pub(super) fn acted(&mut self, fault: FaultId, at: Micros, done: Micros) {
+        self.struck.push(Struck { fault, at, done, recovered: None });
+    }
+
+    /// Where this moment is; makes room for it.
+    fn slot(&mut self, at: Micros) -> usize {
+        self.last = self.last.max(at);
+        loop {
+            match usize::try_from(at / self.width) {
+                Ok(slot) if slot < SLOTS => return slot,
+                _ => self.widen(),
+            }
+        }
+    }
+
+    fn widen(&mut self) {
+        self.width *= 2;
+        for book in &mut self.producers {
+            book.published.fold(u32::saturating_add);
+            book.confirmed.fold(u32::saturating_add);
+        }
+        for book in &mut self.queues {
+            book.delivered.fold(u32::saturating_add);
+            book.ready.track.fold(u32::max);
+            book.unacked.track.fold(u32::max);
+        }
+        for book in &mut self.workers {
+            book.finished.fold(u32::saturating_add);
+        }
+        let (sums, counts) = &mut self.latency;
+        counts.fold(u32::saturating_add);
+        *sums = sums.chunks(2).map(|pair| pair.iter().sum()).collect();
+    }
+}
+
+fn signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

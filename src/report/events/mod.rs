@@ -1,0 +1,130 @@
+//! The report `ndjson`: everything that happened, each thing with its time, while it happens.
+//!
+//! One JSON object a line, in the layout [`FORMAT`]. Lines are made where the ledger takes events
+//! in ([`lines`]) and written by a thread of their own ([`Writer`]), which takes a bounded number
+//! of chunks: on a disk that is slower than the run, the run waits. Runs that go on at the same
+//! time share the file, in chunks of whole lines; each line says which run it is of.
+
+mod lines;
+
+use std::io::{self, ErrorKind, Write};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use serde_json::json;
+
+use crate::ledger::history::Listener;
+use crate::plan::model::Variant;
+use crate::verdict::model::VariantReport;
+use lines::Lines;
+
+/// The version of the layout.
+pub const FORMAT: &str = "rmq-scenario.events/1";
+
+/// How many chunks may wait for the disk.
+const QUEUE: usize = 64;
+
+/// Where lines go: cheap to clone, and all clones write to the same files.
+#[derive(Clone, Default)]
+pub struct Events {
+    to: Vec<SyncSender<Vec<u8>>>,
+    runs: Arc<AtomicU32>,
+}
+
+/// A file, and the thread that writes to it.
+pub struct Writer {
+    /// `None` once it is over.
+    thread: Option<JoinHandle<()>>,
+    failure: Arc<Mutex<Option<io::Error>>>,
+}
+
+impl Events {
+    /// Whether nobody wants to hear anything.
+    pub fn is_empty(&self) -> bool {
+        self.to.is_empty()
+    }
+
+    /// One more file gets every line from now on.
+    pub fn add(&mut self, file: Box<dyn Write + Send>) -> Writer {
+        let (sender, chunks) = sync_channel(QUEUE);
+        let failure = Arc::new(Mutex::new(None));
+        let kept = Arc::clone(&failure);
+        let thread = thread::spawn(move || write(file, &chunks, &kept));
+        let begin = json!({ "event": "begin", "format": FORMAT, "tool": env!("CARGO_PKG_VERSION") });
+        // A thread that ended says why when it is joined.
+        let _ = sender.send(format!("{begin}\n").into_bytes());
+        self.to.push(sender);
+        Writer { thread: Some(thread), failure }
+    }
+
+    /// A run begins: its number, and whoever is to hear of it; `None` where nobody wants to.
+    pub fn begin(
+        &self,
+        (scenario, file): (&str, &str),
+        variant: &Arc<Variant>,
+        rabbitmq: &str,
+    ) -> Option<(u32, Box<dyn Listener>)> {
+        if self.is_empty() {
+            return None;
+        }
+        let run = self.runs.fetch_add(1, Ordering::Relaxed) + 1;
+        let line = json!({
+            "event": "run", "run": run, "scenario": scenario, "file": file,
+            "variant": variant.name, "rabbitmq": rabbitmq, "seed": variant.seed,
+        });
+        self.send(format!("{line}\n").into_bytes());
+        Some((run, Box::new(Lines::new(run, Arc::clone(variant), self.clone()))))
+    }
+
+    /// A run is over, and judged.
+    pub fn end(&self, run: u32, outcome: &VariantReport) {
+        let line = json!({
+            "event": "end", "run": run, "at_us": outcome.duration_ms * 1000,
+            "verdict": outcome.verdict, "reason": outcome.reason, "counts": outcome.counts,
+        });
+        self.send(format!("{line}\n").into_bytes());
+    }
+
+    /// Whole lines; waits while too many are waiting.
+    fn send(&self, lines: Vec<u8>) {
+        if let Some((last, others)) = self.to.split_last() {
+            for to in others {
+                let _ = to.send(lines.clone());
+            }
+            // A thread that ended has left why.
+            let _ = last.send(lines);
+        }
+    }
+}
+
+impl Writer {
+    /// Waits until everything is written that was sent before the last [`Events`] was dropped.
+    ///
+    /// # Errors
+    /// The first time that something could not be written. A reader of a pipe that left is none.
+    pub fn close(&mut self) -> io::Result<()> {
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            return Err(io::Error::other("its writer panicked"));
+        }
+        match self.failure.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Until nobody can send any more; or until writing fails, and then whoever sends goes on alone.
+fn write(mut file: Box<dyn Write + Send>, chunks: &Receiver<Vec<u8>>, kept: &Mutex<Option<io::Error>>) {
+    for chunk in chunks {
+        if let Err(error) = file.write_all(&chunk).and_then(|()| file.flush()) {
+            if error.kind() != ErrorKind::BrokenPipe {
+                *kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+            }
+            return;
+        }
+    }
+}
