@@ -95,6 +95,25 @@ need_rust() {
     return 3
 }
 
+# A browser, for the tests of the page.
+need_browser() {
+    command -v chromedriver >/dev/null && return 0
+    if command -v apt-get >/dev/null && may_be_root; then
+        say "installing Chromium with apt-get"
+        # Ubuntu's names differ, and its packages only fetch a snap.
+        install_with_apt chromium chromium-driver || say "that failed"
+    elif command -v brew >/dev/null; then
+        say "installing Chromium with brew"
+        brew install --cask chromium chromedriver >&2 || say "that failed"
+    fi
+    command -v chromedriver >/dev/null && return 0
+    say "error: there is no Chromium with ChromeDriver here, and it could not be installed"
+    say "  Debian: sudo apt-get install chromium chromium-driver"
+    say "  Fedora: sudo dnf install chromium chromedriver"
+    say "  macOS:  brew install --cask chromium chromedriver"
+    return 3
+}
+
 # Everything that building and running need.
 make_ready() {
     need_rust && need_rabbitmq

@@ -43,7 +43,7 @@ workers: [{ name: w, queue: long-wait, ack: manual, work: 30s }]
 expect: { delivered: 10 }
 ";
 
-const FORMATS: [&str; 3] = ["junit", "markdown", "csv"];
+const FORMATS: [&str; 5] = ["junit", "markdown", "csv", "html", "ndjson"];
 
 /// A scene whose reports lie beside it, one of each format.
 fn scene(yaml: &str) -> Scene {

@@ -49,29 +49,46 @@ impl Track {
     }
 }
 
-/// How much of something there is: of each slot the most.
+/// What is in a queue: of each slot what was there when that was the most.
 #[derive(Debug, Clone, Default)]
-struct Level {
-    now: u32,
-    track: Track,
+struct Depth {
+    ready: u32,
+    unacked: u32,
+    track: Vec<(u32, u32)>,
 }
 
-impl Level {
-    fn change(&mut self, slot: usize, change: i64) {
+impl Depth {
+    fn change(&mut self, slot: usize, ready: i64, unacked: i64) {
         // What comes late counts for the slot that is on.
-        let slot = slot.max(self.track.0.len().saturating_sub(1));
-        self.track.reach(slot, self.now);
-        let now = (i64::from(self.now) + change).max(0);
-        self.now = u32::try_from(now).unwrap_or(u32::MAX);
-        self.track.0[slot] = self.track.0[slot].max(self.now);
+        let slot = slot.max(self.track.len().saturating_sub(1));
+        if self.track.len() <= slot {
+            self.track.resize(slot + 1, (self.ready, self.unacked));
+        }
+        self.ready = changed(self.ready, ready);
+        self.unacked = changed(self.unacked, unacked);
+        self.track[slot] = fuller(self.track[slot], (self.ready, self.unacked));
     }
 
-    /// For so many slots.
-    fn numbers(&self, slots: usize) -> Vec<u32> {
-        let mut numbers = self.track.0.clone();
-        numbers.resize(slots, self.now);
+    fn fold(&mut self) {
+        let pairs = self.track.chunks(2);
+        self.track = pairs.map(|pair| pair.iter().copied().fold(pair[0], fuller)).collect();
+    }
+
+    fn numbers(&self, slots: usize, which: fn((u32, u32)) -> u32) -> Vec<u32> {
+        let mut numbers: Vec<u32> = self.track.iter().copied().map(which).collect();
+        numbers.resize(slots, which((self.ready, self.unacked)));
         numbers
     }
+}
+
+fn changed(now: u32, change: i64) -> u32 {
+    u32::try_from((i64::from(now) + change).max(0)).unwrap_or(u32::MAX)
+}
+
+/// The later one, unless there was more before.
+fn fuller(before: (u32, u32), now: (u32, u32)) -> (u32, u32) {
+    let sum = |(ready, unacked): (u32, u32)| u64::from(ready) + u64::from(unacked);
+    if sum(now) >= sum(before) { now } else { before }
 }
 
 /// A producer instance over time.
@@ -90,8 +107,7 @@ pub struct OfWorker {
 /// A queue over time.
 #[derive(Debug, Clone, Default)]
 pub struct OfQueue {
-    ready: Level,
-    unacked: Level,
+    depth: Depth,
     pub delivered: Track,
     last_delivery: Option<Micros>,
     gap: Option<Gap>,
@@ -112,14 +128,14 @@ impl Gap {
 }
 
 impl OfQueue {
-    /// The most that was ready, for so many slots.
+    /// What was ready when the queue was fullest, for so many slots.
     pub fn ready(&self, slots: usize) -> Vec<u32> {
-        self.ready.numbers(slots)
+        self.depth.numbers(slots, |(ready, _)| ready)
     }
 
-    /// The most that was read and not settled.
+    /// What had been read and was not settled then.
     pub fn unacked(&self, slots: usize) -> Vec<u32> {
-        self.unacked.numbers(slots)
+        self.depth.numbers(slots, |(_, unacked)| unacked)
     }
 
     /// The longest time between two deliveries; `None` where there were fewer than two.
@@ -205,13 +221,13 @@ impl Series {
     /// So many more are ready in a queue.
     pub(super) fn came(&mut self, queue: QueueId, count: u64, at: Micros) {
         let slot = self.slot(at);
-        self.queues[queue.index()].ready.change(slot, signed(count));
+        self.queues[queue.index()].depth.change(slot, signed(count), 0);
     }
 
     /// One that was ready is not there any more, by what the broker did.
     pub(super) fn left(&mut self, queue: QueueId, at: Micros) {
         let slot = self.slot(at);
-        self.queues[queue.index()].ready.change(slot, -1);
+        self.queues[queue.index()].depth.change(slot, -1, 0);
     }
 
     /// A delivery was read; it `stays` in the queue until it is settled, unless acks are automatic.
@@ -219,12 +235,7 @@ impl Series {
     pub(super) fn read(&mut self, queue: QueueId, stays: bool, known: bool, at: Micros) {
         let slot = self.slot(at);
         let book = &mut self.queues[queue.index()];
-        if known {
-            book.ready.change(slot, -1);
-        }
-        if stays {
-            book.unacked.change(slot, 1);
-        }
+        book.depth.change(slot, -i64::from(known), i64::from(stays));
         book.delivered.add(slot, 1);
         let gap = Gap { from: book.last_delivery.unwrap_or(at), to: at };
         if book.last_delivery.is_some() && book.gap.is_none_or(|it| gap.length() > it.length()) {
@@ -238,20 +249,20 @@ impl Series {
     /// So many were acked, or refused for good.
     pub(super) fn settled(&mut self, queue: QueueId, count: u64, at: Micros) {
         let slot = self.slot(at);
-        self.queues[queue.index()].unacked.change(slot, -signed(count));
+        self.queues[queue.index()].depth.change(slot, 0, -signed(count));
     }
 
     /// So many that had been read are ready again.
     pub(super) fn went_back(&mut self, queue: QueueId, count: u64, at: Micros) {
-        self.settled(queue, count, at);
-        self.came(queue, count, at);
+        let slot = self.slot(at);
+        self.queues[queue.index()].depth.change(slot, signed(count), -signed(count));
     }
 
     /// Nothing is ready any more.
     pub(super) fn emptied(&mut self, queue: QueueId, at: Micros) {
         let slot = self.slot(at);
-        let ready = &mut self.queues[queue.index()].ready;
-        ready.change(slot, -i64::from(ready.now));
+        let depth = &mut self.queues[queue.index()].depth;
+        depth.change(slot, -i64::from(depth.ready), 0);
     }
 
     pub(super) fn finished(&mut self, worker: WorkerId, took: Micros, at: Micros) {
@@ -286,8 +297,7 @@ impl Series {
         }
         for book in &mut self.queues {
             book.delivered.fold(u32::saturating_add);
-            book.ready.track.fold(u32::max);
-            book.unacked.track.fold(u32::max);
+            book.depth.fold();
         }
         for book in &mut self.workers {
             book.finished.fold(u32::saturating_add);
@@ -300,4 +310,67 @@ impl Series {
 
 fn signed(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const Q: QueueId = QueueId(0);
+    const P: ProducerId = ProducerId(0);
+    const W: WorkerId = WorkerId(0);
+
+    #[test]
+    fn however_long_it_takes_nothing_is_lost_from_the_sums() {
+        let mut series = Series::new(1, 1, 1);
+        for n in 0..10_000 {
+            let at = n * 7_919;
+            series.published(P, 2, at);
+            series.came(Q, 2, at);
+            series.confirmed(P, at + 5);
+            series.finished(W, 40, at + 9);
+        }
+        let slots = series.slots();
+        assert!(slots <= SLOTS && slots > SLOTS / 2, "{slots} of {} µs", series.width());
+        assert_eq!(series.producers[0].published.sum(), 20_000);
+        assert_eq!(series.producers[0].confirmed.sum(), 10_000);
+        assert_eq!(series.workers[0].finished.sum(), 10_000);
+        assert_eq!(series.latency().into_iter().flatten().collect::<Vec<_>>(), vec![40; slots]);
+        let ready = series.queues[0].ready(slots);
+        assert!(ready.is_sorted() && ready.last() == Some(&20_000), "{ready:?}");
+    }
+
+    #[test]
+    fn a_slot_shows_what_a_queue_held_when_it_was_fullest() {
+        let mut series = Series::new(1, 1, 1);
+        series.came(Q, 20, 100);
+        for at in 200..205 {
+            series.read(Q, true, true, at);
+        }
+        series.settled(Q, 3, 1_500);
+        series.went_back(Q, 2, 3_000);
+        series.emptied(Q, 4_000);
+        let (ready, unacked) = (series.queues[0].ready(6), series.queues[0].unacked(6));
+        assert_eq!(ready, [15, 15, 15, 17, 17, 0]);
+        // As slot 1 and 4 began, before what was settled then and what went.
+        assert_eq!(unacked, [5, 5, 2, 0, 0, 0]);
+    }
+
+    #[test]
+    fn gaps_and_recoveries_are_measured_between_deliveries() {
+        let mut series = Series::new(1, 1, 1);
+        assert_eq!(series.queues[0].longest_gap(), None);
+        series.read(Q, false, true, 1_000);
+        assert_eq!(series.queues[0].longest_gap(), None);
+        series.acted(FaultId(0), 2_000, 5_000);
+        // On its way when the fault was still at it.
+        series.read(Q, false, true, 4_000);
+        assert_eq!(series.recovery(FaultId(0)), None);
+        series.read(Q, false, true, 9_500);
+        series.read(Q, false, true, 9_900);
+        assert_eq!(series.recovery(FaultId(0)), Some(7_500));
+        assert_eq!(series.recovery(FaultId(1)), None);
+        let gap = series.queues[0].longest_gap().unwrap();
+        assert_eq!((gap.from, gap.to, gap.length()), (4_000, 9_500, 5_500));
+    }
 }

@@ -46,7 +46,7 @@ pub fn variant(name: &str, verdict: Verdict, numbers: &[(Count, u64)]) -> Varian
         diagnostics: Vec::new(),
         declared: Vec::new(),
         histories: Vec::new(),
-            picture: None,
+        picture: None,
     }
 }
 

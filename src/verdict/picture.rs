@@ -55,7 +55,7 @@ pub struct QueueLane {
     pub name: String,
     /// `classic`, `quorum` or `stream`.
     pub kind: &'static str,
-    /// The most in each slot, as the programs knew it.
+    /// What was there when that was the most in its slot, as the programs knew it.
     pub ready: Vec<u32>,
     pub unacked: Vec<u32>,
     pub delivered: Vec<u32>,
@@ -103,7 +103,11 @@ pub struct Message {
 
 /// A step: when, what ([`word`]), and whose: a subscription's id, or an index of a queue.
 #[derive(Debug, Clone, Serialize)]
-pub struct Told(Micros, &'static str, #[serde(skip_serializing_if = "Option::is_none")] Option<usize>);
+pub struct Told(
+    Micros,
+    &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")] Option<usize>,
+);
 
 /// What became of a copy.
 #[derive(Debug, Clone, Serialize)]

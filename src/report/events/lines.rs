@@ -6,9 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::Events;
-use crate::ledger::event::{
-    ChangeId, ChangeKind, Event, LifeId, Micros,
-};
+use crate::ledger::event::{ChangeId, ChangeKind, Event, LifeId, Micros};
 use crate::ledger::history::{Listener, Step, StepKind};
 use crate::plan::model::{NodeId, QueueId, StopHow, Variant, WorkerId};
 

@@ -13,11 +13,13 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
+use serde::Serialize;
 use serde_json::json;
 
+use crate::ledger::counts::Counts;
 use crate::ledger::history::Listener;
 use crate::plan::model::Variant;
-use crate::verdict::model::VariantReport;
+use crate::verdict::model::{VariantReport, Verdict};
 use lines::Lines;
 
 /// The version of the layout.
@@ -31,6 +33,29 @@ const QUEUE: usize = 64;
 pub struct Events {
     to: Vec<SyncSender<Vec<u8>>>,
     runs: Arc<AtomicU32>,
+}
+
+/// The first line of a run.
+#[derive(Serialize)]
+struct Begun<'a> {
+    run: u32,
+    event: &'a str,
+    scenario: &'a str,
+    file: &'a str,
+    variant: &'a str,
+    rabbitmq: &'a str,
+    seed: u64,
+}
+
+/// The last line of a run.
+#[derive(Serialize)]
+struct Ended<'a> {
+    run: u32,
+    at_us: u64,
+    event: &'a str,
+    verdict: Verdict,
+    reason: &'a Option<String>,
+    counts: &'a Counts,
 }
 
 /// A file, and the thread that writes to it.
@@ -52,7 +77,8 @@ impl Events {
         let failure = Arc::new(Mutex::new(None));
         let kept = Arc::clone(&failure);
         let thread = thread::spawn(move || write(file, &chunks, &kept));
-        let begin = json!({ "event": "begin", "format": FORMAT, "tool": env!("CARGO_PKG_VERSION") });
+        let begin =
+            json!({ "event": "begin", "format": FORMAT, "tool": env!("CARGO_PKG_VERSION") });
         // A thread that ended says why when it is joined.
         let _ = sender.send(format!("{begin}\n").into_bytes());
         self.to.push(sender);
@@ -70,21 +96,21 @@ impl Events {
             return None;
         }
         let run = self.runs.fetch_add(1, Ordering::Relaxed) + 1;
-        let line = json!({
-            "event": "run", "run": run, "scenario": scenario, "file": file,
-            "variant": variant.name, "rabbitmq": rabbitmq, "seed": variant.seed,
-        });
-        self.send(format!("{line}\n").into_bytes());
+        let (event, variant_name, seed) = ("run", &variant.name, variant.seed);
+        self.say(&Begun { run, event, scenario, file, variant: variant_name, rabbitmq, seed });
         Some((run, Box::new(Lines::new(run, Arc::clone(variant), self.clone()))))
     }
 
     /// A run is over, and judged.
     pub fn end(&self, run: u32, outcome: &VariantReport) {
-        let line = json!({
-            "event": "end", "run": run, "at_us": outcome.duration_ms * 1000,
-            "verdict": outcome.verdict, "reason": outcome.reason, "counts": outcome.counts,
-        });
-        self.send(format!("{line}\n").into_bytes());
+        let VariantReport { duration_ms, verdict, reason, counts, .. } = outcome;
+        let at_us = duration_ms * 1000;
+        self.say(&Ended { run, at_us, event: "end", verdict: *verdict, reason, counts });
+    }
+
+    fn say(&self, line: &impl Serialize) {
+        let text = serde_json::to_string(line).expect("text keys and numbers that JSON can say");
+        self.send(format!("{text}\n").into_bytes());
     }
 
     /// Whole lines; waits while too many are waiting.
@@ -118,7 +144,11 @@ impl Writer {
 }
 
 /// Until nobody can send any more; or until writing fails, and then whoever sends goes on alone.
-fn write(mut file: Box<dyn Write + Send>, chunks: &Receiver<Vec<u8>>, kept: &Mutex<Option<io::Error>>) {
+fn write(
+    mut file: Box<dyn Write + Send>,
+    chunks: &Receiver<Vec<u8>>,
+    kept: &Mutex<Option<io::Error>>,
+) {
     for chunk in chunks {
         if let Err(error) = file.write_all(&chunk).and_then(|()| file.flush()) {
             if error.kind() != ErrorKind::BrokenPipe {

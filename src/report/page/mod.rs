@@ -4,7 +4,6 @@
 //! with a [`Picture`](crate::verdict::picture::Picture) of each variant. The script draws; nothing
 //! is computed here that is not in the report.
 
-
 use serde::Serialize;
 
 use crate::report::Report;
@@ -72,7 +71,8 @@ fn escape(text: &str) -> String {
 /// Each part once: what stands in one of them is not looked at again.
 fn fill(frame: &str, parts: &[(&str, String)]) -> String {
     let mut rest = frame;
-    let mut page = String::with_capacity(frame.len() + parts.iter().map(|it| it.1.len()).sum::<usize>());
+    let mut page =
+        String::with_capacity(frame.len() + parts.iter().map(|it| it.1.len()).sum::<usize>());
     while let Some((start, mark, text)) = parts
         .iter()
         .filter_map(|(mark, text)| rest.find(mark).map(|start| (start, mark, text)))

@@ -184,7 +184,7 @@
 
     worker(worker, index) {
       const { most, said } = this.rate(worker.finished);
-      const sub = this.picture.complete ? `ack: ${worker.ack}` : `ack: ${worker.ack}, ${said}`;
+      const sub = this.picture.complete ? `ack: ${worker.ack}` : said;
       const y = this.lane(worker.name, sub, 58);
       this.workerLanes[index] = { y, lost: new Map() };
       for (const life of worker.lives) {
@@ -193,7 +193,7 @@
         if (!['stopped', 'live', 'cut'].includes(life.how)) {
           this.marks.append(
             s('line', { class: 'end', x1: to, x2: to, y1: y + 4, y2: y + 54 }),
-            s('text', { class: 'killed', x: to - 4, y: y + 50, 'text-anchor': 'end', 'font-size': 11 }, life.how));
+            s('text', { class: 'killed', x: to + 4, y: y + 55, 'font-size': 10 }, life.how));
         }
       }
       if (!this.picture.complete) this.area('flow', worker.finished, null, most, y + 12, 38);
@@ -246,9 +246,17 @@
         const life = about(whose);
         if (begun !== undefined && life) this.bar(message, life, begun, life.to, 'dead');
       }
-      places.slice(1).forEach((place, index) => this.tie(message, places[index], place));
-      for (const copy of message.copies) if (copy.outcome === 'lost') this.lose(message, copy, places.at(-1));
+      places.forEach((place, index) => {
+        // A copy in another queue is another one.
+        const before = places.slice(0, index).findLast((it) => this.queueOf(it) === this.queueOf(place));
+        if (before) this.tie(message, before, place);
+      });
+      for (const copy of message.copies.filter((it) => it.outcome === 'lost')) {
+        this.lose(message, copy, places.findLast((it) => this.queueOf(it) === copy.queue));
+      }
     }
+
+    queueOf(place) { return this.picture.workers[place.life.worker].queue; }
 
     bar(message, life, from, to, kind) {
       const x = this.x(from);
@@ -425,8 +433,11 @@
           h('b', {}, `${this.pressed.replaceAll('_', ' ')}: ${plural(length, 'message')}${said}`),
           this.chips(this.chosen, 400));
       } else {
-        this.story.replaceChildren(h('span', { class: 'soft' }, 'Point at a message to read its history, click to keep it, '
-          + 'or walk through them with the arrow keys. A count above shows its messages. Esc shows all.'));
+        this.story.replaceChildren(h('span', { class: 'soft' }, !this.picture ? '' : this.picture.complete
+          ? 'Point at a message to read its history, click to keep it, or walk through them with the arrow keys. '
+            + 'A count above shows its messages. Esc shows all.'
+          : 'Too many messages to draw each: the lanes show how many there were at a time. A count above '
+            + 'lists messages that were not plainly delivered, and some that were.'));
       }
     }
 
