@@ -162,7 +162,7 @@ fn what_cannot_be_written_is_refused_before_the_run() {
     assert!(own.contains("would overwrite"), "{own}");
     assert_eq!(written(&scene, "scene.yaml"), before);
     let unknown = refusal(&scene, &["junot=a"], 2);
-    assert!(unknown.contains("json, junit, markdown, csv; did you mean `junit`?"), "{unknown}");
+    assert!(unknown.contains("csv, html, ndjson; did you mean `junit`?"), "{unknown}");
     let nowhere = refusal(&scene, &["json=b", "junit=none/a"], 3);
     assert!(nowhere.contains("cannot open the report `none/a`"), "{nowhere}");
     assert!(nowhere.contains("its directory must exist; nothing was run"), "{nowhere}");

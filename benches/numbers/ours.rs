@@ -69,7 +69,8 @@ pub async fn played(broker: &Broker, text: &str) -> Played {
         let looked = Instant::now().checked_sub(progress.elapsed).expect("clocks are old");
         began = Some(began.map_or(looked, |began: Instant| began.min(looked)));
     };
-    let audience = Audience { interrupted, progress: &mut progress, notices, inspects: false };
+    let audience =
+        Audience { interrupted, progress: &mut progress, notices, inspects: false, listener: None };
     let plan = Arc::new(scenario.variants[0].clone());
     let played = run::run(plan, id, space.clone(), audience).await.expect("it runs");
     if let Some(control) = broker.control() {

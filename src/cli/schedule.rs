@@ -60,7 +60,12 @@ fn is_timed(variant: &Variant) -> bool {
     variant.expectations.iter().any(|expectation| {
         matches!(
             expectation.what,
-            Expected::Duration(_) | Expected::Latency { .. } | Expected::Fairness { .. }
+            Expected::Duration(_)
+                | Expected::Latency { .. }
+                | Expected::Throughput { .. }
+                | Expected::LongestGap(_)
+                | Expected::Recovery(_)
+                | Expected::Fairness { .. }
         )
     })
 }

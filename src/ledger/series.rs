@@ -144,6 +144,23 @@ impl OfQueue {
     }
 }
 
+/// How often something happened, when first and when last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    pub count: u64,
+    pub from: Micros,
+    pub to: Micros,
+}
+
+impl Span {
+    fn add(known: &mut Option<Self>, count: u64, at: Micros) {
+        let span = known.get_or_insert(Self { count: 0, from: at, to: at });
+        span.count += count;
+        span.from = span.from.min(at);
+        span.to = span.to.max(at);
+    }
+}
+
 /// A fault that has acted, and the first delivery after that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Struck {
@@ -164,6 +181,8 @@ pub struct Series {
     /// From the scheduled publish to the finish: sums in microseconds and how many.
     latency: (Vec<u64>, Track),
     struck: Vec<Struck>,
+    publishing: Option<Span>,
+    finishing: Option<Span>,
 }
 
 impl Series {
@@ -177,7 +196,19 @@ impl Series {
             workers: vec![OfWorker::default(); workers],
             latency: (Vec::new(), Track::default()),
             struck: Vec::new(),
+            publishing: None,
+            finishing: None,
         }
+    }
+
+    /// All publishes.
+    pub fn publishing(&self) -> Option<Span> {
+        self.publishing
+    }
+
+    /// All ends of works.
+    pub fn finishing(&self) -> Option<Span> {
+        self.finishing
     }
 
     /// How long a slot is, in microseconds.
@@ -211,6 +242,7 @@ impl Series {
     pub(super) fn published(&mut self, producer: ProducerId, count: u32, at: Micros) {
         let slot = self.slot(at);
         self.producers[producer.index()].published.add(slot, count);
+        Span::add(&mut self.publishing, u64::from(count), at);
     }
 
     pub(super) fn confirmed(&mut self, producer: ProducerId, at: Micros) {
@@ -268,6 +300,7 @@ impl Series {
     pub(super) fn finished(&mut self, worker: WorkerId, took: Micros, at: Micros) {
         let slot = self.slot(at);
         self.workers[worker.index()].finished.add(slot, 1);
+        Span::add(&mut self.finishing, 1, at);
         let (sums, counts) = &mut self.latency;
         counts.add(slot, 1);
         sums.resize(counts.0.len(), 0);

@@ -5,15 +5,15 @@ use std::collections::HashMap;
 use crate::plan::context::Context;
 use crate::plan::count::Count;
 use crate::plan::counts;
-use crate::plan::matcher::Share;
+use crate::plan::matcher::{DurationMatcher, Matcher, Share};
 use crate::plan::meaning;
-use crate::plan::model::{Expectation, Expected, Observation, ObservedNumber, Scope};
+use crate::plan::model::{Expectation, Expected, Flow, Observation, ObservedNumber, Scope, Until};
 use crate::plan::names::{Kind, Thing};
 use crate::plan::triggers;
 use crate::scenario::collect::Collector;
 use crate::scenario::decode::Located;
 use crate::scenario::expect::{ByName, Counted, Counts, Expect, Latency, OrAny, Order};
-use crate::scenario::matcher::Matcher;
+use crate::scenario::matcher::Matcher as Written;
 use crate::scenario::mistake::Mistake;
 use crate::scenario::node::At;
 use crate::scenario::scalar::Name;
@@ -34,12 +34,12 @@ pub fn plan(context: &Context, found: &mut Collector) -> (Vec<Observation>, Vec<
     scopes.each("workers", &expect.workers, Scopes::worker);
     causes(expect, &mut expectations);
     fairness(context, &mut expectations, found);
-    whole_run(expect, &mut expectations);
+    whole_run(expect, &mut expectations, found);
     (observations, expectations)
 }
 
 /// The expectation of one count.
-fn of(prefix: String, scope: Scope, count: Count, matcher: &Located<Matcher>) -> Expectation {
+fn of(prefix: String, scope: Scope, count: Count, matcher: &Located<Written>) -> Expectation {
     let form = meaning::matcher(matcher.form);
     let what = Expected::Count { scope, count, matcher: form };
     expectation(prefix + count.name(), &matcher.text, what, matcher.at)
@@ -144,7 +144,7 @@ fn percent(share: Share) -> String {
     }
 }
 
-fn whole_run(expect: &Expect, out: &mut Vec<Expectation>) {
+fn whole_run(expect: &Expect, out: &mut Vec<Expectation>, found: &mut Collector) {
     if let Some(order) = expect.order.filter(|order| order.value == Order::Fifo) {
         out.push(expectation("order".into(), "fifo", Expected::Fifo, order.at));
     }
@@ -153,19 +153,45 @@ fn whole_run(expect: &Expect, out: &mut Vec<Expectation>) {
         let what = Expected::Guarantees;
         out.extend(wanted.then(|| expectation("guarantees".into(), "true", what, guarantees.at)));
     }
-    if let Some(duration) = &expect.duration {
-        let matcher = meaning::duration_matcher(duration);
-        out.extend(matcher.map(|matcher| {
-            let what = Expected::Duration(matcher);
-            expectation("duration".into(), &duration.text, what, duration.at)
-        }));
+    let times: [(&str, _, fn(DurationMatcher) -> Expected); 3] = [
+        ("duration", &expect.duration, Expected::Duration),
+        ("longest_gap", &expect.longest_gap, Expected::LongestGap),
+        ("recovery", &expect.recovery, Expected::Recovery),
+    ];
+    for (name, written, what) in times {
+        let Some(written) = written else { continue };
+        let matcher = meaning::duration_matcher(written);
+        out.extend(matcher.map(|it| expectation(name.into(), &written.text, what(it), written.at)));
     }
-    if let Some(latency) = expect.latency.as_ref().and_then(|latency| latency.some()) {
-        latencies(latency, out);
+    let all = [
+        ("latency", Until::Finished, &expect.latency),
+        ("confirm_latency", Until::Confirmed, &expect.confirm_latency),
+    ];
+    for (name, until, written) in all {
+        if let Some(latency) = written.as_ref().and_then(|latency| latency.some()) {
+            latencies(name, until, latency, out);
+        }
+    }
+    if let Some(throughput) = expect.throughput.as_ref().and_then(|it| it.some()) {
+        let flows = [
+            ("published", Flow::Published, &throughput.published),
+            ("finished", Flow::Finished, &throughput.finished),
+        ];
+        for (name, of, written) in flows {
+            let Some(written) = written else { continue };
+            let matcher = meaning::matcher(written.form);
+            if matches!(matcher, Matcher::Percent(..)) {
+                let text = format!("`{name}` is a number in a second, and has no percentage");
+                let help = "write a comparison such as \">= 1000\"";
+                found.push(Mistake::new(written.at, text).help(help));
+            }
+            let what = Expected::Throughput { of, matcher };
+            out.push(expectation(format!("throughput.{name}"), &written.text, what, written.at));
+        }
     }
 }
 
-fn latencies(latency: &Latency, out: &mut Vec<Expectation>) {
+fn latencies(prefix: &str, until: Until, latency: &Latency, out: &mut Vec<Expectation>) {
     let Latency { p50, p90, p95, p99, p999, max } = latency;
     let quantiles = [
         ("p50", 0.5, p50),
@@ -178,8 +204,8 @@ fn latencies(latency: &Latency, out: &mut Vec<Expectation>) {
     for (name, quantile, written) in quantiles {
         let Some(written) = written else { continue };
         out.extend(meaning::duration_matcher(written).map(|matcher| {
-            let what = Expected::Latency { quantile, matcher };
-            expectation(format!("latency.{name}"), &written.text, what, written.at)
+            let what = Expected::Latency { until, quantile, matcher };
+            expectation(format!("{prefix}.{name}"), &written.text, what, written.at)
         }));
     }
 }
@@ -219,7 +245,7 @@ fn expected_then(
             let path = format!("observe.{}.{}.{word}", entry.name.value.0, name.value.0);
             let form = meaning::matcher(matcher.form);
             let what = Expected::Observed { observation, queue, number, matcher: form };
-            if matches!(form, crate::plan::matcher::Matcher::Percent(..)) {
+            if matches!(form, Matcher::Percent(..)) {
                 let text =
                     format!("`{word}` is a number of messages or consumers, and has no percentage");
                 found.push(
@@ -253,7 +279,7 @@ fn observed_queue(
     }
 }
 
-fn numbers(observed: &Observed) -> Vec<(&'static str, ObservedNumber, &Located<Matcher>)> {
+fn numbers(observed: &Observed) -> Vec<(&'static str, ObservedNumber, &Located<Written>)> {
     [
         ("ready", ObservedNumber::Ready, &observed.ready),
         ("unacked", ObservedNumber::Unacked, &observed.unacked),

@@ -5,7 +5,7 @@
 //! and in the rows of what was skipped: nothing was counted there, which is not zero.
 
 use crate::plan::count::{ALL, Count};
-use crate::report::{Report, ScenarioReport};
+use crate::report::{Report, ScenarioReport, times};
 use crate::verdict::model::{VariantReport, Verdict, WorkerRow};
 
 /// What comes before the counts.
@@ -14,7 +14,7 @@ const HEAD: [&str; 8] =
 
 /// The whole table; lines end as the RFC wants them, with CR and LF.
 pub fn render(report: &Report) -> String {
-    let head = HEAD.into_iter().chain(ALL.map(Count::name)).map(str::to_owned);
+    let head = HEAD.into_iter().chain(ALL.map(Count::name)).chain(times::CELLS).map(str::to_owned);
     let mut text = line(head);
     for scenario in &report.scenarios {
         for variant in &scenario.variants {
@@ -43,20 +43,27 @@ fn head_of(report: &Report, scenario: &ScenarioReport, variant: &VariantReport) 
 fn rows(variant: &VariantReport) -> Vec<(&'static str, &str, Vec<String>)> {
     let cells = |number: &dyn Fn(Count) -> Option<u64>| {
         let known = ALL.map(|count| number(count).filter(|_| variant.verdict != Verdict::Skipped));
-        known.map(|number| number.map(|n| n.to_string()).unwrap_or_default()).to_vec()
+        known.map(|number| number.map(|n| n.to_string()).unwrap_or_default())
     };
-    let mut rows = vec![("run", "", cells(&|count| Some(variant.counts[count])))];
+    let whole = cells(&|count| Some(variant.counts[count]));
+    let whole = whole.into_iter().chain(times::cells(variant.timings.as_ref())).collect();
+    let mut rows = vec![("run", "", whole)];
     for (scope, list) in [("queue", &variant.queues), ("producer", &variant.producers)] {
         rows.extend(list.iter().map(|row| {
             let number = |count| (row.knows)(count).then(|| row.counts[count]);
-            (scope, row.name.as_str(), cells(&number))
+            (scope, row.name.as_str(), untimed(cells(&number)))
         }));
     }
     rows.extend(variant.workers.iter().map(|row| {
         let number = |count| of_worker(row, count);
-        ("worker", row.name.as_str(), cells(&number))
+        ("worker", row.name.as_str(), untimed(cells(&number)))
     }));
     rows
+}
+
+/// Times are those of the whole run.
+fn untimed<const N: usize>(counts: [String; N]) -> Vec<String> {
+    counts.into_iter().chain(times::cells(None)).collect()
 }
 
 fn of_worker(row: &WorkerRow, count: Count) -> Option<u64> {

@@ -1,5 +1,6 @@
 //! Reports to test the printers with.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::diagnostic::{Diagnostic, Place};
@@ -11,6 +12,7 @@ use crate::verdict::model::{
     CauseRow, ErrorRow, ExpectationRow, FaultRow, GuaranteeRow, ObservationRow, ObservedQueue,
     ProbeRow, Row, VariantReport, Verdict, WorkerRow,
 };
+use crate::verdict::timings::{Quantiles, Timings};
 
 /// How long the runs of the fixtures took.
 pub const ELAPSED: Duration = Duration::from_millis(1420);
@@ -42,6 +44,7 @@ pub fn variant(name: &str, verdict: Verdict, numbers: &[(Count, u64)]) -> Varian
         probes: Vec::new(),
         expectations: Vec::new(),
         guarantees: Vec::new(),
+        timings: None,
         notes: Vec::new(),
         diagnostics: Vec::new(),
         declared: Vec::new(),
@@ -141,6 +144,14 @@ pub fn full() -> Report {
         actual: 7,
         held: Some(true),
     }];
+    let quantiles = Quantiles { p50: 1.5, p90: 2.25, p99: 3.0, p999: 3.0, max: 3.125 };
+    variant.timings = Some(Timings {
+        latency_ms: Some(quantiles),
+        confirm_ms: None,
+        published_per_s: Some(9000),
+        finished_per_s: Some(24),
+        longest_gap_ms: BTreeMap::from([("task_queue".to_owned(), 41.5)]),
+    });
     variant.declared = vec!["queue task_queue: durable, x-queue-type classic".into()];
     variant.notes = vec!["worker-2 got the rest".into()];
     report(vec![variant])
@@ -226,5 +237,6 @@ pub fn fault(at_ms: Option<u64>, effect: &str, bit: bool) -> FaultRow {
         at_ms,
         effect: effect.into(),
         bit,
+        recovered_ms: at_ms.map(|_| 45),
     }
 }

@@ -63,7 +63,7 @@ mod tests {
                 "workers": [{ "name": "worker-1", "deliveries": 10, "begun": 4, "finished": 3,
                     "redelivered": 0, "repeats": 0, "acked": 0, "rejected": 0, "died": true }],
                 "faults": [{ "fault": "kill worker-1", "fired": true, "at_ms": 163,
-                    "effect": "held 7", "bit": true }],
+                    "effect": "held 7", "bit": true, "recovered_ms": 45 }],
                 "causes": [{ "outcome": "lost", "count": 7, "causes": ["auto_ack"],
                     "text": "worker-1 was killed in its 4th work" }],
                 "errors": [{ "who": "worker-1", "scope": "channel", "code": 406,
@@ -77,6 +77,11 @@ mod tests {
                     "line": 38 }],
                 "guarantees": [{ "count": "lost", "low": 0, "high": 7, "rule": "auto-ack-death",
                     "actual": 7, "held": true }],
+                "timings": {
+                    "latency_ms": { "p50": 1.5, "p90": 2.25, "p99": 3.0, "p999": 3.0, "max": 3.125 },
+                    "confirm_ms": null, "published_per_s": 9000, "finished_per_s": 24,
+                    "longest_gap_ms": { "task_queue": 41.5 },
+                },
                 "notes": ["worker-2 got the rest"],
             })
         );

@@ -26,6 +26,7 @@ pub mod sinks;
 pub mod style;
 pub mod table;
 pub mod text;
+mod times;
 
 /// The version of the report's layout.
 pub const FORMAT: &str = "rmq-scenario.report/1";

@@ -69,8 +69,40 @@ fn variant() -> Value {
         ("probes", list(probe())),
         ("expectations", list(expectation())),
         ("guarantees", list(guarantee())),
+        ("timings", timings()),
         ("notes", list(text_of("a sentence on what needs no cause"))),
     ])
+}
+
+fn timings() -> Value {
+    let parts =
+        ["p50", "p90", "p99", "p999", "max"].map(|name| (name, json!({ "type": "number" })));
+    let quantiles = |about: &str| {
+        let mut quantiles = object(&parts);
+        quantiles["type"] = json!(["object", "null"]);
+        quantiles["description"] =
+            json!(format!("{about}, in milliseconds; null when nothing was"));
+        quantiles
+    };
+    let gaps = json!({
+        "type": "object", "additionalProperties": { "type": "number" },
+        "description": "the longest time between two deliveries, in milliseconds, by queue",
+    });
+    let mut timings = object(&[
+        ("latency_ms", quantiles("from the scheduled publish to the end of the work")),
+        ("confirm_ms", quantiles("from the scheduled publish to the confirm")),
+        (
+            "published_per_s",
+            nullable("integer", "messages in a second, from the first publish to the last"),
+        ),
+        (
+            "finished_per_s",
+            nullable("integer", "works finished in a second, from the first to the last"),
+        ),
+        ("longest_gap_ms", gaps),
+    ]);
+    timings["type"] = json!(["object", "null"]);
+    timings
 }
 
 /// The numbers that a scope knows, behind its name if it has one.

@@ -324,6 +324,14 @@ pub struct Expect {
     pub duration: Option<Located<TimeMatcher>>,
     /// How long a message takes, from its scheduled publish to the end of its work.
     pub latency: Option<Located<OrAny<Latency>>>,
+    /// How long the broker takes to confirm a message, from its scheduled publish.
+    pub confirm_latency: Option<Located<OrAny<Latency>>>,
+    /// How many messages there are in a second, from the first to the last.
+    pub throughput: Option<Located<OrAny<Throughput>>>,
+    /// The longest time between two deliveries of one queue.
+    pub longest_gap: Option<Located<TimeMatcher>>,
+    /// How long it takes from a fault to the first delivery after it; the slowest counts.
+    pub recovery: Option<Located<TimeMatcher>>,
     /// Every count is what the plan foretells.
     pub guarantees: Option<Located<OrAny<bool>>>,
     /// Lints that are meant to be so in what stands here.
@@ -376,6 +384,16 @@ pub enum ErrorScope {
     Channel,
     /// A connection.
     Connection,
+}
+
+#[derive(Debug, Clone, serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename = "`throughput`")]
+#[schemars(title = "throughput")]
+pub struct Throughput {
+    /// Messages published in a second.
+    pub published: Option<Located<Matcher>>,
+    /// Works finished in a second.
+    pub finished: Option<Located<Matcher>>,
 }
 
 #[derive(Debug, Clone, serde::Deserialize, JsonSchema)]

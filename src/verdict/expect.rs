@@ -7,15 +7,17 @@ use serde_json::Value;
 use crate::diagnostic::Diagnostic;
 use crate::ledger::books::Books;
 use crate::ledger::counts::Counts;
-use crate::ledger::event::MessageKey;
+use crate::ledger::event::{MessageKey, Micros};
 use crate::ledger::facts::Facts;
 use crate::plan::count::{COPY_OUTCOMES, Count};
+use crate::plan::matcher::DurationMatcher;
 use crate::plan::matcher::{Matcher, Op, Share};
-use crate::plan::model::{Expectation, Expected, ObservedNumber, Scope, WorkerId};
+use crate::plan::model::{Expectation, Expected, Flow, ObservedNumber, Scope, Until, WorkerId};
 use crate::verdict::answers;
 use crate::verdict::causes::Causes;
 use crate::verdict::model::{CauseRow, GuaranteeRow};
 use crate::verdict::story;
+use crate::verdict::timings::{self, Timings};
 use crate::verdict::words::{self, list};
 
 /// How many example messages a failed expectation names, and of how many it tells the way.
@@ -61,10 +63,28 @@ pub fn find(
             let held = matcher.op.holds(&took, &matcher.bound);
             Some(Finding { actual: format!("{} ms", took.as_millis()).into(), held })
         }
-        Expected::Latency { quantile, matcher } => {
-            let took = books.latency()?.value_at_quantile(*quantile);
-            let held = matcher.op.holds(&Duration::from_micros(took), &matcher.bound);
-            Some(Finding { actual: words::millis(took).into(), held })
+        Expected::Latency { until, quantile, matcher } => {
+            let measured = match until {
+                Until::Finished => books.latency(),
+                Until::Confirmed => books.confirming(),
+            };
+            Some(took(measured?.value_at_quantile(*quantile), matcher))
+        }
+        Expected::LongestGap(matcher) => Some(took(timings::longest_gap(books)?, matcher)),
+        Expected::Recovery(matcher) => Some(match timings::recovery(books, facts)? {
+            Ok(micros) => took(micros, matcher),
+            Err(fault) => {
+                let actual = format!("nothing was delivered after {fault}");
+                Finding { actual: actual.into(), held: false }
+            }
+        }),
+        Expected::Throughput { of, matcher } => {
+            let timings = Timings::of(books);
+            let rate = match of {
+                Flow::Published => timings.published_per_s,
+                Flow::Finished => timings.finished_per_s,
+            };
+            rate.map(|rate| number(*matcher, rate, rate))
         }
         Expected::Error(_) | Expected::NoOtherErrors(_) | Expected::Told { .. } => {
             answers::find(facts, &expectation.what)
@@ -167,12 +187,25 @@ fn came(expectation: &Expectation, actual: &str) -> String {
         }
         Expected::Guarantees => format!("{actual} did not hold"),
         Expected::Duration(_) => format!("the run took {actual}"),
-        Expected::Latency { .. }
+        Expected::Throughput { of: Flow::Published, .. } => {
+            format!("{actual} messages were published in a second")
+        }
+        Expected::Throughput { of: Flow::Finished, .. } => {
+            format!("{actual} works were finished in a second")
+        }
+        Expected::Recovery(_)
+        | Expected::LongestGap(_)
+        | Expected::Latency { .. }
         | Expected::Observed { .. }
         | Expected::Error(_)
         | Expected::NoOtherErrors(_)
         | Expected::Told { .. } => format!("it was {actual}"),
     }
+}
+
+fn took(micros: Micros, matcher: &DurationMatcher) -> Finding {
+    let held = matcher.op.holds(&Duration::from_micros(micros), &matcher.bound);
+    Finding { actual: words::millis(micros).into(), held }
 }
 
 fn examples(books: &Books, expectation: &Expectation) -> Vec<MessageKey> {

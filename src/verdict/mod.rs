@@ -12,6 +12,7 @@ pub mod picture;
 mod proof;
 mod story;
 mod struck;
+pub mod timings;
 mod words;
 
 use crate::diagnostic::Diagnostic;
@@ -26,6 +27,7 @@ use crate::verdict::model::{
     CauseRow, ErrorRow, ExpectationRow, FaultRow, GuaranteeRow, ObservationRow, ObservedQueue, Row,
     VariantReport, Verdict, WorkerRow,
 };
+use crate::verdict::timings::Timings;
 
 /// Judges one run of a variant.
 pub fn judge(
@@ -80,6 +82,7 @@ pub fn judge(
         diagnostics: judgement.diagnostics,
         declared: answers::declared(facts),
         histories: story::all(books),
+        timings: Some(Timings::of(books)),
         picture: None,
     }
 }

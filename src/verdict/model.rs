@@ -11,6 +11,7 @@ use crate::plan::count::{ALL, Count};
 use crate::plan::model::Variant;
 use crate::plan::pattern::Scalar;
 use crate::verdict::picture::Picture;
+use crate::verdict::timings::Timings;
 
 /// The answer, from the least to the worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,6 +82,8 @@ pub struct VariantReport {
     pub expectations: Vec<ExpectationRow>,
     /// Each count beside what the plan foretold; empty of a variant that did not run.
     pub guarantees: Vec<GuaranteeRow>,
+    /// `null` of a variant that did not run.
+    pub timings: Option<Timings>,
     /// Sentences that explain what needs no cause: what was redelivered, and to whom.
     pub notes: Vec<String>,
     /// What failed or did not bite, with its place in the file; printed, not serialized.
@@ -141,6 +144,8 @@ pub struct FaultRow {
     /// What it did, one sentence.
     pub effect: String,
     pub bit: bool,
+    /// From when it acted to the first delivery after what it does was done; `null` when none came.
+    pub recovered_ms: Option<u64>,
 }
 
 /// Copies of one outcome that share one set of causes.
@@ -262,6 +267,7 @@ impl VariantReport {
             probes: Vec::new(),
             expectations: Vec::new(),
             guarantees: Vec::new(),
+            timings: None,
             notes: Vec::new(),
             diagnostics: Vec::new(),
             declared: Vec::new(),

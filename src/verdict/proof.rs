@@ -35,6 +35,7 @@ pub fn row(books: &Books, (id, fault): (FaultId, &Fault), fact: &FaultFact) -> F
         at_ms: fact.at.map(|at| at / 1000),
         effect: effect + &restarted.unwrap_or_default(),
         bit,
+        recovered_ms: books.series().recovery(id).map(|took| took / 1000),
     }
 }
 

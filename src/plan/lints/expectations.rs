@@ -22,7 +22,13 @@ pub fn never_fails(looked: &Looked, out: &mut Vec<Warning>) {
             Expected::Cause { matcher, .. } | Expected::Observed { matcher, .. } => {
                 *matcher == Matcher::Compare(Op::GreaterOrEqual, 0)
             }
-            Expected::Duration(matcher) | Expected::Latency { matcher, .. } => {
+            Expected::Throughput { matcher, .. } => {
+                *matcher == Matcher::Compare(Op::GreaterOrEqual, 0)
+            }
+            Expected::Duration(matcher)
+            | Expected::LongestGap(matcher)
+            | Expected::Recovery(matcher)
+            | Expected::Latency { matcher, .. } => {
                 *matcher == DurationMatcher { op: Op::GreaterOrEqual, bound: Duration::ZERO }
             }
             _ => false,

@@ -47,17 +47,43 @@ pub enum Expected {
         probe: usize,
         error: Option<ExpectedError>,
     },
-    /// From the scheduled publish to the finish, at this quantile: 0.99 is `p99`, 1 is `max`.
+    /// From the scheduled publish, at this quantile: 0.99 is `p99`, 1 is `max`.
     Latency {
+        until: Until,
         quantile: f64,
         matcher: DurationMatcher,
     },
+    /// So many in a second, from the first to the last.
+    Throughput {
+        of: Flow,
+        matcher: Matcher,
+    },
+    /// The longest time between two deliveries of one queue.
+    LongestGap(DurationMatcher),
+    /// From each fault that acts to the first delivery after it.
+    Recovery(DurationMatcher),
     Observed {
         observation: usize,
         queue: QueueId,
         number: ObservedNumber,
         matcher: Matcher,
     },
+}
+
+/// To when a latency is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// The end of the work.
+    Finished,
+    /// The broker's confirm.
+    Confirmed,
+}
+
+/// Of what there are so many in a second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flow {
+    Published,
+    Finished,
 }
 
 /// What is known of an AMQP error before it comes.

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::report::{Report, ScenarioReport, json_text};
+use crate::report::{Report, ScenarioReport, json_text, times};
 use crate::verdict::model::{ExpectationRow, VariantReport, Verdict};
 
 /// One file.
@@ -160,5 +160,8 @@ fn told(variant: &VariantReport) -> Vec<String> {
     let causes = causes.map(|row| {
         format!("{} {} by {}: {}", row.count, row.outcome, row.causes.join(" and "), row.text)
     });
-    causes.chain(variant.notes.iter().cloned()).collect()
+    causes
+        .chain(variant.notes.iter().cloned())
+        .chain(variant.timings.iter().flat_map(times::lines))
+        .collect()
 }

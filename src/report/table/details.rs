@@ -7,6 +7,7 @@ use crate::report::style::{Style, Tone};
 use crate::report::table::INDENT;
 use crate::report::table::grid::{Grid, Line};
 use crate::report::text::paragraph;
+use crate::report::times;
 use crate::verdict::model::{
     ErrorRow, ExpectationRow, FaultRow, ObservationRow, ProbeRow, Row, VariantReport, WorkerRow,
     json,
@@ -34,7 +35,8 @@ fn rows(variant: &VariantReport, style: Style) -> [String; 5] {
         .into_iter()
         .chain(variant.faults.iter().map(fault))
         .chain(variant.errors.iter().map(error))
-        .chain(variant.expectations.iter().map(expectation));
+        .chain(variant.expectations.iter().map(expectation))
+        .chain(variant.timings.iter().flat_map(times::lines));
     [
         list(&variant.declared, style),
         workers(&variant.workers, style),
