@@ -175,6 +175,15 @@ pub fn dead_route(threats: &Threats<'_>, id: QueueId) -> DeadRoute {
     }
 }
 
+/// Where all dead letters go that take this way; `None` where it differs from letter to letter, or
+/// there are none.
+pub fn letters_to(route: &DeadRoute) -> Option<&[QueueId]> {
+    match route {
+        DeadRoute::To(queues) => Some(queues),
+        DeadRoute::Nowhere | DeadRoute::Varies(_) => None,
+    }
+}
+
 /// Whether no dead letter of this queue comes back to it, through whatever other queues.
 pub fn letters_stay_away(threats: &Threats<'_>, id: QueueId) -> bool {
     let last = |to: &QueueId| {

@@ -9,6 +9,7 @@ mod outcomes;
 mod publishing;
 pub mod range;
 mod refusals;
+mod retries;
 pub mod rules;
 mod sheet;
 mod staffing;
@@ -18,9 +19,10 @@ use std::ops::Add as _;
 
 use crate::plan::count::{ALL, Count};
 use crate::plan::guarantees::copies::{DeadRoute, dead_route};
-use crate::plan::guarantees::outcomes::{Arrivals, Outcome, outcome};
+use crate::plan::guarantees::outcomes::{Arrivals, Outcome, Round, outcome};
 use crate::plan::guarantees::publishing::{Sent, sent};
 use crate::plan::guarantees::range::{Bound, Range};
+use crate::plan::guarantees::retries::retries;
 use crate::plan::guarantees::rules::Rule;
 use crate::plan::guarantees::sheet::Sheet;
 use crate::plan::guarantees::threats::Threats;
@@ -118,8 +120,11 @@ fn outcomes(threats: &Threats<'_>, sent: &[Sent]) -> Vec<Outcome> {
         let ready = (0..queues).find(|queue| {
             open(*queue) && (0..queues).all(|from| !open(from) || !leads(&routes[from], *queue))
         });
-        let Some(queue) = ready.or_else(|| (0..queues).find(|queue| open(*queue))) else { break };
-        let round = ready.is_none();
+        let retried = |queue| Some((queue, Round::Known(retries(threats, sent, &routes, queue)?)));
+        let next = ready.map(|queue| (queue, Round::Outside));
+        let next = next.or_else(|| (0..queues).filter(|queue| open(*queue)).find_map(retried));
+        let first = || (0..queues).find(|queue| open(*queue)).map(|queue| (queue, Round::Unknown));
+        let Some((queue, round)) = next.or_else(first) else { break };
         let arrivals = arrivals(sent, (&routes, &done), queue, round);
         done[queue] = Some(outcome(threats, QueueId::from_index(queue), &arrivals));
     }
@@ -141,7 +146,7 @@ fn arrivals(
     sent: &[Sent],
     (routes, done): (&[DeadRoute], &[Option<Outcome>]),
     queue: usize,
-    round: bool,
+    round: Round,
 ) -> Arrivals {
     let none = Range::ZERO;
     let mut arrivals = Arrivals {
@@ -168,6 +173,11 @@ fn arrivals(
             arrivals.again = arrivals.again + sent.again;
         }
         arrivals.whole &= published.range.exact().is_some() && copies.exact().is_some();
+    }
+    if let Round::Known(letters) = round {
+        arrivals.letters |= letters > 0;
+        arrivals.copies = arrivals.copies + Bound::new(Range::exactly(letters), Rule::Rounds);
+        return arrivals;
     }
     for (route, from) in routes.iter().zip(done) {
         let letters = match (route, from) {
