@@ -31,7 +31,7 @@ pub fn destinations(threats: &Threats<'_>, id: ProducerId, published: Range) -> 
     let producer = &variant.producers[id.index()];
     let queues = variant.topology.queues.len();
     let ExchangeRef::Declared(exchange) = producer.to.exchange else {
-        return Destinations { copies: vec![Range::ZERO; queues], unroutable: published.or_none() };
+        return Destinations { copies: vec![Range::ZERO; queues], unroutable: published };
     };
     let content = Content::new(producer, variant.seed);
     let most = published.high.unwrap_or(producer.messages);

@@ -5,6 +5,7 @@
 //! often and then done, and nothing else leads in or out.
 
 use crate::plan::content::{Content, Rejections};
+use crate::plan::count::Count;
 use crate::plan::guarantees::copies::{DeadRoute, FOLLOWED, letters_to};
 use crate::plan::guarantees::publishing::Sent;
 use crate::plan::guarantees::staffing::Staff;
@@ -54,7 +55,7 @@ fn arrives_whole(threats: &Threats<'_>, sent: &[Sent], (work, wait): (usize, usi
     });
     let messages = threats.variant.producers.iter().map(|producer| producer.messages);
     let whole = sent.iter().zip(messages).all(|(sent, messages)| {
-        let published = sent.sheet.range(crate::plan::count::Count::Published);
+        let published = sent.sheet.range(Count::Published);
         published.exact() == Some(messages)
             && sent.destinations.copies[work].exact().is_some()
             && sent.destinations.copies[wait].is_zero()

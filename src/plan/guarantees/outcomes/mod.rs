@@ -384,9 +384,15 @@ impl Case<'_, '_> {
         for count in [Count::Delivered, Count::Begun, Count::Finished, Count::Acked] {
             set(count, done, Rule::Leaves);
         }
-        let prefetch = u64::from(self.staff.hands[0].worker.prefetch);
+        let worker = self.staff.hands[0].worker;
+        let prefetch = u64::from(worker.prefetch);
         let read = Range { low: n, high: copies.high };
-        let ahead = (prefetch > 0).then_some(n.saturating_add(prefetch));
+        // It has given up its subscription before it acks the work that it leaves after.
+        let acked = match worker.ack {
+            AckMode::Manual { every } => (n - 1) / every * every,
+            _ => n,
+        };
+        let ahead = (prefetch > 0).then_some(acked.saturating_add(prefetch));
         set(Count::Deliveries, read.at_most(ahead), Rule::Leaves);
         let doubt = self.arrivals.unanswered + self.arrivals.unsent;
         let left = (copies - done - doubt).at_most(copies.high);
