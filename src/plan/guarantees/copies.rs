@@ -31,7 +31,7 @@ pub fn destinations(threats: &Threats<'_>, id: ProducerId, published: Range) -> 
     let producer = &variant.producers[id.index()];
     let queues = variant.topology.queues.len();
     let ExchangeRef::Declared(exchange) = producer.to.exchange else {
-        return Destinations { copies: vec![Range::ZERO; queues], unroutable: published.or_none() };
+        return Destinations { copies: vec![Range::ZERO; queues], unroutable: published };
     };
     let content = Content::new(producer, variant.seed);
     let most = published.high.unwrap_or(producer.messages);
@@ -172,6 +172,15 @@ pub fn dead_route(threats: &Threats<'_>, id: QueueId) -> DeadRoute {
             }
         }
         _ => DeadRoute::Varies(reachable(&variant.topology, exchange)),
+    }
+}
+
+/// Where all dead letters go that take this way; `None` where it differs from letter to letter, or
+/// there are none.
+pub fn letters_to(route: &DeadRoute) -> Option<&[QueueId]> {
+    match route {
+        DeadRoute::To(queues) => Some(queues),
+        DeadRoute::Nowhere | DeadRoute::Varies(_) => None,
     }
 }
 

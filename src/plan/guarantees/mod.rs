@@ -5,10 +5,13 @@
 //! something to chance, the range is wide; it is never narrower than what can happen.
 
 mod copies;
+mod joint;
 mod outcomes;
 mod publishing;
 pub mod range;
 mod refusals;
+mod requests;
+mod retries;
 pub mod rules;
 mod sheet;
 mod staffing;
@@ -18,9 +21,11 @@ use std::ops::Add as _;
 
 use crate::plan::count::{ALL, Count};
 use crate::plan::guarantees::copies::{DeadRoute, dead_route};
-use crate::plan::guarantees::outcomes::{Arrivals, Outcome, outcome};
+use crate::plan::guarantees::joint::join;
+use crate::plan::guarantees::outcomes::{Arrivals, Outcome, Round, outcome};
 use crate::plan::guarantees::publishing::{Sent, sent};
 use crate::plan::guarantees::range::{Bound, Range};
+use crate::plan::guarantees::retries::retries;
 use crate::plan::guarantees::rules::Rule;
 use crate::plan::guarantees::sheet::Sheet;
 use crate::plan::guarantees::threats::Threats;
@@ -41,9 +46,10 @@ pub fn guarantees(variant: &Variant) -> Vec<Guarantee> {
     let sent: Vec<Sent> = producers.map(|id| sent(&threats, id)).collect();
     let mut all = Sheet::default();
     sent.iter().for_each(|sent| all.add(&sent.sheet));
-    for outcome in outcomes(&threats, &sent) {
-        all.add(&outcome.sheet);
-    }
+    let routes = routes(&threats);
+    let mut outcomes = outcomes(&threats, &sent, &routes);
+    join(&threats, &sent, &routes, &mut outcomes);
+    outcomes.iter().for_each(|outcome| all.add(&outcome.sheet));
     let guarantee = |count| {
         let Bound { range, rule } = all.get(count);
         Guarantee { count, range, rule }
@@ -57,7 +63,7 @@ pub fn of_scope(variant: &Variant, scope: &Scope, count: Count) -> Range {
     let threats = Threats::of(variant);
     let ids = (0..variant.producers.len()).map(ProducerId::from_index);
     let sent: Vec<Sent> = ids.map(|id| sent(&threats, id)).collect();
-    let of_queues = outcomes(&threats, &sent);
+    let of_queues = outcomes(&threats, &sent, &routes(&threats));
     let of_queue = |id: &QueueId| of_queues[id.index()].sheet.range(count);
     let of_producer = |id: &ProducerId| sent[id.index()].sheet.range(count);
     let whole = || {
@@ -106,21 +112,27 @@ pub fn reach(variant: &Variant) -> Vec<Reach> {
     producers.map(reach).collect()
 }
 
+/// Where each queue's dead letters go.
+fn routes(threats: &Threats<'_>) -> Vec<DeadRoute> {
+    let queues = 0..threats.variant.topology.queues.len();
+    queues.map(|index| dead_route(threats, QueueId::from_index(index))).collect()
+}
+
 /// What becomes of every queue's copies: those first whose dead letters come to others.
-fn outcomes(threats: &Threats<'_>, sent: &[Sent]) -> Vec<Outcome> {
-    let variant = threats.variant;
-    let queues = variant.topology.queues.len();
-    let routes: Vec<DeadRoute> =
-        (0..queues).map(|index| dead_route(threats, QueueId::from_index(index))).collect();
+fn outcomes(threats: &Threats<'_>, sent: &[Sent], routes: &[DeadRoute]) -> Vec<Outcome> {
+    let queues = routes.len();
     let mut done: Vec<Option<Outcome>> = (0..queues).map(|_| None).collect();
     loop {
         let open = |queue: usize| done[queue].is_none();
         let ready = (0..queues).find(|queue| {
             open(*queue) && (0..queues).all(|from| !open(from) || !leads(&routes[from], *queue))
         });
-        let Some(queue) = ready.or_else(|| (0..queues).find(|queue| open(*queue))) else { break };
-        let round = ready.is_none();
-        let arrivals = arrivals(sent, (&routes, &done), queue, round);
+        let retried = |queue| Some((queue, Round::Known(retries(threats, sent, routes, queue)?)));
+        let next = ready.map(|queue| (queue, Round::Outside));
+        let next = next.or_else(|| (0..queues).filter(|queue| open(*queue)).find_map(retried));
+        let first = || (0..queues).find(|queue| open(*queue)).map(|queue| (queue, Round::Unknown));
+        let Some((queue, round)) = next.or_else(first) else { break };
+        let arrivals = arrivals(sent, (routes, &done), queue, round);
         done[queue] = Some(outcome(threats, QueueId::from_index(queue), &arrivals));
     }
     done.into_iter().flatten().collect()
@@ -141,7 +153,7 @@ fn arrivals(
     sent: &[Sent],
     (routes, done): (&[DeadRoute], &[Option<Outcome>]),
     queue: usize,
-    round: bool,
+    round: Round,
 ) -> Arrivals {
     let none = Range::ZERO;
     let mut arrivals = Arrivals {
@@ -168,6 +180,11 @@ fn arrivals(
             arrivals.again = arrivals.again + sent.again;
         }
         arrivals.whole &= published.range.exact().is_some() && copies.exact().is_some();
+    }
+    if let Round::Known(letters) = round {
+        arrivals.letters |= letters > 0;
+        arrivals.copies = arrivals.copies + Bound::new(Range::exactly(letters), Rule::Rounds);
+        return arrivals;
     }
     for (route, from) in routes.iter().zip(done) {
         let letters = match (route, from) {

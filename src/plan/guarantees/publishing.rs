@@ -1,15 +1,20 @@
 //! What becomes of the publishes of one producer.
 
+use crate::plan::content::Content;
 use crate::plan::count::Count;
 use crate::plan::guarantees::copies::{Destinations, destinations, letters_stay_away};
 use crate::plan::guarantees::range::{Bound, Range};
+use crate::plan::guarantees::requests::all_answered;
 use crate::plan::guarantees::rules::Rule;
 use crate::plan::guarantees::sheet::Sheet;
 use crate::plan::guarantees::threats::{Begins, Blow, Threat, Threats, Weather};
 use crate::plan::model::{
     Confirms, CountEvent, ExchangeRef, Overflow, Producer, ProducerId, QueueId, QueueKind, Scope,
-    Trigger, Unconfirmed,
+    TOGETHER, Trigger, Unconfirmed, Variant,
 };
+
+/// Of messages that are no larger, in bytes, as many as go together are not too much together.
+const SMALL: usize = 8 << 10;
 
 /// One producer's part of everything.
 pub struct Sent {
@@ -55,8 +60,12 @@ pub fn sent(threats: &Threats<'_>, id: ProducerId) -> Sent {
     };
     sheet.set(Count::Returned, Bound::new(returned, Rule::Returned).or_never());
     if producer.rpc.is_some() {
-        for count in [Count::Replied, Count::Unanswered] {
-            sheet.set(count, Bound::new(all.or_none(), Rule::Replied));
+        if all_answered(threats, id, &destinations) {
+            sheet.set(Count::Replied, Bound::new(all, Rule::Answered));
+        } else {
+            for count in [Count::Replied, Count::Unanswered] {
+                sheet.set(count, Bound::new(all.or_none(), Rule::Replied));
+            }
         }
     }
     let lost = if confirms { Range::ZERO } else { unsent };
@@ -94,12 +103,18 @@ fn published(threats: &Threats<'_>, id: ProducerId) -> Bound {
     };
     let alone = threats.weather == Weather::Calm && sure && !threats.may_be_refused(id);
     let range = match &blows[..] {
+        [] if sure && is_missing(producer) => {
+            let least = at_least(threats.variant, producer);
+            Some(Range::between(least, producer.messages))
+        }
         [only] if alone && only.blow == (Blow::Dies { back: false }) => {
             own(only.trigger).map(Range::exactly)
         }
         _ => None,
     };
-    let rule = if blows.is_empty() && threats.weather == Weather::Calm && !sure {
+    let rule = if range.is_some_and(|range| blows.is_empty() && range.low > 0) {
+        Rule::Together
+    } else if blows.is_empty() && threats.weather == Weather::Calm && !sure {
         Rule::Perhaps
     } else if threats.may_be_refused(id) {
         Rule::Errors
@@ -107,6 +122,39 @@ fn published(threats: &Threats<'_>, id: ProducerId) -> Bound {
         Rule::PublisherDies
     };
     Bound::new(range.unwrap_or(Range::up_to(producer.messages)), rule)
+}
+
+/// Whether it publishes to an exchange that is not there: each publish ends its channel.
+fn is_missing(producer: &Producer) -> bool {
+    matches!(producer.to.exchange, ExchangeRef::Missing(_))
+}
+
+/// So many it hands over together at first, before it can hear anything: of a producer without a
+/// rate, whose messages are small, where nothing else happens in the file that could come between.
+fn at_least(variant: &Variant, producer: &Producer) -> u64 {
+    let counted = |trigger: &Option<Trigger>| trigger.is_some();
+    let quiet = variant.faults.is_empty()
+        && variant.probes.is_empty()
+        && variant.observations.is_empty()
+        && !variant.producers.iter().any(|it| counted(&it.start))
+        && !variant.workers.iter().any(|it| counted(&it.start) || counted(&it.stop));
+    let plain = producer.rate.is_none() && producer.rpc.is_none() && producer.size.is_none();
+    if !quiet || !plain {
+        return 0;
+    }
+    let window = match producer.confirms {
+        Confirms::Off => TOGETHER,
+        Confirms::Window { in_flight, .. } => in_flight,
+        Confirms::Batch { size, .. } => size,
+    };
+    let first = producer.messages.min(window).min(TOGETHER);
+    let content = Content::new(producer, variant.seed);
+    let mut body = Vec::new();
+    let small = (1..=first).all(|n| {
+        content.body(n, &mut body);
+        body.len() <= SMALL
+    });
+    if small { first } else { 0 }
 }
 
 /// How often its connection may be lost with publishes on the way; `None` is nobody knows.
@@ -174,10 +222,12 @@ fn answers(
     let confirmed = (all - refused - unanswered).at_most(all.high);
     let rule = if refused.is_zero() { Rule::Confirmed } else { full };
     let rule = if unanswered.is_zero() { rule } else { Rule::Unanswered };
-    // Each publish to an exchange that is missing ends its channel.
-    let missing =
-        matches!(threats.variant.producers[id.index()].to.exchange, ExchangeRef::Missing(_));
-    let confirmed = if missing { Range::ZERO } else { confirmed };
+    // Of what goes to an exchange that is missing nothing is confirmed.
+    if is_missing(&threats.variant.producers[id.index()]) {
+        sheet.set(Count::Unconfirmed, Bound::new(all, Rule::Unanswered).or_never());
+        sheet.set(Count::Confirmed, Bound::new(Range::ZERO, rule));
+        return;
+    }
     sheet.set(Count::Confirmed, Bound::new(confirmed, rule));
 }
 

@@ -5,6 +5,7 @@
 pub enum Rule {
     Never,
     Published,
+    Together,
     PublisherDies,
     Confirmed,
     Unchecked,
@@ -12,6 +13,7 @@ pub enum Rule {
     Republished,
     Returned,
     Replied,
+    Answered,
     Routing,
     QueueComes,
     Consumed,
@@ -45,9 +47,10 @@ pub enum Rule {
 }
 
 /// All of them, in the order of the documentation.
-pub const ALL: [Rule; 39] = [
+pub const ALL: [Rule; 41] = [
     Rule::Never,
     Rule::Published,
+    Rule::Together,
     Rule::PublisherDies,
     Rule::Confirmed,
     Rule::Unchecked,
@@ -55,6 +58,7 @@ pub const ALL: [Rule; 39] = [
     Rule::Republished,
     Rule::Returned,
     Rule::Replied,
+    Rule::Answered,
     Rule::Routing,
     Rule::QueueComes,
     Rule::Consumed,
@@ -121,6 +125,7 @@ impl Rule {
         match self {
             Rule::Never => ("never", "nothing in the file makes it happen", ACCOUNTING),
             Rule::Published => ("published", "a producer that nothing ends publishes all its messages", FORMAT),
+            Rule::Together => ("together", "a producer without a rate hands over its first messages together, up to 64, before it can hear that one was refused", FORMAT),
             Rule::PublisherDies => ("publisher-dies", "a producer that ends has published what it had come to by then", FORMAT),
             Rule::Confirmed => ("confirmed", "a broker that stays up answers each publish, also one that no queue gets", CONFIRMS),
             Rule::Unchecked => ("unchecked", "without confirms nobody is told what became of a publish", CONFIRMS),
@@ -128,6 +133,7 @@ impl Rule {
             Rule::Republished => ("republished", "after a lost connection what had no answer is published again, and may be there twice", CONFIRMS),
             Rule::Returned => ("returned", "a mandatory message that no queue gets comes back, and is confirmed", "https://www.rabbitmq.com/docs/publishers"),
             Rule::Replied => ("replied", "each request has an answer or none; how many come in time depends on who works", "https://www.rabbitmq.com/docs/direct-reply-to"),
+            Rule::Answered => ("answered", "nobody dies and everybody replies: each request is answered, and a late answer counts, too", FORMAT),
             Rule::Routing => ("routing", "each message goes to every queue that the bindings lead it to, once", MODEL),
             Rule::QueueComes => ("queue-comes", "what is published while a queue is not there, or comes or goes, may miss it", QUEUES),
             Rule::Consumed => ("consumed", "nobody dies and nothing is taken: each copy is worked on once", CONSUMERS),

@@ -2,7 +2,7 @@
 
 use crate::plan::guarantees::range::Range;
 use crate::plan::guarantees::threats::{Begins, Blow, Threat, Threats, Weather, takes_all};
-use crate::plan::model::{AckMode, CountEvent, QueueId, Scope, Trigger, Worker};
+use crate::plan::model::{AckMode, CountEvent, QueueId, Scope, Trigger, Worker, WorkerId};
 
 /// Beyond so many unsent messages a queue passes a consumer over; below, it serves one after the
 /// other in turn. (RabbitMQ's `UNSENT_MESSAGE_LIMIT`.)
@@ -10,6 +10,7 @@ const IN_TURN: u64 = 200;
 
 /// One worker on a queue.
 pub struct Hand<'v> {
+    pub id: WorkerId,
     pub worker: &'v Worker,
     pub begins: Begins,
     pub threats: Vec<Threat<'v>>,
@@ -71,6 +72,7 @@ impl<'v> Staff<'v> {
         let spared =
             |worker: &Worker| threats.is_after_all(worker.start.as_ref()) || elsewhere(worker);
         let hand = |(id, worker): (_, &'v Worker)| Hand {
+            id,
             worker,
             begins: match homeless(worker) {
                 true => Begins::Perhaps,
@@ -134,7 +136,7 @@ impl<'v> Staff<'v> {
     pub fn quits(&self, copies: Range) -> Option<u64> {
         let [hand] = &self.hands[..] else { return None };
         let [Threat { blow: Blow::Leaves, trigger }] = hand.threats[..] else { return None };
-        let own = matches!(trigger, Trigger::Count { event: CountEvent::Finished, of: Scope::Workers(ids), .. } if ids.len() == 1);
+        let own = matches!(trigger, Trigger::Count { event: CountEvent::Finished, of: Scope::Workers(ids), .. } if *ids == [hand.id]);
         match trigger {
             Trigger::Count { n, .. }
                 if own

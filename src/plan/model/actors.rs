@@ -7,6 +7,10 @@ use crate::plan::model::{ExchangeId, NodeId, QueueId, Trigger};
 use crate::plan::pattern::{Pattern, Scalar};
 use crate::plan::template::Template;
 
+/// A producer without a rate hands so many publishes to the socket together, as far as its window
+/// and what waits for their number let it.
+pub const TOGETHER: u64 = 64;
+
 #[derive(Debug, Clone)]
 pub struct Producer {
     pub name: String,

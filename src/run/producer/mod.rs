@@ -29,6 +29,7 @@ use crate::ledger::facts::Effect;
 use crate::plan::content::Content;
 use crate::plan::model::{
     Confirms, CountEvent, ExchangeId, ExchangeRef, Instance, KillHow, Producer, ProducerId,
+    TOGETHER,
 };
 use crate::run::producer::answers::{Answers, Waiting, answers};
 use crate::run::producer::asking::{Requests, reply};
@@ -39,8 +40,6 @@ use crate::run::trouble::Listener;
 use crate::run::worker::PATIENCE;
 use crate::run::{acting, identity};
 
-/// How many publishes are written together.
-const CHUNK: u64 = 64;
 /// How many commands may wait.
 const COMMANDS: usize = 64;
 /// How soon a first connection is tried again that a fault made fail.
@@ -204,7 +203,7 @@ async fn prepare(stage: &Arc<Stage>, id: ProducerId) -> Result<Life, BrokerError
         republished: 0,
         answered: 0,
         returned: 0,
-        bodies: vec![Vec::new(); usize::try_from(CHUNK).expect("it is small")],
+        bodies: vec![Vec::new(); usize::try_from(TOGETHER).expect("it is small")],
         torn: false,
         frozen: false,
     })
@@ -289,7 +288,7 @@ impl Life {
     fn room(&mut self) -> u64 {
         let outstanding = self.waiting.len() as u64;
         let window = match self.plan().confirms {
-            Confirms::Off => CHUNK,
+            Confirms::Off => TOGETHER,
             // Refilled by halves: one write for many, unless a rate spreads them anyway.
             Confirms::Window { in_flight, .. } => {
                 let refill = self.plan().rate.is_some() || outstanding * 2 <= in_flight;
@@ -307,7 +306,7 @@ impl Life {
             Some(requests) => u64::from(!requests.is_waiting()),
             None => u64::MAX,
         };
-        window.min(self.left()).min(self.due()).min(CHUNK).min(trigger).min(requests)
+        window.min(self.left()).min(self.due()).min(TOGETHER).min(trigger).min(requests)
     }
 
     /// How many the schedule says should be out by now. The schedule is absolute: what a

@@ -372,6 +372,10 @@ impl Life {
                 }
             }
         }
+        // What was sent to it in the same moment belongs to what has acted.
+        while let Ok(command) = self.control.try_recv() {
+            self.heed(Some(command)).await?;
+        }
         if self.stage.nodes.epoch() != epoch && self.stage.nodes.some_ended() {
             self.feel().await;
         }

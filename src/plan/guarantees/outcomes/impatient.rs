@@ -4,7 +4,7 @@
 //! its channel is closed; on 4.3 only a quorum queue does it, and cancels the consumer.)
 
 use crate::plan::count::Count;
-use crate::plan::guarantees::outcomes::{Case, Outcome};
+use crate::plan::guarantees::outcomes::{Case, Outcome, Round};
 use crate::plan::guarantees::range::Bound;
 use crate::plan::guarantees::refusals::Refusals;
 use crate::plan::guarantees::rules::Rule;
@@ -72,7 +72,7 @@ impl Case<'_, '_> {
             && !threats.is_probed(self.queue)
             && threats.stays(self.id)
             && threats.workers_of(self.id).all(|(id, _)| !threats.may_err(id))
-            && !arrivals.round
+            && arrivals.round != Round::Unknown
             && [arrivals.unanswered, arrivals.unsent, arrivals.again].iter().all(|it| it.is_zero())
     }
 }

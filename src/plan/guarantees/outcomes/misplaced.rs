@@ -1,7 +1,7 @@
 //! What becomes of a queue whose only worker acks on another channel.
 
 use crate::plan::count::Count;
-use crate::plan::guarantees::outcomes::{Case, Outcome};
+use crate::plan::guarantees::outcomes::{Case, Outcome, Round};
 use crate::plan::guarantees::range::{Bound, Range};
 use crate::plan::guarantees::rules::Rule;
 use crate::plan::guarantees::sheet::Sheet;
@@ -28,7 +28,7 @@ impl Case<'_, '_> {
             && threats.stays(self.id);
         let arrivals = self.arrivals;
         let plain = !arrivals.letters
-            && !arrivals.round
+            && arrivals.round == Round::Outside
             && [arrivals.unanswered, arrivals.unsent, arrivals.again].iter().all(|it| it.is_zero())
             && !self.can(Count::Expired)
             && !self.queue.is_bounded()

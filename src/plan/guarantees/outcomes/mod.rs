@@ -31,8 +31,17 @@ pub struct Arrivals {
     pub again: Range,
     /// Whether all of it is there: no publish is cut off.
     pub whole: bool,
-    /// The queue's dead letters come back to it.
-    pub round: bool,
+    pub round: Round,
+}
+
+/// Whether the queue's dead letters come back to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Round {
+    /// They do not.
+    Outside,
+    /// All of them do, and there are so many; nothing else leaves it but by being done.
+    Known(u64),
+    Unknown,
 }
 
 /// What becomes of it.
@@ -67,7 +76,10 @@ pub fn outcome(threats: &Threats<'_>, id: QueueId, arrivals: &Arrivals) -> Outco
         arrivals,
         damage: staff.damage(copies, is_classic),
         staff,
-        refusals: refusals(threats, id, copies, plain),
+        refusals: match arrivals.round {
+            Round::Known(letters) => Refusals { finals: Range::exactly(letters), ..Refusals::NONE },
+            _ => refusals(threats, id, copies, plain),
+        },
         route: dead_route(threats, id),
     };
     if case.perishes() {
@@ -108,7 +120,7 @@ impl Case<'_, '_> {
             (self.threats.is_probed(self.queue), Rule::Probed),
             (!self.threats.stays(self.id), Rule::QueueGoes),
             (errs, Rule::Errors),
-            (self.arrivals.round, Rule::Rounds),
+            (self.arrivals.round == Round::Unknown, Rule::Rounds),
         ];
         reasons.into_iter().find(|(holds, _)| *holds).map(|(_, rule)| rule)
     }
@@ -275,7 +287,7 @@ impl Case<'_, '_> {
             && self.staff.count(|mode| mode == AckMode::Never) == 0
             && self.refusals == Refusals::NONE
             && self.queue.kind != QueueKind::Stream
-            && !self.arrivals.round
+            && self.arrivals.round != Round::Unknown
             && !self.threats.has_settings()
             && self.threats.stays(self.id)
             && self.threats.workers_of(self.id).all(|(id, _)| !self.threats.may_err(id))
@@ -292,7 +304,7 @@ impl Case<'_, '_> {
             && self.queue.durable
             && self.queue.owner.is_none()
             && (!killed || self.threats.spares_the_young())
-            && !self.arrivals.round
+            && self.arrivals.round != Round::Unknown
             && !self.threats.has_settings()
             && !self.threats.is_probed(self.queue)
             && self.threats.stays(self.id)
@@ -372,9 +384,15 @@ impl Case<'_, '_> {
         for count in [Count::Delivered, Count::Begun, Count::Finished, Count::Acked] {
             set(count, done, Rule::Leaves);
         }
-        let prefetch = u64::from(self.staff.hands[0].worker.prefetch);
+        let worker = self.staff.hands[0].worker;
+        let prefetch = u64::from(worker.prefetch);
         let read = Range { low: n, high: copies.high };
-        let ahead = (prefetch > 0).then_some(n.saturating_add(prefetch));
+        // It has given up its subscription before it acks the work that it leaves after.
+        let acked = match worker.ack {
+            AckMode::Manual { every } => (n - 1) / every * every,
+            _ => n,
+        };
+        let ahead = (prefetch > 0).then_some(acked.saturating_add(prefetch));
         set(Count::Deliveries, read.at_most(ahead), Rule::Leaves);
         let doubt = self.arrivals.unanswered + self.arrivals.unsent;
         let left = (copies - done - doubt).at_most(copies.high);
