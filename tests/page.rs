@@ -3,7 +3,6 @@
 //!
 //! One version of RabbitMQ is enough for this.
 
-#[path = "page/browser.rs"]
 mod browser;
 mod support;
 
@@ -110,24 +109,8 @@ fn whoever_sees_only_the_page_knows_which_messages_were_lost_where_and_why() {
         let kept = browser.run(&story).await;
         assert!(kept.as_str().unwrap().starts_with(&words), "{kept}");
 
-        // With acks nothing is lost, and what came back is tied to its first delivery.
-        let ties = "return document.querySelectorAll('#run-1-2 svg .tie').length";
-        assert!(browser.run(ties).await.as_u64() >= Some(6));
-        let none = "return document.querySelectorAll('#run-1-2 svg .lost').length";
-        assert_eq!(browser.run(none).await, 0);
-        let failed = browser.run(&format!("{ALL} return all('#run-1-2 td.fail + td')")).await;
-        assert_eq!(texts(&failed), ["delivered"]);
-
-        // Dark, and on paper.
-        let paper = "return getComputedStyle(document.body).backgroundColor";
-        browser.media("screen", "dark").await;
-        let dark = browser.run(paper).await;
-        browser.media("screen", "light").await;
-        assert_ne!(dark, browser.run(paper).await);
-        browser.media("print", "light").await;
-        let hidden = "return getComputedStyle(document.querySelector('.story')).display";
-        assert_eq!(browser.run(hidden).await, "none");
-
+        with_acks(&browser).await;
+        dark_and_on_paper(&browser).await;
         let fetched = "return performance.getEntriesByType('resource').map((it) => it.name)";
         assert_eq!(texts(&browser.run(fetched).await), Vec::<&str>::new());
         assert_eq!(browser.complaints().await, Vec::<String>::new());
@@ -135,6 +118,27 @@ fn whoever_sees_only_the_page_knows_which_messages_were_lost_where_and_why() {
         assert_eq!(texts(&name), ["seven-lost · auto </script><b>"]);
         browser.close().await;
     });
+}
+
+async fn with_acks(browser: &Browser) {
+    // With acks nothing is lost, and what came back is tied to its first delivery.
+    let ties = "return document.querySelectorAll('#run-1-2 svg .tie').length";
+    assert!(browser.run(ties).await.as_u64() >= Some(6));
+    let none = "return document.querySelectorAll('#run-1-2 svg .lost').length";
+    assert_eq!(browser.run(none).await, 0);
+    let failed = browser.run(&format!("{ALL} return all('#run-1-2 td.fail + td')")).await;
+    assert_eq!(texts(&failed), ["delivered"]);
+}
+
+async fn dark_and_on_paper(browser: &Browser) {
+    let paper = "return getComputedStyle(document.body).backgroundColor";
+    browser.media("screen", "dark").await;
+    let dark = browser.run(paper).await;
+    browser.media("screen", "light").await;
+    assert_ne!(dark, browser.run(paper).await);
+    browser.media("print", "light").await;
+    let hidden = "return getComputedStyle(document.querySelector('.story')).display";
+    assert_eq!(browser.run(hidden).await, "none");
 }
 
 /// More messages than can be drawn one by one.

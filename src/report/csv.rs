@@ -114,15 +114,17 @@ mod tests {
 broker,file,scenario,variant,verdict,duration_ms,scope,name,published,confirmed,refused,\
 unconfirmed,unchecked,republished,returned,unroutable,replied,unanswered,expected,delivered,\
 dead_lettered,rejected,over_limit,expired,dropped,remaining,turned_away,in_doubt,lost,\
-still_queued,unexpected,deliveries,begun,finished,redelivered,repeats,duplicates,acked
+still_queued,unexpected,deliveries,begun,finished,redelivered,repeats,duplicates,acked,\
+latency_p50_ms,latency_p99_ms,latency_max_ms,confirm_p50_ms,confirm_p99_ms,confirm_max_ms,\
+published_per_s,finished_per_s
 4.3.6,scenarios/work_queue.yaml,work-queue,\"auto, \"\"so\"\"\",fail,812,run,,\
-20,20,0,0,0,0,0,0,0,0,20,13,0,0,0,0,0,0,0,0,7,0,0,20,0,13,0,0,0,0
+20,20,0,0,0,0,0,0,0,0,20,13,0,0,0,0,0,0,0,0,7,0,0,20,0,13,0,0,0,0,1.5,3,3.125,,,,9000,24
 4.3.6,scenarios/work_queue.yaml,work-queue,\"auto, \"\"so\"\"\",fail,812,queue,task_queue,\
-,,,,,,,,,,20,13,0,0,0,0,0,0,0,0,7,0,,20,0,13,0,0,0,
+,,,,,,,,,,20,13,0,0,0,0,0,0,0,0,7,0,,20,0,13,0,0,0,,,,,,,,,
 4.3.6,scenarios/work_queue.yaml,work-queue,\"auto, \"\"so\"\"\",fail,812,producer,new_task,\
-20,20,0,0,0,0,0,0,0,0,,13,0,0,0,0,0,0,0,0,7,,,,,,,,,
+20,20,0,0,0,0,0,0,0,0,,13,0,0,0,0,0,0,0,0,7,,,,,,,,,,,,,,,,,
 4.3.6,scenarios/work_queue.yaml,work-queue,\"auto, \"\"so\"\"\",fail,812,worker,worker-1,\
-,,,,,,,,,,,,,0,,,,,,,,,,10,4,3,0,0,,0
+,,,,,,,,,,,,,0,,,,,,,,,,10,4,3,0,0,,0,,,,,,,,
 "
         );
     }
@@ -131,7 +133,7 @@ still_queued,unexpected,deliveries,begun,finished,redelivered,repeats,duplicates
     fn every_name_comes_back_and_what_was_skipped_was_not_counted() {
         let report = fixture::mixed();
         let (head, rows) = read(&render(&report));
-        assert_eq!(head.len(), HEAD.len() + ALL.len());
+        assert_eq!(head.len(), HEAD.len() + ALL.len() + times::CELLS.len());
         let names: Vec<_> = report.scenarios[0].variants.iter().map(|v| v.name.as_str()).collect();
         assert_eq!(rows.iter().map(|row| &row[3]).collect::<Vec<_>>(), names);
         for (row, variant) in rows.iter().zip(&report.scenarios[0].variants) {
@@ -147,6 +149,6 @@ still_queued,unexpected,deliveries,begun,finished,redelivered,repeats,duplicates
     #[test]
     fn a_report_of_nothing_is_a_header() {
         let (head, rows) = read(&render(&fixture::report(Vec::new())));
-        assert_eq!((head.len(), rows.len()), (HEAD.len() + ALL.len(), 0));
+        assert_eq!((head.len(), rows.len()), (HEAD.len() + ALL.len() + times::CELLS.len(), 0));
     }
 }

@@ -144,17 +144,21 @@ pub fn full() -> Report {
         actual: 7,
         held: Some(true),
     }];
+    variant.timings = Some(timings());
+    variant.declared = vec!["queue task_queue: durable, x-queue-type classic".into()];
+    variant.notes = vec!["worker-2 got the rest".into()];
+    report(vec![variant])
+}
+
+fn timings() -> Timings {
     let quantiles = Quantiles { p50: 1.5, p90: 2.25, p99: 3.0, p999: 3.0, max: 3.125 };
-    variant.timings = Some(Timings {
+    Timings {
         latency_ms: Some(quantiles),
         confirm_ms: None,
         published_per_s: Some(9000),
         finished_per_s: Some(24),
         longest_gap_ms: BTreeMap::from([("task_queue".to_owned(), 41.5)]),
-    });
-    variant.declared = vec!["queue task_queue: durable, x-queue-type classic".into()];
-    variant.notes = vec!["worker-2 got the rest".into()];
-    report(vec![variant])
+    }
 }
 
 /// Every verdict, with names and texts that mean something to XML, Markdown, CSV and terminals.

@@ -99,7 +99,7 @@ fn mistakes_are_refused_with_a_remedy() {
         (
             "f --report xml=x",
             "error: invalid value 'xml=x' for '--report <FORMAT=PATH>': \
-             there is no report format `xml`; there are: json, junit, markdown, csv; did you \
+             there is no report format `xml`; there are: json, junit, markdown, csv, html, ndjson; did you \
              mean `junit`?",
         ),
         (

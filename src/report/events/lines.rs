@@ -102,6 +102,18 @@ impl Lines {
         self.close(at);
     }
 
+    fn consumer(&mut self, at: Micros, life: LifeId, worker: WorkerId) {
+        let plan = &self.plan.workers[worker.index()];
+        let more = json!({
+            "worker": plan.name, "consumer": life.0, "queue": self.queue(plan.queue),
+        });
+        let names = ["worker", "consumer", "queue"];
+        let fixed = names.map(|name| format!(",\"{name}\":{}", more[name])).concat();
+        self.workers.push(worker);
+        self.lives.push(fixed.into_bytes());
+        self.about(at, "consumer_started", &more);
+    }
+
     fn change(&mut self, at: Micros, id: ChangeId, state: &str) {
         let Some(&(_, queue, kind)) = self.changes.iter().find(|(known, ..)| *known == id) else {
             return;
@@ -181,20 +193,7 @@ impl Listener for Lines {
                 let more = json!({ "producer": name, "closed": end.closed });
                 self.about(*at, "producer_disconnected", &more);
             }
-            Event::LifeStarted { life, worker, at } => {
-                let plan = &self.plan.workers[worker.index()];
-                let (name, queue) = (plan.name.clone(), self.queue(plan.queue).to_owned());
-                let fixed = format!(
-                    ",\"worker\":{},\"consumer\":{},\"queue\":{}",
-                    json!(name),
-                    life.0,
-                    json!(queue)
-                );
-                self.workers.push(*worker);
-                self.lives.push(fixed.into_bytes());
-                let more = json!({ "worker": name, "consumer": life.0, "queue": queue });
-                self.about(*at, "consumer_started", &more);
-            }
+            Event::LifeStarted { life, worker, at } => self.consumer(*at, *life, *worker),
             Event::LifeEnded { life, how, at, .. } => {
                 let more = json!({
                     "worker": self.worker(*life), "consumer": life.0, "how": how.word(),

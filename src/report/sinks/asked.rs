@@ -129,7 +129,7 @@ mod tests {
                 "out.json",
                 "a report is asked for as FORMAT=PATH, such as json=report.json".to_owned(),
             ),
-            ("yaml=x", none("yaml", "")),
+            ("doc=x", none("doc", "")),
             ("jnuit=x", none("jnuit", "; did you mean `junit`?")),
             ("Json=x", none("Json", "; did you mean `json`?")),
             ("xml=x", none("xml", "; did you mean `junit`?")),
