@@ -9,7 +9,7 @@ use crate::plan::pattern::Scalar;
 use crate::report::{BrokerInfo, FORMAT, Report, ScenarioReport};
 use crate::verdict::model::{
     CauseRow, ErrorRow, ExpectationRow, FaultRow, GuaranteeRow, ObservationRow, ObservedQueue,
-    ProbeRow, Row, VariantReport, Verdict, WorkerRow,
+    ProbeRow, Row, ToleranceRow, VariantReport, Verdict, WorkerRow,
 };
 
 /// How long the runs of the fixtures took.
@@ -42,6 +42,7 @@ pub fn variant(name: &str, verdict: Verdict, numbers: &[(Count, u64)]) -> Varian
         probes: Vec::new(),
         expectations: Vec::new(),
         guarantees: Vec::new(),
+        tolerances: Vec::new(),
         notes: Vec::new(),
         diagnostics: Vec::new(),
         declared: Vec::new(),
@@ -140,6 +141,10 @@ pub fn full() -> Report {
         actual: 7,
         held: Some(true),
     }];
+    variant.tolerances = vec![
+        ToleranceRow { of: "redelivered", by: 5.into(), unit: "number" },
+        ToleranceRow { of: "duration", by: serde_json::Value::Null, unit: "any" },
+    ];
     variant.declared = vec!["queue task_queue: durable, x-queue-type classic".into()];
     variant.notes = vec!["worker-2 got the rest".into()];
     report(vec![variant])

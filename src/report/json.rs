@@ -77,6 +77,8 @@ mod tests {
                     "line": 38 }],
                 "guarantees": [{ "count": "lost", "low": 0, "high": 7, "rule": "auto-ack-death",
                     "actual": 7, "held": true }],
+                "tolerances": [{ "of": "redelivered", "by": 5, "unit": "number" },
+                    { "of": "duration", "by": null, "unit": "any" }],
                 "notes": ["worker-2 got the rest"],
             })
         );

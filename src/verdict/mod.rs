@@ -23,7 +23,7 @@ use crate::plan::model::{Expected, FaultId, Scenario, Variant, WorkerId};
 use crate::verdict::causes::Causes;
 use crate::verdict::model::{
     CauseRow, ErrorRow, ExpectationRow, FaultRow, GuaranteeRow, ObservationRow, ObservedQueue, Row,
-    VariantReport, Verdict, WorkerRow,
+    VariantReport, Verdict, WorkerRow, tolerance_rows,
 };
 
 /// Judges one run of a variant.
@@ -75,6 +75,7 @@ pub fn judge(
         probes: answers::rows(variant, facts),
         expectations,
         guarantees,
+        tolerances: tolerance_rows(variant),
         notes: notes::notes(books, facts),
         diagnostics: judgement.diagnostics,
         declared: answers::declared(facts),
