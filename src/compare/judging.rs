@@ -2,7 +2,7 @@
 //!
 //! Between two reports of one version of RabbitMQ every exact number counts. Between two versions
 //! numbers may differ because RabbitMQ does: only what the file itself asks for counts there. What the
-//! plan of the new run lets be anything in a range is no regression anywhere.
+//! plan of the base lets be anything in a range is no regression anywhere.
 
 use crate::compare::facts::{Direction, Fact, Scope, direction, guarantee};
 use crate::compare::reading::{Cause, Expectation, Guarantee, Tolerance, Unit, Variant, Word};
@@ -109,8 +109,8 @@ impl Pair<'_> {
             };
         }
         let foretold = self.foretold(name);
-        match self.guaranteed(name).filter(|now| is_range(now) && contains(now, is)) {
-            Some(now) => Judgement::of(Grade::Allowed, format!("in {}", guarantee(now))),
+        match self.range(name).filter(|range| contains(range, is)) {
+            Some(range) => Judgement::of(Grade::Allowed, format!("in {}", bare(range))),
             None if better => Judgement { grade: Grade::Better, why: foretold },
             None if direction(name) == Direction::Plain || !self.same_version => {
                 Judgement { grade: Grade::Differs, why: foretold }
@@ -139,7 +139,8 @@ impl Pair<'_> {
     fn cause(&self, outcome: &str, cause: &str, was: u64, is: u64) -> Judgement {
         let any_before = |it: &&Cause| it.outcome == outcome && it.count > 0;
         let other_causes = self.base.causes.iter().find(any_before).is_some();
-        let varies = self.guaranteed(outcome).is_some_and(is_range);
+        let total = self.new.counts.get(outcome).copied().unwrap_or_default();
+        let varies = self.range(outcome).is_some_and(|range| contains(range, total));
         if was == is {
             Judgement::plain(Grade::Same)
         } else if cause == "unexplained" && is > was {
@@ -182,18 +183,28 @@ impl Pair<'_> {
         self.new.tolerances.iter().find(|tolerance| tolerance.of == name)
     }
 
-    fn guaranteed(&self, name: &str) -> Option<&Guarantee> {
-        self.new.guarantees.iter().find(|it| it.count == name)
+    /// The range that the plan of the base lets a count be in, if it is one. That of the new run
+    /// proves nothing: a file that was changed for the worse foretells the worse.
+    fn range(&self, name: &str) -> Option<&Guarantee> {
+        let first = of(self.base, name).or_else(|| of(self.new, name));
+        first.filter(|it| it.high != Some(it.low))
     }
 
     /// That the plan is another one, if it is.
     fn foretold(&self, name: &str) -> Option<String> {
-        let was = self.base.guarantees.iter().find(|it| it.count == name)?;
-        let now = self.guaranteed(name)?;
+        let (was, now) = (of(self.base, name)?, of(self.new, name)?);
         let differs = (was.low, was.high) != (now.low, now.high);
-        let bare = |it: &Guarantee| guarantee(&Guarantee { held: None, ..it.clone() });
         differs.then(|| format!("the plan foretold {} and now foretells {}", bare(was), bare(now)))
     }
+}
+
+/// What the plan of a variant foretells of a count.
+fn of<'v>(variant: &'v Variant, name: &str) -> Option<&'v Guarantee> {
+    variant.guarantees.iter().find(|it| it.count == name)
+}
+
+fn bare(it: &Guarantee) -> String {
+    guarantee(&Guarantee { held: None, ..it.clone() })
 }
 
 fn better(name: &str, was: u64, is: u64) -> bool {
@@ -202,10 +213,6 @@ fn better(name: &str, was: u64, is: u64) -> bool {
         Direction::Good => is > was,
         Direction::Plain => false,
     }
-}
-
-fn is_range(it: &Guarantee) -> bool {
-    it.high != Some(it.low)
 }
 
 fn contains(it: &Guarantee, number: u64) -> bool {

@@ -120,7 +120,7 @@ pub fn compare(reports: &[Reading]) -> Result<Comparison, Diagnostic> {
         only: Vec::new(),
         remarks: remarks(base, others),
     };
-    let versions = versions(reports);
+    let versions = versions(base, others);
     for (index, scenario) in base.report.scenarios.iter().enumerate() {
         let partners = others.iter().zip(&pairs);
         let partners =
@@ -167,12 +167,12 @@ fn strangers(base: &Reading, other: &Reading) -> Diagnostic {
 
 /// Whether each report but the first is of the first one's version of RabbitMQ: `4.0.5` and `4.0.9`
 /// are one.
-fn versions(reports: &[Reading]) -> Vec<bool> {
+fn versions(base: &Reading, others: &[Reading]) -> Vec<bool> {
     let series = |reading: &Reading| {
         let version = &reading.report.broker.version;
         version.split('.').take(2).map(str::to_owned).collect::<Vec<_>>()
     };
-    reports[1..].iter().map(|other| series(other) == series(&reports[0])).collect()
+    others.iter().map(|other| series(other) == series(base)).collect()
 }
 
 fn remarks(base: &Reading, others: &[Reading]) -> Vec<String> {
@@ -184,12 +184,10 @@ fn remarks(base: &Reading, others: &[Reading]) -> Vec<String> {
     if differ(&|it| it.report.tool.clone()) {
         remarks.push("The reports are of different versions of rmq-scenario.".to_owned());
     }
-    let all: Vec<&Reading> = std::iter::once(base).chain(others).collect();
-    let readings: Vec<Reading> = all.into_iter().cloned().collect();
-    if versions(&readings).contains(&false) {
+    if versions(base, others).contains(&false) {
         remarks.push(
-            "The versions of RabbitMQ differ: a number that differs is a difference between them, \
-             and a regression only where the file says so."
+            "The versions of RabbitMQ differ: other numbers are differences between them; \
+             regressions are only verdicts, expectations, guarantees and tolerances."
                 .to_owned(),
         );
     }

@@ -91,7 +91,7 @@ fn section(variant: &Compared, labels: &[String]) -> String {
 fn rest(comparison: &Comparison) -> String {
     let mut text = String::new();
     if !comparison.only.is_empty() {
-        text.push('\n');
+        text += "\n**Not in all reports**\n\n";
     }
     for it in comparison.only.iter().take(MOST_ONLY) {
         text += &format!("- {}\n", escaped(&only(it, &comparison.reports)));
