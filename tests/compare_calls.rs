@@ -1,6 +1,6 @@
 //! `compare` and `run --baseline` as they are called: exit codes, files that are refused, and real runs.
 //!
-//! One version of RabbitMQ is enough for the runs in here.
+//! One version of RabbitMQ is enough for this.
 
 mod scenes;
 mod support;
