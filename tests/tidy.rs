@@ -13,7 +13,7 @@ const FILE_LINES: usize = 500;
 const FUNCTION_LINES: usize = 70;
 
 /// Which stages a stage may name besides itself; the flow of the crate, and nothing else.
-const ARROWS: [(&str, &[&str]); 10] = [
+const ARROWS: [(&str, &[&str]); 11] = [
     (
         "cli",
         &[
@@ -23,6 +23,7 @@ const ARROWS: [(&str, &[&str]); 10] = [
             "run",
             "ledger",
             "verdict",
+            "compare",
             "report",
             "bless",
             "diagnostic",
@@ -35,7 +36,8 @@ const ARROWS: [(&str, &[&str]); 10] = [
     ("run", &["plan", "broker", "ledger", "diagnostic"]),
     ("ledger", &["plan"]),
     ("verdict", &["plan", "ledger", "diagnostic"]),
-    ("report", &["plan", "ledger", "verdict", "diagnostic"]),
+    ("compare", &["plan", "diagnostic"]),
+    ("report", &["plan", "ledger", "verdict", "compare", "diagnostic"]),
     ("bless", &["scenario", "plan", "verdict", "diagnostic"]),
 ];
 
@@ -52,7 +54,7 @@ const HOMES: [(&str, &[&str]); 8] = [
 ];
 
 /// The stages that see no clock, no network and no task.
-const PURE: [&str; 6] = ["diagnostic", "scenario", "plan", "ledger", "verdict", "bless"];
+const PURE: [&str; 7] = ["diagnostic", "scenario", "plan", "ledger", "verdict", "compare", "bless"];
 
 /// Names that say nothing about what is inside.
 const EMPTY_NAMES: [&str; 8] =

@@ -2,10 +2,12 @@
 
 mod allowance;
 pub mod args;
+mod baseline;
 mod blessing;
 mod broker;
 mod brokers;
 mod check;
+mod compare;
 mod doctor;
 mod files;
 mod including;
@@ -29,6 +31,8 @@ use std::process::ExitCode;
 use crate::broker::{KEEPER_WORD, keep_node};
 use crate::cli::args::{Cli, Command};
 
+/// Something is worse than it was in the report that it is compared with.
+const REGRESSION: u8 = 1;
 /// The command line or a file is wrong.
 const USAGE: u8 = 2;
 /// The world failed.
@@ -46,6 +50,7 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
         Ok(Cli { command: Command::Check(args) }) => check::main(&args),
         Ok(Cli { command: Command::New(args) }) => new::main(&args),
         Ok(Cli { command: Command::Plan(args) }) => plan::main(&args),
+        Ok(Cli { command: Command::Compare(args) }) => compare::main(&args),
         Ok(Cli { command: Command::Doctor(args) }) => doctor::main(&args),
         Ok(Cli { command: Command::Schema(args) }) => schema::main(&args),
         Ok(Cli { command: Command::Broker(command) }) => broker::main(&command),

@@ -38,18 +38,29 @@ pub fn hand_over(report: &Report, sinks: &mut Sinks, console: &mut Console) -> u
         console.complain(&error);
         code = WORLD;
     }
-    let summary = std::env::var(SUMMARY).ok().filter(|path| !path.is_empty());
     // Who asks for this very file has written it just now.
-    if let Some(path) = summary.filter(|path| !sinks.go_to(path))
-        && let Err(error) = append(&path, &markdown::render(report))
-    {
-        let message = format!("cannot append to `{path}`, which {SUMMARY} names: {error}");
-        console.complain(&Diagnostic::warning(message));
+    if summary().is_some_and(|path| !sinks.go_to(&path)) {
+        add_to_summary(&markdown::render(report), console);
     }
     if on_github() {
         console.say(&annotations::of_report(report));
     }
     code
+}
+
+/// Where the page of a job is written, if somebody asks for it.
+fn summary() -> Option<String> {
+    std::env::var(SUMMARY).ok().filter(|path| !path.is_empty())
+}
+
+/// Shows a text on the page of the job, where there is one.
+pub fn add_to_summary(text: &str, console: &mut Console) {
+    if let Some(path) = summary()
+        && let Err(error) = append(&path, text)
+    {
+        let message = format!("cannot append to `{path}`, which {SUMMARY} names: {error}");
+        console.complain(&Diagnostic::warning(message));
+    }
 }
 
 /// Other steps, and other runs of this one, have written there as well.

@@ -16,7 +16,8 @@ use crate::cli::brokers::{Brokers, Wanted};
 use crate::cli::loading::{self, counted};
 use crate::cli::schedule::add;
 use crate::cli::session::{Manner, NOT_RUN, Session};
-use crate::cli::{USAGE, WORLD, allowance, blessing, opening, pipeline, watching};
+use crate::cli::{USAGE, WORLD, allowance, baseline, blessing, opening, pipeline, watching};
+use crate::compare::reading::Reading;
 use crate::diagnostic::Diagnostic;
 use crate::plan::model::Scenario;
 use crate::report::output::{Output, Target};
@@ -37,7 +38,7 @@ pub fn main(args: &RunArgs) -> ExitCode {
     if args.watch {
         return watch(args, console);
     }
-    let loading::Loaded { scenarios, watched, files } = loading::all(args);
+    let loading::Loaded { scenarios, mut watched, files } = loading::all(args);
     let scenarios = match scenarios {
         Ok(scenarios) => scenarios,
         Err(mistakes) => return console.mistakes(&mistakes, files),
@@ -46,13 +47,18 @@ pub fn main(args: &RunArgs) -> ExitCode {
         Ok(hands) => hands,
         Err(refused) => return console.mistakes(&refused, files),
     };
+    let baseline = match baseline::read(args, &scenarios) {
+        Ok(baseline) => baseline,
+        Err(refused) => return console.stop(&refused, USAGE),
+    };
+    watched.extend(args.baseline.iter().map(PathBuf::from));
     let sinks = match pipeline::open(&args.reports, &watched) {
         Ok(sinks) => sinks,
         Err((error, code)) => return console.stop(&error, code),
     };
     console.report_to_stdout(sinks.use_stdout());
     console.warnings(&scenarios);
-    let round = Round { args, scenarios: &scenarios, started };
+    let round = Round { args, scenarios: &scenarios, baseline: baseline.as_ref(), started };
     on_runtime(&mut console, async |console| whole(round, hands, sinks, console).await)
 }
 
@@ -128,6 +134,8 @@ async fn whole(
 pub struct Round<'a> {
     pub args: &'a RunArgs,
     pub scenarios: &'a [Scenario],
+    /// What the run is compared with.
+    pub baseline: Option<&'a Reading>,
     pub started: Instant,
 }
 
@@ -167,6 +175,9 @@ impl Round<'_> {
         code = worse(code, pipeline::hand_over(&report, sinks, console));
         if streams.is_err() {
             code = worse(code, WORLD);
+        }
+        if let Some(baseline) = self.baseline.filter(|_| !interrupted && !panicked) {
+            code = worse(code, baseline::tell(baseline, &report, self.args, console));
         }
         if let Some(error) = console.unwritten.take() {
             console.complain(&error);
@@ -288,6 +299,11 @@ impl Console {
         if taken {
             self.style = Style::detect(Target::Stderr, self.choice, self.verbosity);
         }
+    }
+
+    /// How what people read is drawn.
+    pub fn style(&self) -> Style {
+        self.style
     }
 
     pub fn say(&mut self, text: &str) {

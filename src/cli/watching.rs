@@ -50,7 +50,10 @@ pub async fn watch(args: &RunArgs, mut sinks: Sinks, console: &mut Console) -> E
                 {
                     Err(code) => code,
                     Ok(brokers) => {
-                        let round = Round { args, scenarios: &scenarios, started: Instant::now() };
+                        let started = Instant::now();
+                        // It goes with no `--watch`.
+                        let baseline = None;
+                        let round = Round { args, scenarios: &scenarios, baseline, started };
                         round.play(brokers, &mut sinks, console, &interrupted).await
                     }
                 }

@@ -11,7 +11,7 @@ use crate::plan::nodes::Nodes;
 use crate::plan::variants::Cell;
 use crate::plan::{
     Options, errors, expectations, faults, lints, meaning, missing_name, probes, producers,
-    requires, rounds, topology, triggers, wishes, workers,
+    requires, rounds, tolerance, topology, triggers, wishes, workers,
 };
 use crate::scenario::collect::Collector;
 use crate::scenario::decode::Decoder;
@@ -89,6 +89,7 @@ pub fn variant(
         probes,
         settle,
         expectations,
+        tolerances: tolerance::plan(&file.tolerance),
     };
     if found.is_empty() {
         rounds::warn(&context, &variant, found);

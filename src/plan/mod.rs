@@ -35,6 +35,7 @@ pub mod routing;
 pub mod template;
 pub mod content;
 pub mod guarantees;
+pub mod tolerance;
 
 use std::sync::Arc;
 
@@ -49,6 +50,7 @@ use crate::scenario::include::Shelf;
 use crate::scenario::mistake::{self, Mistake};
 use crate::scenario::node::{At, Node, Value};
 use crate::scenario::part::is_part;
+use crate::scenario::tolerance::ToleranceOnly;
 use crate::scenario::{Source, keys, yaml};
 
 /// What the command line says about a file.
@@ -197,12 +199,14 @@ fn scenario(
 /// The file as it is for one variant: its variables filled in, its layers laid over; and the tree
 /// that it was read from.
 fn read(tree: &Node, cell: &Cell, found: &mut Collector) -> Option<(File, Node)> {
-    const HEAD: [&str; 7] = ["part", "include", "vars", "variants", "matrix", "expect", "requires"];
+    const HEAD: [&str; 5] = ["part", "include", "vars", "variants", "matrix"];
+    const LAYERED: [&str; 3] = ["requires", "expect", "tolerance"];
+    let above = |key: &str| HEAD.contains(&key) || LAYERED.contains(&key);
     let body = tree.entries().iter();
-    let body = body.filter(|(key, _)| !key.text().is_some_and(|key| HEAD.contains(&key)));
+    let body = body.filter(|(key, _)| !key.text().is_some_and(above));
     let body = Node { at: tree.at, value: Value::Map(body.cloned().collect()) };
     let mut body = cell.variables.fill(&body, found);
-    for key in ["requires", "expect"] {
+    for key in LAYERED {
         let layers = tree.entries().iter().filter(|(name, _)| name.text() == Some(key));
         let mut merged: Option<(Node, Node)> = None;
         for (name, value) in
@@ -228,8 +232,10 @@ fn checked(at: At, name: &Node, value: Node, found: &mut Collector) -> Option<(N
         return None;
     }
     let mut layer = Node { at, value: Value::Map(vec![(name.clone(), value)]) };
-    if name.text() == Some("expect") {
-        found.decode::<ExpectOnly>(&mut layer)?;
+    match name.text() {
+        Some("expect") => drop(found.decode::<ExpectOnly>(&mut layer)?),
+        Some("tolerance") => drop(found.decode::<ToleranceOnly>(&mut layer)?),
+        _ => {}
     }
     match layer.value {
         Value::Map(mut entries) => entries.pop(),

@@ -19,7 +19,7 @@ const MAX_CELLS: usize = 1000;
 pub struct Cell {
     pub name: String,
     pub variables: Variables,
-    /// `requires` and `expect` of the variants that it is made of, key and value, in order.
+    /// `requires`, `expect` and `tolerance` of the variants that it is made of, key and value, in order.
     pub layers: Vec<(Node, Node)>,
     /// These variants.
     pub made_of: Vec<At>,
@@ -297,7 +297,7 @@ impl Expansion<'_> {
 
     fn layers(&self, variant: &Located<Variant>) -> Vec<(Node, Node)> {
         let entries = self.find(variant.at).map_or(&[][..], Node::entries);
-        let layer = |key: &Node| matches!(key.text(), Some("requires" | "expect"));
+        let layer = |key: &Node| matches!(key.text(), Some("requires" | "expect" | "tolerance"));
         entries.iter().filter(|(key, _)| layer(key)).cloned().collect()
     }
 

@@ -10,7 +10,7 @@ use crate::plan::pattern::Scalar;
 use crate::report::{BrokerInfo, FORMAT, Report, ScenarioReport};
 use crate::verdict::model::{
     CauseRow, ErrorRow, ExpectationRow, FaultRow, GuaranteeRow, ObservationRow, ObservedQueue,
-    ProbeRow, Row, VariantReport, Verdict, WorkerRow,
+    ProbeRow, Row, ToleranceRow, VariantReport, Verdict, WorkerRow,
 };
 use crate::verdict::timings::{Quantiles, Timings};
 
@@ -45,6 +45,7 @@ pub fn variant(name: &str, verdict: Verdict, numbers: &[(Count, u64)]) -> Varian
         expectations: Vec::new(),
         guarantees: Vec::new(),
         timings: None,
+        tolerances: Vec::new(),
         notes: Vec::new(),
         diagnostics: Vec::new(),
         declared: Vec::new(),
@@ -145,6 +146,10 @@ pub fn full() -> Report {
         held: Some(true),
     }];
     variant.timings = Some(timings());
+    variant.tolerances = vec![
+        ToleranceRow { of: "redelivered", by: 5.into(), unit: "number" },
+        ToleranceRow { of: "duration", by: serde_json::Value::Null, unit: "any" },
+    ];
     variant.declared = vec!["queue task_queue: durable, x-queue-type classic".into()];
     variant.notes = vec!["worker-2 got the rest".into()];
     report(vec![variant])

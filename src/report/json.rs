@@ -82,6 +82,8 @@ mod tests {
                     "confirm_ms": null, "published_per_s": 9000, "finished_per_s": 24,
                     "longest_gap_ms": { "task_queue": 41.5 },
                 },
+                "tolerances": [{ "of": "redelivered", "by": 5, "unit": "number" },
+                    { "of": "duration", "by": null, "unit": "any" }],
                 "notes": ["worker-2 got the rest"],
             })
         );

@@ -70,6 +70,7 @@ fn variant() -> Value {
         ("expectations", list(expectation())),
         ("guarantees", list(guarantee())),
         ("timings", timings()),
+        ("tolerances", list(tolerance())),
         ("notes", list(text_of("a sentence on what needs no cause"))),
     ])
 }
@@ -200,6 +201,15 @@ fn guarantee() -> Value {
         ("rule", text_of("the name of the rule that says so")),
         ("actual", number("what it was")),
         ("held", nullable("boolean", "null where nothing was judged")),
+    ])
+}
+
+fn tolerance() -> Value {
+    let units = json!({ "enum": ["number", "percent", "ms", "any"] });
+    object(&[
+        ("of", text_of("the name of a count of the whole run, or `duration`")),
+        ("by", nullable("number", "how far it may be from what it was; null for any")),
+        ("unit", units),
     ])
 }
 

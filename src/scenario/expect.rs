@@ -230,7 +230,7 @@ impl<S: Counted> JsonSchema for Counts<S> {
 }
 
 /// A key that is one of some known words.
-struct Known(&'static [&'static str]);
+pub struct Known(pub &'static [&'static str]);
 
 impl<'de> DeserializeSeed<'de> for Known {
     type Value = &'static str;

@@ -18,6 +18,7 @@ use crate::scenario::part::Includes;
 use crate::scenario::probe::Probe;
 use crate::scenario::scalar::{Name, Positive, Scalar, Time, Title, Whole};
 use crate::scenario::schema;
+use crate::scenario::tolerance::Tolerance;
 use crate::scenario::topology::{Table, Topology};
 use crate::scenario::trigger::{Fault, Observation};
 use crate::scenario::variables::RESERVED;
@@ -62,8 +63,8 @@ pub struct File {
     /// `body` uses it as `{name}`.
     #[schemars(default, schema_with = "vars", extend("x-literal" = true))]
     pub vars: Option<IgnoredAny>,
-    /// One run for each entry, in order; `expect` and `requires` of an entry are laid over those of
-    /// the file.
+    /// One run for each entry, in order; `expect`, `requires` and `tolerance` of an entry are laid
+    /// over those of the file.
     #[schemars(with = "Option<Vec<Variant>>", extend("x-literal" = true))]
     pub variants: Option<IgnoredAny>,
     /// One run for each combination of these values of variables: `{ ack: [auto, manual], durable:
@@ -95,6 +96,9 @@ pub struct File {
     /// What must hold at the end. An expectation that does not hold makes the run fail.
     #[serde(default)]
     pub expect: Expect,
+    /// How far numbers may be from those of an earlier run before `compare` calls it a regression.
+    #[serde(default)]
+    pub tolerance: Tolerance,
 }
 
 /// The schema of the value of a variable, which is not another variable.
@@ -157,6 +161,10 @@ pub struct Variant {
     /// back.
     #[schemars(with = "Option<Expect>", extend("x-literal" = false))]
     pub expect: Option<Located<IgnoredAny>>,
+    /// How far numbers of this run may be from those of an earlier one, laid over what the file
+    /// says.
+    #[schemars(with = "Option<Tolerance>", extend("x-literal" = false))]
+    pub tolerance: Option<Located<IgnoredAny>>,
 }
 
 /// The expectations of one layer alone.

@@ -25,6 +25,7 @@ pub mod actors;
 pub mod trigger;
 pub mod probe;
 pub mod expect;
+pub mod tolerance;
 pub mod schema;
 
 pub use node::At;

@@ -23,7 +23,7 @@ use crate::scenario::variables::reference;
 pub const KEYS: [&str; 6] = ["part", "include", "vars", "topology", "producers", "workers"];
 
 /// What a scenario has and a part has not.
-pub const FOREIGN: [&str; 15] = [
+pub const FOREIGN: [&str; 16] = [
     "scenario",
     "format",
     "description",
@@ -39,6 +39,7 @@ pub const FOREIGN: [&str; 15] = [
     "probes",
     "settle",
     "expect",
+    "tolerance",
 ];
 
 /// The top of a part: its keys, and whether maps and lists are such.

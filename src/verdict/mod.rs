@@ -25,7 +25,7 @@ use crate::plan::model::{Expected, FaultId, Scenario, Variant, WorkerId};
 use crate::verdict::causes::Causes;
 use crate::verdict::model::{
     CauseRow, ErrorRow, ExpectationRow, FaultRow, GuaranteeRow, ObservationRow, ObservedQueue, Row,
-    VariantReport, Verdict, WorkerRow,
+    VariantReport, Verdict, WorkerRow, tolerance_rows,
 };
 use crate::verdict::timings::Timings;
 
@@ -78,6 +78,7 @@ pub fn judge(
         probes: answers::rows(variant, facts),
         expectations,
         guarantees,
+        tolerances: tolerance_rows(variant),
         notes: notes::notes(books, facts),
         diagnostics: judgement.diagnostics,
         declared: answers::declared(facts),

@@ -10,6 +10,7 @@ use crate::ledger::counts::Counts;
 use crate::plan::count::{ALL, Count};
 use crate::plan::model::Variant;
 use crate::plan::pattern::Scalar;
+use crate::plan::tolerance::{Slack, Tolerance};
 use crate::verdict::picture::Picture;
 use crate::verdict::timings::Timings;
 
@@ -84,6 +85,8 @@ pub struct VariantReport {
     pub guarantees: Vec<GuaranteeRow>,
     /// `null` of a variant that did not run.
     pub timings: Option<Timings>,
+    /// How far numbers may be from those of an earlier run, as the file says it.
+    pub tolerances: Vec<ToleranceRow>,
     /// Sentences that explain what needs no cause: what was redelivered, and to whom.
     pub notes: Vec<String>,
     /// What failed or did not bite, with its place in the file; printed, not serialized.
@@ -201,6 +204,42 @@ pub struct GuaranteeRow {
     pub held: Option<bool>,
 }
 
+/// How far one number may be from that of an earlier run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ToleranceRow {
+    /// The name of a count of the whole run, or `duration`.
+    pub of: &'static str,
+    /// A number, and what it is one of; `null` is as far as it likes.
+    pub by: serde_json::Value,
+    /// `number`, `percent` (of what it was), `ms` or `any`.
+    pub unit: &'static str,
+}
+
+/// The tolerances of a variant.
+pub fn tolerance_rows(variant: &Variant) -> Vec<ToleranceRow> {
+    variant.tolerances.iter().map(tolerance_row).collect()
+}
+
+fn tolerance_row(tolerance: &Tolerance) -> ToleranceRow {
+    let (by, unit) = match tolerance.slack {
+        Slack::Number(number) => (number.into(), "number"),
+        Slack::Share(share) => (parts(share.0, 100), "percent"),
+        Slack::Time(time) => {
+            (parts(u64::try_from(time.as_micros()).unwrap_or(u64::MAX), 1000), "ms")
+        }
+        Slack::Any => (serde_json::Value::Null, "any"),
+    };
+    ToleranceRow { of: tolerance.name, by, unit }
+}
+
+/// A number of so many parts of one; most are whole, and read better without a point.
+fn parts(number: u64, of_one: u64) -> serde_json::Value {
+    match number % of_one {
+        0 => (number / of_one).into(),
+        _ => (number as f64 / of_one as f64).into(),
+    }
+}
+
 /// What a probe was told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ProbeRow {
@@ -268,6 +307,7 @@ impl VariantReport {
             expectations: Vec::new(),
             guarantees: Vec::new(),
             timings: None,
+            tolerances: tolerance_rows(variant),
             notes: Vec::new(),
             diagnostics: Vec::new(),
             declared: Vec::new(),

@@ -63,6 +63,7 @@ impl Draft {
             probes: Vec::new(),
             settle,
             expectations: Vec::new(),
+            tolerances: Vec::new(),
         })
     }
 

@@ -5,6 +5,7 @@ mod expectations;
 mod faults;
 mod probes;
 mod queues;
+mod tolerances;
 mod variants;
 
 use std::fmt::Debug;

@@ -45,6 +45,19 @@ Exit codes:
   2  the command line or a file is wrong
   3  the plan could not be written";
 
+pub const COMPARE_HELP: &str = "\
+Examples:
+  rmq-scenario compare base.json new.json
+      Tell what changed, and exit with 1 if something is worse.
+  rmq-scenario compare 3.10.json 4.0.json 4.3.json
+      Tell what differs between versions of RabbitMQ, a column for each.
+
+Exit codes:
+    0  nothing is worse than it was, though it may differ
+    1  a regression
+    2  the command line is wrong, or a file is not a report that can be compared
+    3  what was found could not be written";
+
 pub const CHECK_HELP: &str = "\
 Exit codes:
     0  nothing is wrong (warnings do not count, unless they are denied)

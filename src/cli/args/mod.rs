@@ -1,6 +1,7 @@
 //! The command line, and nothing but: what may be written, and what it means.
 
 mod choosing;
+mod comparing;
 mod help;
 mod values;
 #[cfg(test)]
@@ -14,11 +15,13 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
+pub use comparing::{CompareArgs, CompareFormat};
 pub use values::{Color, Setting};
 
 use crate::broker::Tls;
 use crate::cli::args::help::{
-    BROKER_HELP, CHECK_HELP, DOCTOR_HELP, HELP, NEW_HELP, PLAN_HELP, RUN_HELP, SCHEMA_HELP,
+    BROKER_HELP, CHECK_HELP, COMPARE_HELP, DOCTOR_HELP, HELP, NEW_HELP, PLAN_HELP, RUN_HELP,
+    SCHEMA_HELP,
 };
 use crate::report::sinks::ReportArg;
 
@@ -44,6 +47,11 @@ pub enum Command {
     /// Show what scenario files will do and what they guarantee, without a broker.
     #[command(after_help = PLAN_HELP)]
     Plan(PlanArgs),
+    /// Say what differs between reports of `run`, and whether anything is worse than it was.
+    ///
+    /// The first report is what the others are compared with.
+    #[command(after_help = COMPARE_HELP)]
+    Compare(CompareArgs),
     /// Write a scenario file to begin with, full of comments; an existing one is never touched.
     #[command(after_help = NEW_HELP)]
     New(NewArgs),
@@ -320,6 +328,10 @@ pub struct RunArgs {
     /// then.
     #[arg(long = "report", value_name = "FORMAT=PATH")]
     pub reports: Vec<ReportArg>,
+
+    /// Say what differs from this JSON report of an earlier run; a regression is exit code 1
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["bless", "watch"])]
+    pub baseline: Option<String>,
 
     /// Run so many variants at a time; what is told stays in the order of the files
     ///

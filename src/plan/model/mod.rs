@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use crate::diagnostic::Diagnostic;
 use crate::plan::pattern::Scalar;
+use crate::plan::tolerance::Tolerance;
 use crate::scenario::{At, Source};
 
 pub use actors::*;
@@ -82,6 +83,8 @@ pub struct Variant {
     pub probes: Vec<Probe>,
     pub settle: Settle,
     pub expectations: Vec<Expectation>,
+    /// How far numbers may be from those of an earlier run; in the order of the file.
+    pub tolerances: Vec<Tolerance>,
 }
 
 impl Variant {

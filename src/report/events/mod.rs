@@ -31,7 +31,7 @@ const QUEUE: usize = 64;
 /// Where lines go: cheap to clone, and all clones write to the same files.
 #[derive(Clone, Default)]
 pub struct Events {
-    to: Vec<SyncSender<Vec<u8>>>,
+    to: Vec<SyncSender<Chunk>>,
     runs: Arc<AtomicU32>,
 }
 
@@ -58,10 +58,13 @@ struct Ended<'a> {
     counts: &'a Counts,
 }
 
+/// Whole lines; `None` is the end, whoever may still have something to say.
+type Chunk = Option<Vec<u8>>;
+
 /// A file, and the thread that writes to it.
 pub struct Writer {
     /// `None` once it is over.
-    thread: Option<JoinHandle<()>>,
+    thread: Option<(SyncSender<Chunk>, JoinHandle<()>)>,
     failure: Arc<Mutex<Option<io::Error>>>,
 }
 
@@ -80,9 +83,9 @@ impl Events {
         let begin =
             json!({ "event": "begin", "format": FORMAT, "tool": env!("CARGO_PKG_VERSION") });
         // A thread that ended says why when it is joined.
-        let _ = sender.send(format!("{begin}\n").into_bytes());
-        self.to.push(sender);
-        Writer { thread: Some(thread), failure }
+        let _ = sender.send(Some(format!("{begin}\n").into_bytes()));
+        self.to.push(sender.clone());
+        Writer { thread: Some((sender, thread)), failure }
     }
 
     /// A run begins: its number, and whoever is to hear of it; `None` where nobody wants to.
@@ -117,24 +120,27 @@ impl Events {
     fn send(&self, lines: Vec<u8>) {
         if let Some((last, others)) = self.to.split_last() {
             for to in others {
-                let _ = to.send(lines.clone());
+                let _ = to.send(Some(lines.clone()));
             }
             // A thread that ended has left why.
-            let _ = last.send(lines);
+            let _ = last.send(Some(lines));
         }
     }
 }
 
 impl Writer {
-    /// Waits until everything is written that was sent before the last [`Events`] was dropped.
+    /// Waits until everything is written that was sent before.
     ///
     /// # Errors
     /// The first time that something could not be written. A reader of a pipe that left is none.
     pub fn close(&mut self) -> io::Result<()> {
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            return Err(io::Error::other("its writer panicked"));
+        if let Some((sender, thread)) = self.thread.take() {
+            // A thread that ended has left why.
+            let _ = sender.send(None);
+            drop(sender);
+            if thread.join().is_err() {
+                return Err(io::Error::other("its writer panicked"));
+            }
         }
         match self.failure.lock().unwrap_or_else(PoisonError::into_inner).take() {
             Some(error) => Err(error),
@@ -143,13 +149,13 @@ impl Writer {
     }
 }
 
-/// Until nobody can send any more; or until writing fails, and then whoever sends goes on alone.
+/// Until the end; or until writing fails, and then whoever sends goes on alone.
 fn write(
     mut file: Box<dyn Write + Send>,
-    chunks: &Receiver<Vec<u8>>,
+    chunks: &Receiver<Chunk>,
     kept: &Mutex<Option<io::Error>>,
 ) {
-    for chunk in chunks {
+    while let Ok(Some(chunk)) = chunks.recv() {
         if let Err(error) = file.write_all(&chunk).and_then(|()| file.flush()) {
             if error.kind() != ErrorKind::BrokenPipe {
                 *kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);

@@ -114,12 +114,12 @@ fn complaint(variant: &VariantReport, found: &Diagnostic) -> String {
 }
 
 /// A row of a table; the cells are Markdown already.
-fn row(cells: impl Iterator<Item = impl AsRef<str>>) -> String {
+pub fn row(cells: impl Iterator<Item = impl AsRef<str>>) -> String {
     cells.fold(String::from("|"), |row, cell| row + " " + cell.as_ref() + " |") + "\n"
 }
 
 /// `text` so that it reads as it is: on one line, and with nothing that Markdown or HTML means.
-fn escaped(text: &str) -> String {
+pub fn escaped(text: &str) -> String {
     let mut out = String::new();
     for c in visible(text).chars() {
         if matches!(c, '<' | '>' | '&') {
@@ -141,7 +141,7 @@ fn escaped(text: &str) -> String {
 }
 
 /// `text` as code, in as many backticks as it needs.
-fn code(text: &str) -> String {
+pub fn code(text: &str) -> String {
     let text = visible(text);
     let ticks = "`".repeat(longest_run(&text) + 1);
     // A space each keeps backticks of the text apart from ours; it is not shown.

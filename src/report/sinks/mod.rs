@@ -88,8 +88,7 @@ impl Sinks {
         self.sinks.iter().any(|sink| sink.format == ReportFormat::Html)
     }
 
-    /// Begins to stream events where that was asked for, until [`Sinks::write`]: by then nobody may
-    /// have a clone of what this returns any more.
+    /// Begins to stream events where that was asked for, until [`Sinks::write`].
     ///
     /// # Errors
     /// When a file cannot be opened. The others get their events all the same.

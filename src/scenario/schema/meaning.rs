@@ -3,7 +3,8 @@
 use schemars::Schema;
 use serde_json::Value;
 
-const COUNTS: [(&str, &str); 30] = [
+/// In the order of reports.
+pub const COUNTS: [(&str, &str); 30] = [
     ("published", "Messages published."),
     ("confirmed", "Messages that the broker answered with basic.ack, however late."),
     ("refused", "Messages that the broker answered with basic.nack."),

@@ -24,7 +24,7 @@ and a key that may be left out may be `null`, which is the same.
 ";
 
 /// The parts of a file in the order in which they are told, and where each is explained.
-const PARTS: [(&str, &str); 10] = [
+const PARTS: [(&str, &str); 11] = [
     ("topology", "topology"),
     ("producers", "producers"),
     ("workers", "workers"),
@@ -33,6 +33,7 @@ const PARTS: [(&str, &str); 10] = [
     ("probes", "probes"),
     ("settle", "settle"),
     ("expect", "expectations"),
+    ("tolerance", "tolerance"),
     ("variants", "variables-and-variants"),
     ("broker", "broker"),
 ];
