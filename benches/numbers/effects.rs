@@ -36,7 +36,7 @@ pub async fn broker_kill() {
     for _ in 0..RUNS {
         let process = beam(&broker);
         let watch = Watch::of(process);
-        let played = ours::played(&broker, &text).await;
+        let played = ours::played(&broker, &text, None).await;
         let gone = watch.gone();
         let key = MessageKey { producer: ProducerId(0), n: SETS_OFF };
         let steps = played.books.history(key);

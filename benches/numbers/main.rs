@@ -8,6 +8,7 @@ mod boot;
 mod effects;
 mod memory;
 mod ours;
+mod reports;
 
 use std::path::Path;
 use std::time::Duration;
@@ -59,6 +60,14 @@ fn main() {
         println!("RabbitMQ {}", broker.version());
         for case in CASES.into_iter().filter(|case| picks(case.name)) {
             compare(&broker, case).await;
+        }
+        if picks("ndjson") {
+            for case in &CASES[..2] {
+                reports::events(&broker, *case).await;
+            }
+        }
+        if picks("page") {
+            reports::page(&broker).await;
         }
         if picks("kill") {
             ours::kill_latency(&broker).await;

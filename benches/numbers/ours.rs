@@ -11,6 +11,7 @@ use rmq_scenario::ledger::history::StepKind;
 use rmq_scenario::ledger::progress::Progress;
 use rmq_scenario::plan::count::Count;
 use rmq_scenario::plan::{self, Options};
+use rmq_scenario::report::events::Events;
 use rmq_scenario::run::{self, Audience};
 use rmq_scenario::scenario::Source;
 
@@ -25,7 +26,7 @@ pub async fn run(broker: &Broker, case: Case) -> Duration {
     Duration::from_micros(facts.duration)
 }
 
-fn scenario(case: Case) -> String {
+pub fn scenario(case: Case) -> String {
     let (confirms, ack, prefetch) = match case.window {
         Some(window) => (format!("{{ in_flight: {window}, timeout: 60s }}"), "manual", window),
         None => ("false".to_owned(), "auto", 0),
@@ -45,7 +46,7 @@ fn scenario(case: Case) -> String {
 }
 
 async fn play(broker: &Broker, text: &str) -> (Books, Facts) {
-    let Played { books, facts, .. } = played(broker, text).await;
+    let Played { books, facts, .. } = played(broker, text, None).await;
     (books, facts)
 }
 
@@ -56,7 +57,8 @@ pub struct Played {
     pub began: Instant,
 }
 
-pub async fn played(broker: &Broker, text: &str) -> Played {
+/// Events go where somebody wants them.
+pub async fn played(broker: &Broker, text: &str, events: Option<&Events>) -> Played {
     let planned = plan::load(Source::new("bench.yaml", text), &Options::default());
     let scenario = planned.unwrap_or_else(|mistakes| panic!("{}", mistakes[0].render(false)));
     let id = format!("{:08x}", Instant::now().elapsed().as_nanos() as u32 ^ std::process::id());
@@ -69,9 +71,11 @@ pub async fn played(broker: &Broker, text: &str) -> Played {
         let looked = Instant::now().checked_sub(progress.elapsed).expect("clocks are old");
         began = Some(began.map_or(looked, |began: Instant| began.min(looked)));
     };
-    let audience =
-        Audience { interrupted, progress: &mut progress, notices, inspects: false, listener: None };
     let plan = Arc::new(scenario.variants[0].clone());
+    let told = events.and_then(|to| to.begin(("bench", "bench.yaml"), &plan, broker.version()));
+    let listener = told.map(|(_, listener)| listener);
+    let audience =
+        Audience { interrupted, progress: &mut progress, notices, inspects: false, listener };
     let played = run::run(plan, id, space.clone(), audience).await.expect("it runs");
     if let Some(control) = broker.control() {
         control.mend().await.expect("it comes back");

@@ -153,7 +153,8 @@ fn whole_run(expect: &Expect, out: &mut Vec<Expectation>, found: &mut Collector)
         let what = Expected::Guarantees;
         out.extend(wanted.then(|| expectation("guarantees".into(), "true", what, guarantees.at)));
     }
-    let times: [(&str, _, fn(DurationMatcher) -> Expected); 3] = [
+    type OfTime = fn(DurationMatcher) -> Expected;
+    let times: [(&str, _, OfTime); 3] = [
         ("duration", &expect.duration, Expected::Duration),
         ("longest_gap", &expect.longest_gap, Expected::LongestGap),
         ("recovery", &expect.recovery, Expected::Recovery),
