@@ -322,7 +322,7 @@ pub struct RunArgs {
     #[arg(long = "set", value_name = "NAME=VALUE")]
     pub settings: Vec<Setting>,
 
-    /// Also write a report: json, junit, markdown or csv; such as json=report.json
+    /// Also write a report: json, junit, markdown, csv, html or ndjson; such as html=page.html
     ///
     /// May be repeated. The path `-` is the standard output; the table goes to the standard error
     /// then.
