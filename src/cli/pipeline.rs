@@ -47,7 +47,7 @@ pub fn hand_over(report: &Report, sinks: &mut Sinks, console: &mut Console) -> u
         console.complain(&Diagnostic::warning(message));
     }
     if on_github() {
-        console.say(&annotations::of_report(report));
+        console.annotate(&annotations::of_report(report));
     }
     code
 }
