@@ -43,7 +43,7 @@ pub fn hand_over(report: &Report, sinks: &mut Sinks, console: &mut Console) -> u
         add_to_summary(&markdown::render(report), console);
     }
     if on_github() {
-        console.say(&annotations::of_report(report));
+        console.annotate(&annotations::of_report(report));
     }
     code
 }

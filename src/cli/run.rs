@@ -14,17 +14,17 @@ use crate::broker::{Broker, Hands};
 use crate::cli::args::RunArgs;
 use crate::cli::brokers::{Brokers, Wanted};
 use crate::cli::loading::{self, counted};
-use crate::cli::schedule::add;
+use crate::cli::schedule::{Board, add};
 use crate::cli::session::{Manner, NOT_RUN, Session};
 use crate::cli::{USAGE, WORLD, allowance, baseline, blessing, opening, pipeline, watching};
 use crate::compare::reading::Reading;
 use crate::diagnostic::Diagnostic;
 use crate::plan::model::Scenario;
 use crate::report::output::{Output, Target};
-use crate::report::progress::{Display, Mode};
+use crate::report::progress::Display;
 use crate::report::sinks::Sinks;
 use crate::report::style::{ColorChoice, Style, use_color};
-use crate::report::{BrokerInfo, FORMAT, Report, ScenarioReport, table};
+use crate::report::{BrokerInfo, FORMAT, Report, ScenarioReport, brief, table};
 use crate::verdict::model::{VariantReport, Verdict};
 
 /// The exit codes beside those of a verdict, [`USAGE`] and [`WORLD`].
@@ -100,10 +100,12 @@ async fn whole(
     let keeper = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("rmq-scenario"));
     let mut report = blank(args, scenarios);
     console.warn(args);
-    let mut note = |said: &str| console.display.note(said);
     let wanted = Wanted::by_all(scenarios);
+    let board = Board::new(console);
+    let mut note = |said: &str| board.now().display.note(said);
     let opened = tokio::select! {
         opened = opening::open(args, &wanted, hands, &keeper, &mut note) => opened,
+        never = board.beat() => match never {},
         Ok(_) = interrupted.wait_for(|stop| *stop) => {
             console.display.note("interrupted; nothing was run");
             let ended = (Verdict::Inconclusive, NOT_RUN);
@@ -273,6 +275,8 @@ pub struct Console {
     style: Style,
     choice: ColorChoice,
     pub verbosity: u8,
+    /// One line for each file, and no more.
+    quiet: bool,
     /// Standard output carries a report; people read the other one.
     taken: bool,
     /// What people were to read and could not be written.
@@ -283,12 +287,13 @@ impl Console {
     fn new(args: &RunArgs) -> Self {
         let choice = ColorChoice::from(args.color);
         Self {
-            display: Display::new(Mode::detect()),
+            display: Display::new(args.progress.mode(args.quiet)),
             stdout: Output::new(Target::Stdout),
             stderr: Output::new(Target::Stderr),
             style: Style::detect(Target::Stdout, choice, args.verbose),
             choice,
             verbosity: args.verbose,
+            quiet: args.quiet,
             taken: false,
             unwritten: None,
         }
@@ -311,6 +316,14 @@ impl Console {
         // A reader that has left is no failure; a full disk is.
         if let Err(error) = output.write(text) {
             self.unwritten.get_or_insert(error);
+        }
+    }
+
+    /// What a runner of GitHub takes for commands, on either stream.
+    pub fn annotate(&mut self, text: &str) {
+        match self.quiet {
+            true => drop(self.stderr.write(text)),
+            false => self.say(text),
         }
     }
 
@@ -369,13 +382,19 @@ impl Console {
     pub fn scenario(&mut self, scenario: Option<&ScenarioReport>) {
         self.display.clear();
         if let Some(scenario) = scenario {
-            let text = table::scenario(scenario, self.style);
+            let text = match self.quiet {
+                true => brief::scenario(scenario),
+                false => table::scenario(scenario, self.style),
+            };
             self.say(&text);
         }
     }
 
     fn finish(&mut self, report: &Report, elapsed: Duration, interrupted: bool) {
         self.display.clear();
+        if self.quiet {
+            return;
+        }
         let text = table::summary(report, elapsed, interrupted, self.style);
         self.say(&text);
     }

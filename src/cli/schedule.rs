@@ -1,13 +1,20 @@
 //! In which order variants are run, which of them at the same time, and how what came of them is
 //! told in the order of the files.
 
+use std::convert::Infallible;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::sleep;
 
 use crate::cli::brokers::{Brokers, Wanted};
 use crate::cli::run::Console;
 use crate::plan::model::{Expected, Scenario, Variant};
 use crate::report::{Report, ScenarioReport};
 use crate::verdict::model::{VariantReport, Verdict};
+
+/// How often it is looked whether nothing was told for long.
+const BEAT: Duration = Duration::from_secs(1);
 
 /// One variant to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +88,14 @@ impl<'c> Board<'c> {
     /// To write on it now.
     pub fn now(&self) -> MutexGuard<'_, &'c mut Console> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps telling that time passes, for as long as it is polled.
+    pub async fn beat(&self) -> Infallible {
+        loop {
+            sleep(BEAT).await;
+            self.now().display.beat();
+        }
     }
 }
 

@@ -80,7 +80,11 @@ impl Session<'_, '_> {
                 running.push(self.job(scenarios, job, &console));
                 continue;
             }
-            let Some((job, outcome)) = running.next().await else { break };
+            let ended = tokio::select! {
+                ended = running.next() => ended,
+                never = console.beat() => match never {},
+            };
+            let Some((job, outcome)) = ended else { break };
             free += job.weight;
             if self.manner.fail_fast && outcome.verdict > Verdict::Pass {
                 for job in waiting.drain(..) {

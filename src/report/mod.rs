@@ -1,7 +1,8 @@
 //! Telling: every printer formats the one [`Report`] and decides nothing.
 //!
-//! [`table`] is what people read at the end, [`progress`] while it runs, [`sinks`] are the files
-//! that machines read, [`plan`] tells of what has not run yet, and [`mod@compare`] of several runs. [`json`], [`junit`], [`csv`],
+//! [`table`] is what people read at the end, or [`brief`], [`progress`] while it runs, [`sinks`] are
+//! the files that machines read, [`plan`] tells of what has not run yet, and [`mod@compare`] of several
+//! runs. [`json`], [`junit`], [`csv`], [`page`],
 //! [`markdown`] and [`annotations`] make a text of a report and know nothing of files. What goes to
 //! a stream goes through [`output`], which survives a reader that leaves.
 
@@ -10,6 +11,7 @@ use serde::Serialize;
 use crate::verdict::model::{VariantReport, Verdict};
 
 pub mod annotations;
+pub mod brief;
 pub mod compare;
 pub mod csv;
 pub mod events;

@@ -16,7 +16,7 @@ use clap::parser::ValueSource;
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 pub use comparing::{CompareArgs, CompareFormat};
-pub use values::{Color, Setting};
+pub use values::{Color, Setting, Shown};
 
 use crate::broker::Tls;
 use crate::cli::args::help::{
@@ -370,6 +370,16 @@ pub struct RunArgs {
     /// Ctrl-C ends it; the exit code is that of the last run.
     #[arg(long, conflicts_with = "bless")]
     pub watch: bool,
+
+    /// Print one line for each file: its verdict, what was counted, and why it did not pass
+    ///
+    /// Mistakes and warnings still go to the standard error.
+    #[arg(short, long, conflicts_with_all = ["verbose", "bless"])]
+    pub quiet: bool,
+
+    /// How to show how far it is, on the standard error
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = Shown::Auto)]
+    pub progress: Shown,
 
     /// Tell more: -v rows and proofs, -vv also the histories of messages
     #[arg(short, long, action = ArgAction::Count)]

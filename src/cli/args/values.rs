@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use clap::ValueEnum;
 
+use crate::report::progress::Mode;
 use crate::report::style::ColorChoice;
 
 /// `NAME=VALUE`. The value is read as a scalar of YAML, as it would be in the file.
@@ -22,6 +23,32 @@ impl FromStr for Setting {
             return Err("the name of the variable is missing before `=`".to_owned());
         }
         Ok(Self { name: name.to_owned(), value: value.to_owned() })
+    }
+}
+
+/// How `run` shows how far it is, on the standard error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Shown {
+    /// A picture on a terminal, lines elsewhere
+    Auto,
+    /// A line when something happens, and one each ten seconds
+    Plain,
+    /// The same for programs: an object on each line
+    Json,
+    /// Nothing
+    None,
+}
+
+impl Shown {
+    /// How a run does it; one that is quiet does it only where that is asked for.
+    pub fn mode(self, quiet: bool) -> Mode {
+        match self {
+            Shown::Auto if quiet => Mode::Silent,
+            Shown::Auto => Mode::detect(),
+            Shown::Plain => Mode::Plain,
+            Shown::Json => Mode::Json,
+            Shown::None => Mode::Silent,
+        }
     }
 }
 

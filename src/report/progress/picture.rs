@@ -107,7 +107,7 @@ mod tests {
         };
         let faults = (1..=4).map(|n| format!("kill worker-{n} at 163 ms: held 7")).collect();
         let what = "work-queue · manual ack, durable".into();
-        Now { what, progress, faults, told: Duration::ZERO }
+        Now { what, progress, faults, ..Now::new("", "") }
     }
 
     #[test]

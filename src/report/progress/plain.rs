@@ -1,5 +1,7 @@
 //! Progress as lines, for pipes and CI. Each line says which run it is about.
 
+use std::time::Duration;
+
 use crate::ledger::progress::Progress;
 use crate::report::text::duration;
 
@@ -9,6 +11,11 @@ pub fn started(what: &str) -> String {
 
 pub fn said(what: &str, text: &str) -> String {
     format!("{what}: {text}\n")
+}
+
+/// A run of which nothing else is known now.
+pub fn lasts(what: &str, elapsed: Duration) -> String {
+    said(what, &format!("{}: goes on", duration(elapsed)))
 }
 
 pub fn progress(what: &str, now: &Progress) -> String {
