@@ -143,12 +143,37 @@ fn a_file_keeps_its_rights_and_a_link_stays_one() {
     let (file, link) = (folder.path().join("silent.yaml"), folder.path().join("link.yaml"));
     fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
     std::os::unix::fs::symlink("silent.yaml", &link).unwrap();
+    fs::hard_link(&file, folder.path().join("twin.yaml")).unwrap();
     let output = run(folder.path(), &["--bless"], &["link.yaml".to_owned()]);
     assert!(output.status.success(), "{output:?}");
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o640);
     assert_eq!(fs::read(&file).unwrap(), fs::read(goldens().join("silent.after")).unwrap());
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "nothing else is left there");
+    let twin = fs::read(folder.path().join("twin.yaml")).unwrap();
+    assert_eq!(twin, fs::read(&file).unwrap(), "its other name is one of the same file");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3, "nothing else is left there");
+}
+
+/// Whoever asks for numbers of single queues and workers is told that they do not come, in the exit
+/// code too: the run itself passed.
+#[test]
+fn a_blank_of_a_single_queue_is_left_to_the_author() {
+    let scenario = "scenario: s\ntopology: { queues: [{ name: q }] }\n\
+                    producers: [{ name: p, to: { queue: q }, messages: 5 }]\n\
+                    workers: [{ name: w, queue: q }]\n\
+                    expect: { queues: { q: { delivered: , lost: 0 } }, workers: { w: { acked: } } }\n";
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("s.yaml");
+    fs::write(&file, scenario).unwrap();
+    let output = run(folder.path(), &["--bless"], &["s.yaml".to_owned()]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let told = said(&output, "s.yaml");
+    for path in ["queues.q.delivered", "workers.w.acked"] {
+        let line = format!("{path} is left to you: it has no value");
+        assert!(told.contains(&line), "{told}");
+    }
+    assert!(!told.contains("lost is left"), "{told}");
+    assert_eq!(fs::read_to_string(&file).unwrap(), scenario);
 }
 
 #[test]

@@ -151,6 +151,33 @@ fn what_is_included_is_watched_also_before_it_is_there() {
 }
 
 #[test]
+fn a_file_that_comes_into_a_directory_is_run_also_where_none_was_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let inside = folder.path().join("all");
+    fs::create_dir(&inside).unwrap();
+    let (one, two) = (inside.join("one.yaml"), inside.join("two.yaml"));
+    fs::write(&one, RIGHT).unwrap();
+    let mut watching = Watching::start(folder.path(), &["all"]);
+    watching.wait_for("1 variant passed");
+    watching.wait_for("waiting for a change");
+
+    fs::remove_file(&one).unwrap();
+    watching.wait_for("no scenario files in all");
+    watching.wait_for("waiting for a change");
+
+    fs::write(&one, RIGHT).unwrap();
+    watching.wait_for("all/one.yaml has changed");
+    watching.wait_for("1 variant passed");
+    watching.wait_for("waiting for a change");
+
+    fs::write(&two, RIGHT).unwrap();
+    watching.wait_for("all/two.yaml has changed");
+    watching.wait_for("2 variants passed");
+    watching.wait_for("waiting for a change");
+    assert_eq!(watching.end(), Some(0));
+}
+
+#[test]
 fn an_interruption_in_the_middle_of_a_run_ends_it() {
     let folder = tempfile::tempdir().unwrap();
     let slow = RIGHT.replace("queue: q }]\nexpect", "queue: q, work: 20s }]\nexpect");

@@ -66,7 +66,8 @@ pub fn wishes(
     reports: &[VariantReport],
     layout: &Layout,
 ) -> (Vec<Wish>, Vec<Left>) {
-    let (mut wishes, mut left) = (Vec::new(), Vec::new());
+    let (mut wishes, mut left) = (Vec::new(), blanks_of_parts(scenario, layout));
+    let asked = !left.is_empty();
     for (index, (variant, report)) in scenario.variants.iter().zip(reports).enumerate() {
         let rows = variant.expectations.iter().zip(&report.expectations);
         for (expectation, _) in rows.filter(|(_, row)| row.held == Some(false)) {
@@ -86,7 +87,7 @@ pub fn wishes(
                 }),
             }
         }
-        for (path, is) in additions(variant, report, &blanks(layout, index)) {
+        for (path, is) in additions(variant, report, &blanks(layout, index), asked) {
             wishes.push(Wish { variant: index, path, was: None, is, origin: None });
         }
     }
@@ -149,6 +150,37 @@ fn blanks(layout: &Layout, variant: usize) -> Vec<Path> {
     spots.into_iter().flatten().flat_map(Spot::entries).filter_map(null).collect()
 }
 
+/// Keys without a value below single queues, producers and workers: in which of their numbers the
+/// instances of a group share, nobody but the author knows.
+fn blanks_of_parts(scenario: &Scenario, layout: &Layout) -> Vec<Left> {
+    let mut left = Vec::new();
+    let mut look = |expect: Option<&Spot>, variant: &str| {
+        for part in ["queues", "producers", "workers"] {
+            let names = expect.and_then(|expect| expect.below(&Step::Key(part.to_owned())));
+            for (name, counts) in names.into_iter().flat_map(Spot::entries) {
+                let blank = |(key, value): &&(Spot, Spot)| {
+                    value.is_null() && key.text().and_then(Count::from_name).is_some()
+                };
+                left.extend(counts.entries().iter().filter(blank).map(|(key, _)| Left {
+                    path: format!(
+                        "{part}.{}.{}",
+                        name.text().unwrap_or_default(),
+                        key.text().unwrap_or_default()
+                    ),
+                    variant: variant.to_owned(),
+                    why: "it has no value, and only counts of the whole run are filled in",
+                    wish: None,
+                }));
+            }
+        }
+    };
+    look(layout.at(&keys(["expect"])), "");
+    for (index, variant) in scenario.variants.iter().enumerate() {
+        look(layout.at(&own(index)), &variant.name);
+    }
+    left
+}
+
 /// The `expect` of an entry of `variants`.
 pub fn own(variant: usize) -> Path {
     vec![Step::Key("variants".into()), Step::Item(variant), Step::Key("expect".into())]
@@ -156,14 +188,21 @@ pub fn own(variant: usize) -> Path {
 
 /// What a variant should expect beside what it does: what was left blank, or if it expects no count
 /// of the whole run, the counts by which one tells it from others.
-fn additions(variant: &Variant, report: &VariantReport, blanks: &[Path]) -> Vec<(Path, String)> {
+///
+/// Where something was `asked` for elsewhere, nothing is added unasked.
+fn additions(
+    variant: &Variant,
+    report: &VariantReport,
+    blanks: &[Path],
+    asked: bool,
+) -> Vec<(Path, String)> {
     let has = |count: Count| {
         variant.expectations.iter().any(|expectation| {
             matches!(&expectation.what, Expected::Count { scope: Scope::All, count: it, .. } if *it == count)
         })
     };
     let chosen: Vec<Count> = if blanks.is_empty() {
-        let silent = !ALL.into_iter().any(has);
+        let silent = !asked && !ALL.into_iter().any(has);
         ALL.into_iter().filter(|count| silent && tells(*count, report)).collect()
     } else {
         let blank = |count: &Count| blanks.contains(&keys([count.name()])) && !has(*count);

@@ -34,7 +34,7 @@ pub fn on_github() -> bool {
 /// worse.
 pub fn hand_over(report: &Report, sinks: &mut Sinks, console: &mut Console) -> u8 {
     let mut code = 0;
-    if let Err(error) = sinks.write(report) {
+    for error in sinks.write(report) {
         console.complain(&error);
         code = WORLD;
     }

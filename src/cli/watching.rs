@@ -15,7 +15,7 @@ use crate::cli::args::RunArgs;
 use crate::cli::brokers::{Brokers, Wanted};
 use crate::cli::loading::{self, Loaded};
 use crate::cli::run::{Console, INTERRUPTED, Round, listen, worse};
-use crate::cli::{USAGE, WORLD, allowance, opening};
+use crate::cli::{USAGE, WORLD, allowance, files, opening};
 use crate::diagnostic::Diagnostic;
 use crate::plan::model::Scenario;
 use crate::report::sinks::Sinks;
@@ -23,6 +23,8 @@ use crate::report::sinks::Sinks;
 /// How often the files are looked at. An editor writes a file in several steps, so that a change
 /// counts once two looks see the same.
 const LOOK: Duration = Duration::from_millis(50);
+/// Directories may be deep: what they hold is listed anew once in so many looks.
+const LOOKS_A_LISTING: u32 = 10;
 
 /// The scenarios of all files, or the exit code.
 type Read = Result<(Vec<Scenario>, Option<Hands>), u8>;
@@ -35,13 +37,13 @@ pub async fn watch(args: &RunArgs, mut sinks: Sinks, console: &mut Console) -> E
     let mut brokers: Option<Brokers> = None;
     let mut files: Vec<PathBuf> = args.files.iter().map(PathBuf::from).collect();
     let code = loop {
-        let mut seen = stamps(&files);
+        let mut seen = Seen { listed: listed(args), stamps: stamps(&files) };
         let (read, watched) = scenarios(args, console);
         // What is included for the first time was read just now.
         files = watched;
-        seen.retain(|file, _| files.contains(file));
-        let new = files.iter().filter(|file| !seen.contains_key(*file)).cloned();
-        seen.append(&mut stamps(&new.collect::<Vec<_>>()));
+        seen.stamps.retain(|file, _| files.contains(file));
+        let new = files.iter().filter(|file| !seen.stamps.contains_key(*file)).cloned();
+        seen.stamps.append(&mut stamps(&new.collect::<Vec<_>>()));
         let code = match read {
             Err(code) => code,
             Ok((scenarios, hands)) => {
@@ -59,7 +61,7 @@ pub async fn watch(args: &RunArgs, mut sinks: Sinks, console: &mut Console) -> E
                 }
             }
         };
-        if *interrupted.borrow() || !changed(&files, &seen, console, &mut interrupted).await {
+        if *interrupted.borrow() || !changed(args, &files, &seen, console, &mut interrupted).await {
             break code;
         }
     };
@@ -141,13 +143,15 @@ fn nobody_reads() -> bool {
 /// Waits until a file is another one than was `seen`; false when somebody wants to end, or nobody is
 /// left who reads.
 async fn changed(
+    args: &RunArgs,
     files: &[PathBuf],
-    seen: &Stamps,
+    seen: &Seen,
     console: &mut Console,
     interrupted: &mut watch::Receiver<bool>,
 ) -> bool {
     console.display.note("waiting for a change; Ctrl-C ends");
     let mut last = seen.clone();
+    let mut looks = 0_u32;
     loop {
         tokio::select! {
             () = tokio::time::sleep(LOOK) => {}
@@ -156,9 +160,13 @@ async fn changed(
         if nobody_reads() {
             return false;
         }
-        let now = stamps(files);
+        looks += 1;
+        let listed = if looks % LOOKS_A_LISTING == 0 { listed(args) } else { last.listed.clone() };
+        let now = Seen { listed, stamps: stamps(files) };
         if now == last && now != *seen {
-            let name = files.iter().find(|file| now.get(*file) != seen.get(*file));
+            let other = |file: &&PathBuf| now.stamps.get(*file) != seen.stamps.get(*file);
+            let come = |file: &&PathBuf| !seen.listed.contains(*file);
+            let name = now.listed.iter().find(come).or_else(|| files.iter().find(other));
             console.display.note(&format!(
                 "{} has changed",
                 name.map_or("a file".into(), |it| it.display().to_string())
@@ -167,6 +175,18 @@ async fn changed(
         }
         last = now;
     }
+}
+
+/// What one look at the files finds.
+#[derive(Debug, Clone, PartialEq)]
+struct Seen {
+    /// What the command line's directories and patterns hold: a file may come.
+    listed: Vec<PathBuf>,
+    stamps: Stamps,
+}
+
+fn listed(args: &RunArgs) -> Vec<PathBuf> {
+    files::expand(&args.files).0
 }
 
 /// By what one tells that a file has changed; nothing of a file that is not there.

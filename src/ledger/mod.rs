@@ -198,6 +198,8 @@ impl Ledger {
     /// tells their ways through `paths`.
     pub fn new(plan: Arc<Variant>, paths: Arc<Paths>, version: &str) -> Self {
         let producers = plan.producers.len();
+        let limits = plan.topology.queues.iter().map(|queue| queue.max_length);
+        let limits: Vec<Option<u64>> = limits.collect();
         let queue = |(index, _)| QueueBook {
             gone: Vec::new(),
             last: vec![0; producers],
@@ -242,7 +244,7 @@ impl Ledger {
             violations: Vec::new(),
             violation_count: 0,
             history: History::default(),
-            series: Series::new(producers, plan.topology.queues.len(), plan.workers.len()),
+            series: Series::new(producers, &limits, plan.workers.len()),
             live,
             events: 0,
             plan,

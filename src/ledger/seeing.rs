@@ -53,7 +53,7 @@ impl Ledger {
         let held = Held { message, path, place, state, acked: false, turn, doubtful };
         life.read(tag, held).map_err(|what| (message, what))?;
         life.counts.redelivered += u64::from(redelivered);
-        let stays = life.ack != AckMode::Auto;
+        let stays = life.ack != AckMode::Auto && self.kind(queue) != QueueKind::Stream;
         self.went_out(queue);
         // Of a dead letter nobody knew that it was there; a stream keeps what it delivers.
         let known = match place {

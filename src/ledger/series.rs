@@ -52,6 +52,8 @@ impl Track {
 /// What is in a queue: of each slot what was there when that was the most.
 #[derive(Debug, Clone, Default)]
 struct Depth {
+    /// The most that may be ready.
+    limit: Option<u32>,
     ready: u32,
     unacked: u32,
     track: Vec<(u32, u32)>,
@@ -64,7 +66,7 @@ impl Depth {
         if self.track.len() <= slot {
             self.track.resize(slot + 1, (self.ready, self.unacked));
         }
-        self.ready = changed(self.ready, ready);
+        self.ready = changed(self.ready, ready).min(self.limit.unwrap_or(u32::MAX));
         self.unacked = changed(self.unacked, unacked);
         self.track[slot] = fuller(self.track[slot], (self.ready, self.unacked));
     }
@@ -186,13 +188,18 @@ pub struct Series {
 }
 
 impl Series {
-    /// For so many producers, queues and workers.
-    pub fn new(producers: usize, queues: usize, workers: usize) -> Self {
+    /// For so many producers and workers, and queues that drop or refuse what goes beyond their
+    /// limits.
+    pub fn new(producers: usize, queues: &[Option<u64>], workers: usize) -> Self {
+        let queue = |limit: &Option<u64>| {
+            let limit = limit.map(|limit| u32::try_from(limit).unwrap_or(u32::MAX));
+            OfQueue { depth: Depth { limit, ..Depth::default() }, ..OfQueue::default() }
+        };
         Self {
             width: FINEST,
             last: 0,
             producers: vec![OfProducer::default(); producers],
-            queues: vec![OfQueue::default(); queues],
+            queues: queues.iter().map(queue).collect(),
             workers: vec![OfWorker::default(); workers],
             latency: (Vec::new(), Track::default()),
             struck: Vec::new(),
@@ -355,7 +362,7 @@ mod tests {
 
     #[test]
     fn however_long_it_takes_nothing_is_lost_from_the_sums() {
-        let mut series = Series::new(1, 1, 1);
+        let mut series = Series::new(1, &[None], 1);
         for n in 0..10_000 {
             let at = n * 7_919;
             series.published(P, 2, at);
@@ -375,7 +382,7 @@ mod tests {
 
     #[test]
     fn a_slot_shows_what_a_queue_held_when_it_was_fullest() {
-        let mut series = Series::new(1, 1, 1);
+        let mut series = Series::new(1, &[None], 1);
         series.came(Q, 20, 100);
         for at in 200..205 {
             series.read(Q, true, true, at);
@@ -391,7 +398,7 @@ mod tests {
 
     #[test]
     fn gaps_and_recoveries_are_measured_between_deliveries() {
-        let mut series = Series::new(1, 1, 1);
+        let mut series = Series::new(1, &[None], 1);
         assert_eq!(series.queues[0].longest_gap(), None);
         series.read(Q, false, true, 1_000);
         assert_eq!(series.queues[0].longest_gap(), None);

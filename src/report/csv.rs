@@ -118,7 +118,7 @@ still_queued,unexpected,deliveries,begun,finished,redelivered,repeats,duplicates
 latency_p50_ms,latency_p99_ms,latency_max_ms,confirm_p50_ms,confirm_p99_ms,confirm_max_ms,\
 published_per_s,finished_per_s
 4.3.6,scenarios/work_queue.yaml,work-queue,\"auto, \"\"so\"\"\",fail,812,run,,\
-20,20,0,0,0,0,0,0,0,0,20,13,0,0,0,0,0,0,0,0,7,0,0,20,0,13,0,0,0,0,1.5,3,3.125,,,,9000,24
+20,20,0,0,0,0,0,0,0,0,20,13,0,0,0,0,0,0,0,0,7,0,0,20,0,13,0,0,0,0,1.5,3,3.125,,,,9000,24.5
 4.3.6,scenarios/work_queue.yaml,work-queue,\"auto, \"\"so\"\"\",fail,812,queue,task_queue,\
 ,,,,,,,,,,20,13,0,0,0,0,0,0,0,0,7,0,,20,0,13,0,0,0,,,,,,,,,
 4.3.6,scenarios/work_queue.yaml,work-queue,\"auto, \"\"so\"\"\",fail,812,producer,new_task,\

@@ -160,8 +160,8 @@ fn timings() -> Timings {
     Timings {
         latency_ms: Some(quantiles),
         confirm_ms: None,
-        published_per_s: Some(9000),
-        finished_per_s: Some(24),
+        published_per_s: Some(9000.0),
+        finished_per_s: Some(24.5),
         longest_gap_ms: BTreeMap::from([("task_queue".to_owned(), 41.5)]),
     }
 }

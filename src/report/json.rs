@@ -79,7 +79,7 @@ mod tests {
                     "actual": 7, "held": true }],
                 "timings": {
                     "latency_ms": { "p50": 1.5, "p90": 2.25, "p99": 3.0, "p999": 3.0, "max": 3.125 },
-                    "confirm_ms": null, "published_per_s": 9000, "finished_per_s": 24,
+                    "confirm_ms": null, "published_per_s": 9000.0, "finished_per_s": 24.5,
                     "longest_gap_ms": { "task_queue": 41.5 },
                 },
                 "tolerances": [{ "of": "redelivered", "by": 5, "unit": "number" },

@@ -94,11 +94,11 @@ fn timings() -> Value {
         ("confirm_ms", quantiles("from the scheduled publish to the confirm")),
         (
             "published_per_s",
-            nullable("integer", "messages in a second, from the first publish to the last"),
+            nullable("number", "messages in a second, from the first publish to the last"),
         ),
         (
             "finished_per_s",
-            nullable("integer", "works finished in a second, from the first to the last"),
+            nullable("number", "works finished in a second, from the first to the last"),
         ),
         ("longest_gap_ms", gaps),
     ]);

@@ -21,7 +21,7 @@ pub fn cells(timings: Option<&Timings>) -> [String; 8] {
     };
     let latency = timings.and_then(|it| it.latency_ms);
     let confirm = timings.and_then(|it| it.confirm_ms);
-    let rate = |rate: Option<u64>| rate.map(|rate| rate.to_string()).unwrap_or_default();
+    let rate = |rate: Option<f64>| rate.map(|rate| rate.to_string()).unwrap_or_default();
     [
         of(latency, |it| it.p50),
         of(latency, |it| it.p99),
@@ -41,7 +41,7 @@ pub fn lines(timings: &Timings) -> Vec<String> {
             format!("{what} p50 {p50} ms, p90 {p90} ms, p99 {p99} ms, max {max} ms")
         })
     };
-    let rate = |what: &str, rate: Option<u64>| rate.map(|rate| format!("{rate} {what} per second"));
+    let rate = |what: &str, rate: Option<f64>| rate.map(|rate| format!("{rate} {what} per second"));
     let rates: Vec<String> =
         [rate("published", timings.published_per_s), rate("finished", timings.finished_per_s)]
             .into_iter()

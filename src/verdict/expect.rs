@@ -71,20 +71,15 @@ pub fn find(
             Some(took(measured?.value_at_quantile(*quantile), matcher))
         }
         Expected::LongestGap(matcher) => Some(took(timings::longest_gap(books)?, matcher)),
-        Expected::Recovery(matcher) => Some(match timings::recovery(books, facts)? {
-            Ok(micros) => took(micros, matcher),
-            Err(fault) => {
-                let actual = format!("nothing was delivered after {fault}");
-                Finding { actual: actual.into(), held: false }
-            }
-        }),
+        Expected::Recovery(matcher) => recovery(books, facts, matcher),
         Expected::Throughput { of, matcher } => {
             let timings = Timings::of(books);
             let rate = match of {
                 Flow::Published => timings.published_per_s,
                 Flow::Finished => timings.finished_per_s,
             };
-            rate.map(|rate| number(*matcher, rate, rate))
+            // Two a second are two a second, even if the last came a millisecond late.
+            rate.map(|rate| rate.round() as u64).map(|rate| number(*matcher, rate, rate))
         }
         Expected::Error(_) | Expected::NoOtherErrors(_) | Expected::Told { .. } => {
             answers::find(facts, &expectation.what)
@@ -201,6 +196,16 @@ fn came(expectation: &Expectation, actual: &str) -> String {
         | Expected::NoOtherErrors(_)
         | Expected::Told { .. } => format!("it was {actual}"),
     }
+}
+
+fn recovery(books: &Books, facts: &Facts, matcher: &DurationMatcher) -> Option<Finding> {
+    Some(match timings::recovery(books, facts)? {
+        Ok(micros) => took(micros, matcher),
+        Err(fault) => {
+            let actual = format!("nothing was delivered after {fault}");
+            Finding { actual: actual.into(), held: false }
+        }
+    })
 }
 
 fn took(micros: Micros, matcher: &DurationMatcher) -> Finding {

@@ -117,7 +117,10 @@ pub struct CopyFate {
     pub outcome: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub causes: Vec<&'static str>,
-    /// Whether it was finished more than once.
+    /// Whether it was delivered more than once,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub again: bool,
+    /// and finished more than once.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub doubled: bool,
 }
@@ -129,9 +132,10 @@ impl Picture {
         let slots = series.slots();
         let producers = plan.producers.iter().zip(&series.producers);
         let queues = plan.topology.queues.iter().zip(&series.queues);
-        let (messages, complete) = messages(books);
+        let end = facts.duration.max(series.last());
+        let (messages, complete) = messages(books, end);
         Self {
-            end: facts.duration.max(series.last()),
+            end,
             slot: series.width(),
             producers: producers
                 .map(|(producer, over_time)| ProducerLane {
@@ -141,10 +145,11 @@ impl Picture {
                 })
                 .collect(),
             queues: queues
-                .map(|(queue, over_time)| QueueLane {
+                .enumerate()
+                .map(|(index, (queue, over_time))| QueueLane {
                     name: queue.name.clone(),
                     kind: kind(queue.kind),
-                    ready: over_time.ready(slots),
+                    ready: settled(books, facts, index, over_time.ready(slots)),
                     unacked: over_time.unacked(slots),
                     delivered: over_time.delivered.numbers(slots),
                 })
@@ -157,6 +162,24 @@ impl Picture {
             plan: Arc::clone(plan),
         }
     }
+}
+
+/// What was ready, less what turned out not to be there: of a queue where more seemed to be ready at
+/// the end than there was, the rest went, by all that is known, when the first fault acted; where
+/// there is none, bit by bit as it came.
+fn settled(books: &Books, facts: &Facts, queue: usize, mut ready: Vec<u32>) -> Vec<u32> {
+    let counts = &books.queues[queue];
+    let left = u32::try_from(counts[Count::StillQueued]).unwrap_or(u32::MAX);
+    let surplus = ready.last().copied().unwrap_or(0).saturating_sub(left);
+    if surplus == 0 || books.plan.topology.queues[queue].kind == QueueKind::Stream {
+        return ready;
+    }
+    let first = facts.faults.iter().filter_map(|fact| fact.at).min().unwrap_or(0);
+    let from = usize::try_from(first / books.series().width()).unwrap_or(usize::MAX);
+    for slot in ready.iter_mut().skip(from) {
+        *slot = slot.saturating_sub(surplus);
+    }
+    ready
 }
 
 fn kind(kind: QueueKind) -> &'static str {
@@ -209,7 +232,7 @@ fn faults(books: &Books, facts: &Facts) -> Vec<FaultLine> {
 }
 
 /// The ways of messages, in their order; and whether these are all.
-fn messages(books: &Books) -> (Vec<Message>, bool) {
+fn messages(books: &Books, end: Micros) -> (Vec<Message>, bool) {
     let total: u64 = books.producers.iter().map(|counts| counts[Count::Published]).sum();
     let (chosen, all) = choose(books, total);
     let mut steps: HashMap<MessageKey, Vec<&Step>> = HashMap::new();
@@ -225,7 +248,8 @@ fn messages(books: &Books) -> (Vec<Message>, bool) {
     let messages = chosen.into_iter().map(|(message, copies)| {
         let mut steps = steps.remove(&message).unwrap_or_default();
         steps.sort_by_key(|step| step.at);
-        let steps = steps.into_iter().map(tell).collect();
+        // What is found at the end bears no time of its own.
+        let steps = steps.into_iter().map(|step| tell(step, end)).collect();
         Message { p: message.producer.index(), n: message.n, steps, copies }
     });
     (messages.collect(), complete)
@@ -261,13 +285,14 @@ fn choose(books: &Books, total: u64) -> (Chosen, bool) {
             queue: view.queue.index(),
             outcome: view.outcome.name(),
             causes: found.into_iter().map(crate::ledger::fates::Cause::name).collect(),
+            again: view.copy.deliveries > 1,
             doubled,
         });
     }
     (chosen, all)
 }
 
-fn tell(step: &Step) -> Told {
+fn tell(step: &Step, end: Micros) -> Told {
     let life = |life: LifeId| Some(life.index());
     let (what, whose) = match step.kind {
         StepKind::Published => ("published", None),
@@ -285,5 +310,5 @@ fn tell(step: &Step) -> Told {
         StepKind::Rejected { life: id, requeue: true } => ("given back", life(id)),
         StepKind::Found(queue) => ("found", Some(queue.index())),
     };
-    Told(step.at, what, whose)
+    Told(step.at.min(end), what, whose)
 }

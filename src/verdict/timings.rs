@@ -23,9 +23,9 @@ pub struct Timings {
     /// From the scheduled publish to the broker's confirm.
     pub confirm_ms: Option<Quantiles>,
     /// Messages in a second, from the first publish to the last.
-    pub published_per_s: Option<u64>,
+    pub published_per_s: Option<f64>,
     /// Works finished in a second, from the first end of one to the last.
-    pub finished_per_s: Option<u64>,
+    pub finished_per_s: Option<f64>,
     /// The longest time between two deliveries, by queue.
     pub longest_gap_ms: BTreeMap<String, f64>,
 }
@@ -82,12 +82,14 @@ pub fn recovery<'a>(books: &'a Books, facts: &Facts) -> Option<Result<Micros, &'
     recoveries.reduce(|one, other| Ok(one?.max(other?)))
 }
 
-fn per_second(span: Span) -> Option<u64> {
+/// To a hundredth. Over a shorter time it would say nothing.
+fn per_second(span: Span) -> Option<f64> {
+    const SHORTEST: Micros = 100_000;
     let took = span.to.saturating_sub(span.from);
     // The first of them took no part of that time.
-    let others = u128::from(span.count.saturating_sub(1));
-    let rate = (others * 1_000_000).checked_div(u128::from(took))?;
-    (others > 0).then(|| u64::try_from(rate).unwrap_or(u64::MAX))
+    let others = span.count.saturating_sub(1);
+    let rate = others as f64 * 1_000_000.0 / took as f64;
+    (took >= SHORTEST && others > 0).then_some((rate * 100.0).round() / 100.0)
 }
 
 fn millis(micros: Micros) -> f64 {
@@ -101,8 +103,9 @@ mod tests {
     #[test]
     fn a_rate_counts_what_came_after_the_first() {
         let span = |count, to| Span { count, from: 1_000_000, to };
-        assert_eq!(per_second(span(11, 2_000_000)), Some(10));
+        assert_eq!(per_second(span(11, 2_000_000)), Some(10.0));
+        assert_eq!(per_second(span(3, 4_000_000)), Some(0.67));
         assert_eq!(per_second(span(1, 2_000_000)), None);
-        assert_eq!(per_second(span(5, 1_000_000)), None, "all in one moment");
+        assert_eq!(per_second(span(5, 1_050_000)), None, "all in one moment");
     }
 }

@@ -27,6 +27,8 @@ pub struct Lines {
     workers: Vec<WorkerId>,
     changes: Vec<(ChangeId, QueueId, ChangeKind)>,
     chunk: Vec<u8>,
+    /// The time of the latest line: what is found at the end bears no time of its own.
+    latest: Micros,
     /// The time of the chunk's first line.
     since: Option<Micros>,
 }
@@ -42,6 +44,7 @@ impl Lines {
             workers: Vec::new(),
             changes: Vec::new(),
             chunk: Vec::with_capacity(CHUNK + CHUNK / 4),
+            latest: 0,
             since: None,
             plan,
         }
@@ -77,6 +80,7 @@ impl Lines {
     }
 
     fn close(&mut self, at: Micros) {
+        self.latest = self.latest.max(at);
         self.put(b"}\n");
         let since = *self.since.get_or_insert(at);
         if self.chunk.len() >= CHUNK || at.saturating_sub(since) >= DELAY {
@@ -162,7 +166,8 @@ impl Listener for Lines {
             }
             StepKind::Found(_) => ("found", None, b""),
         };
-        self.open(step.at, event);
+        let at = if let StepKind::Found(_) = step.kind { self.latest } else { step.at };
+        self.open(at, event);
         let producer = std::mem::take(&mut self.producers[step.message.producer.index()]);
         self.put(&producer);
         self.producers[step.message.producer.index()] = producer;
@@ -178,7 +183,7 @@ impl Listener for Lines {
             self.put(queue.as_bytes());
         }
         self.put(more);
-        self.close(step.at);
+        self.close(at);
     }
 
     fn event(&mut self, event: &Event) {

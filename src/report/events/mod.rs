@@ -53,8 +53,8 @@ struct Begun<'a> {
 #[derive(Serialize)]
 struct Ended<'a> {
     run: u32,
-    at_us: u64,
     event: &'a str,
+    duration_ms: u64,
     verdict: Verdict,
     reason: &'a Option<String>,
     counts: &'a Counts,
@@ -109,8 +109,8 @@ impl Events {
     /// A run is over, and judged.
     pub fn end(&self, run: u32, outcome: &VariantReport) {
         let VariantReport { duration_ms, verdict, reason, counts, .. } = outcome;
-        let at_us = duration_ms * 1000;
-        self.say(&Ended { run, at_us, event: "end", verdict: *verdict, reason, counts });
+        let (event, verdict) = ("end", *verdict);
+        self.say(&Ended { run, event, duration_ms: *duration_ms, verdict, reason, counts });
     }
 
     fn say(&self, line: &impl Serialize) {

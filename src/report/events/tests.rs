@@ -2,7 +2,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
 use super::*;
-use crate::ledger::event::{Event, LifeEnd, LifeId, LifeTotals, MessageKey, ProducerEnd};
+use crate::ledger::event::{Event, LifeEnd, LifeId, LifeTotals, MessageKey, Micros, ProducerEnd};
 use crate::ledger::history::{Step, StepKind};
 use crate::plan::model::{FaultId, NodeId, ProducerId, QueueId, StopHow, WorkerId};
 use crate::plan::{self, Options};
@@ -54,7 +54,7 @@ fn tell(listener: &mut Box<dyn Listener>) {
     step(1, 6, StepKind::Begun(life));
     step(1, 7, StepKind::Rejected { life, requeue: true });
     step(2, 8, StepKind::Republished);
-    step(2, 9, StepKind::Found(QueueId(0)));
+    step(2, Micros::MAX, StepKind::Found(QueueId(0)));
     let end = ProducerEnd { closed: true, published: 3, republished: 0, answered: 1, returned: 0 };
     for event in [
         Event::LifeEnded { life, how: LifeEnd::Frozen, totals: LifeTotals::default(), at: 10 },
@@ -88,7 +88,7 @@ fn the_lines_are_these() {
     assert!(begin.contains("\"format\":\"rmq-scenario.events/1\""), "{begin}");
     let (lines, end) = rest.trim_end().rsplit_once('\n').unwrap();
     assert!(
-        end.starts_with("{\"run\":1,\"at_us\":0,\"event\":\"end\",\"verdict\":\"fail\""),
+        end.starts_with("{\"run\":1,\"event\":\"end\",\"duration_ms\":0,\"verdict\":\"fail\""),
         "{end}"
     );
     assert_eq!(
@@ -101,7 +101,7 @@ fn the_lines_are_these() {
 {"run":1,"at_us":6,"event":"begin","producer":"p-1","n":1,"worker":"w","consumer":0,"queue":"q"}
 {"run":1,"at_us":7,"event":"reject","producer":"p-1","n":1,"worker":"w","consumer":0,"queue":"q","requeue":true}
 {"run":1,"at_us":8,"event":"publish","producer":"p-1","n":2,"again":true}
-{"run":1,"at_us":9,"event":"found","producer":"p-1","n":2,"queue":"q"}
+{"run":1,"at_us":8,"event":"found","producer":"p-1","n":2,"queue":"q"}
 {"run":1,"at_us":10,"event":"consumer_ended","consumer":0,"how":"frozen","worker":"w"}
 {"run":1,"at_us":10,"event":"fault","done_us":12,"fault":"kill w"}
 {"run":1,"at_us":13,"event":"broker_ending","how":"sigkill","node":null}

@@ -47,8 +47,9 @@
     begun: has('begun'),
     finished: has('finished'),
     acked: has('acked'),
-    redelivered: has('redelivered'),
-    repeats: (m) => reads(m).length > m.copies.length,
+    // Of a message whose steps were not kept its copies know.
+    redelivered: (m) => has('redelivered')(m) || (!m.steps.length && m.copies.some((copy) => copy.again)),
+    repeats: (m) => m.copies.some((copy) => copy.again),
     duplicates: (m) => m.copies.some((copy) => copy.doubled),
     still_queued: has('found'),
   };
@@ -244,11 +245,13 @@
       }
       for (const [whose, { begun }] of open) {
         const life = about(whose);
-        if (begun !== undefined && life) this.bar(message, life, begun, life.to, 'dead');
+        const died = life && !['stopped', 'live', 'cut'].includes(life.how);
+        if (begun !== undefined && life) this.bar(message, life, begun, life.to, died ? 'dead' : 'open');
       }
       places.forEach((place, index) => {
-        // A copy in another queue is another one.
-        const before = places.slice(0, index).findLast((it) => this.queueOf(it) === this.queueOf(place));
+        // A copy in another queue is another one, and a stream is read by many.
+        const stream = this.picture.queues[this.queueOf(place)].kind === 'stream';
+        const before = !stream && places.slice(0, index).findLast((it) => this.queueOf(it) === this.queueOf(place));
         if (before) this.tie(message, before, place);
       });
       for (const copy of message.copies.filter((it) => it.outcome === 'lost')) {
@@ -287,13 +290,25 @@
       const published = message.steps[0]?.[0] ?? 0;
       // To the right of where its consumer ended, or of its publish; back from the edge.
       const from = last ? this.x(last.life.to) + 12 : this.x(published) + 8;
-      const wrap = Math.max(1, Math.floor((WIDTH - 8 - from) / 22));
+      // They stand for one moment: no more than a few, and how many more there are.
+      const wrap = Math.max(1, Math.min(10, Math.floor((WIDTH - 40 - from) / 22)));
+      const rows = last ? 2 : 3;
       const x = Math.min(from + (nth % wrap) * 22, WIDTH - 10);
-      const y = (last ? last.life.lane.y + 14 : queue.y + 14) + (Math.floor(nth / wrap) % 2) * 22;
+      const y = (last ? last.life.lane.y + 14 : queue.y + 14) + Math.floor(nth / wrap) * 22;
+      if (nth >= wrap * rows) {
+        this.more ??= new Map();
+        if (!this.more.has(id)) {
+          const text = s('text', { class: 'killed', x: from + wrap * 22, y: y - 18, 'font-size': 11 });
+          this.more.set(id, text);
+          this.marks.append(text);
+        }
+        this.more.get(id).textContent = `+ ${nth + 1 - wrap * rows} lost`;
+        return;
+      }
       const cross = s('path', { class: 'lost', d: `M${x - 4} ${y - 4}l8 8m0 -8l-8 8` });
       const hit = s('rect', { x: x - 10, y: y - 6, width: 20, height: 22, fill: 'transparent' });
       const label = s('text', { class: 'killed', x, y: y + 14, 'text-anchor': 'middle', 'font-size': 10 }, `${message.n}`);
-      this.marks.append(this.of(message, s('g', {}, cross, nth < 2 * wrap ? label : [], hit)));
+      this.marks.append(this.of(message, s('g', {}, cross, label, hit)));
     }
 
     faults() {
@@ -393,6 +408,7 @@
 
     press(name) {
       const again = this.pressed === name;
+      this.kept = null;
       this.pressed = again ? null : name;
       for (const button of this.buttons) {
         button.setAttribute('aria-pressed', button.dataset.count === this.pressed);
@@ -522,7 +538,7 @@
       return h('div', {},
         this.picture?.topology ? h('div', {}, h('h3', {}, 'Topology'), h('pre', {}, this.picture.topology)) : null,
         h('div', { class: 'columns' },
-          part('Faults', faults, 'fault', 'at_ms', 'effect'),
+          part('Faults', faults, 'fault', 'at_ms', 'effect', 'recovered_ms'),
           part('Workers', workers, 'name', 'deliveries', 'finished', 'redelivered', 'acked'),
           part('Queues', queues, 'name', 'expected', 'delivered', 'lost', 'remaining'),
           part('Errors', errors, 'who', 'code', 'text')),
@@ -538,6 +554,8 @@
 
   const page = document.getElementById('page');
   const views = [];
+  /** A variant is drawn when somebody opens it. */
+  const drawers = [];
   const broker = report.broker.version ? `RabbitMQ ${report.broker.version} (${report.broker.kind})` : 'no broker';
   page.append(h('header', {},
     h('h1', {}, badge(report.verdict), report.scenarios.length === 1 ? report.scenarios[0].scenario : plural(report.scenarios.length, 'scenario')),
@@ -554,18 +572,23 @@
   for (const run of all) {
     const box = h('details', { class: 'variant', id: run.id },
       h('summary', {}, badge(run.variant.verdict), h('h2', {}, called(run)), h('span', { class: 'soft' }, `  ${run.scenario.file}`)));
-    box.addEventListener('toggle', () => {
-      if (!box.open || box.dataset.drawn) return;
+    const draw = () => {
+      if (box.dataset.drawn) return;
       box.dataset.drawn = 'yes';
       const view = new View(run.variant, run.picture);
       views.push(view);
       box.append(view.node);
-    });
+    };
+    drawers.push(draw);
+    box.addEventListener('toggle', () => { if (box.open) draw(); });
     page.append(box);
     box.open = all.length <= 6 || ['fail', 'error'].includes(run.variant.verdict);
   }
   document.addEventListener('keydown', (event) => {
     if (event.key === 'Escape') views.forEach((view) => view.clear());
   });
-  window.addEventListener('beforeprint', () => document.querySelectorAll('details').forEach((it) => { it.open = true; }));
+  window.addEventListener('beforeprint', () => {
+    drawers.forEach((draw) => draw());
+    document.querySelectorAll('details').forEach((it) => { it.open = true; });
+  });
 })();

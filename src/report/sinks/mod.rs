@@ -14,7 +14,9 @@ pub use asked::{ReportArg, ReportFormat};
 use crate::diagnostic::Diagnostic;
 use crate::report::Report;
 use crate::report::events::{Events, Writer};
-use crate::report::sinks::place::{Identity, Place};
+pub use place::Place;
+
+use crate::report::sinks::place::Identity;
 
 /// Every report that was asked for, open.
 #[derive(Default)]
@@ -117,10 +119,9 @@ impl Sinks {
 
     /// Writes the last word to all.
     ///
-    /// # Errors
-    /// When one cannot be written. The others are written all the same.
-    pub fn write(&mut self, report: &Report) -> Result<(), Diagnostic> {
-        all(self.sinks.iter_mut().map(|sink| sink.write(report)))
+    /// Each that cannot be written is told. The others are written all the same.
+    pub fn write(&mut self, report: &Report) -> Vec<Diagnostic> {
+        self.sinks.iter_mut().filter_map(|sink| sink.write(report).err()).collect()
     }
 
     /// Whether a report goes to this file.
@@ -158,8 +159,11 @@ impl Sink {
         let written = match (self.format.render(report), &mut self.writer) {
             (Some(text), _) => self.place.write(&text),
             (None, Some(writer)) => writer.close(),
-            // The program ended before there was anything to stream.
-            (None, None) => Ok(()),
+            // The program ended before there was anything to tell: what an earlier run left is not
+            // of this one.
+            (None, None) => {
+                self.place.stream().and_then(|stream| Events::default().add(stream).close())
+            }
         };
         self.writer = None;
         written.map_err(|error| match self.place {

@@ -134,7 +134,8 @@ fn fault(row: &FaultRow) -> String {
     let when = row.at_ms.map_or("fired".to_owned(), |ms| format!("fired at {ms} ms"));
     let bit = if row.bit { "bit" } else { "did not bite" };
     let effect = if row.effect.is_empty() { String::new() } else { format!(": {}", row.effect) };
-    format!("fault {}: {when}, {bit}{effect}", row.fault)
+    let recovered = row.recovered_ms.map(|ms| format!("; first delivery after it {ms} ms later"));
+    format!("fault {}: {when}, {bit}{effect}{}", row.fault, recovered.unwrap_or_default())
 }
 
 fn error(row: &ErrorRow) -> String {

@@ -329,11 +329,12 @@ work-queue                                             scenarios/work_queue.yaml
    new_task         20         20         13     7
 
    vars: ack = \"auto\", durable = false, n = 3, nothing = null
-   fault kill worker-1: fired at 163 ms, bit: held 7
+   fault kill worker-1: fired at 163 ms, bit: held 7; first delivery after it
+     45 ms later
    error of worker-1, channel: 406 PRECONDITION_FAILED (explained by a fault)
    expected lost: 0 NOT HELD, actual 7 (line 38)
    latency p50 1.5 ms, p90 2.25 ms, p99 3 ms, max 3.125 ms
-   9000 published per second, 24 finished per second
+   9000 published per second, 24.5 finished per second
    longest time without a delivery 41.5 ms, of task_queue
 
 1 variant failed in 1.4 s · seed 1
