@@ -6,8 +6,6 @@
 //! time share the file, in chunks of whole lines; each line says which run it is of.
 
 mod lines;
-#[cfg(test)]
-mod tests;
 
 use std::io::{self, ErrorKind, Write};
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -1,12 +1,19 @@
+//! The lines of the report `ndjson`, without a broker: what each event and each step becomes, and what
+//! happens to them on a full disk.
+
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
-use super::*;
-use crate::ledger::event::{Event, LifeEnd, LifeId, LifeTotals, MessageKey, Micros, ProducerEnd};
-use crate::ledger::history::{Step, StepKind};
-use crate::plan::model::{FaultId, NodeId, ProducerId, QueueId, StopHow, WorkerId};
-use crate::plan::{self, Options};
-use crate::scenario::Source;
+use rmq_scenario::ledger::event::{
+    Event, LifeEnd, LifeId, LifeTotals, MessageKey, Micros, ProducerEnd,
+};
+use rmq_scenario::ledger::history::Listener;
+use rmq_scenario::ledger::history::{Step, StepKind};
+use rmq_scenario::plan::model::{FaultId, NodeId, ProducerId, QueueId, StopHow, Variant, WorkerId};
+use rmq_scenario::plan::{self, Options};
+use rmq_scenario::report::events::Events;
+use rmq_scenario::scenario::Source;
+use rmq_scenario::verdict::model::{VariantReport, Verdict};
 
 /// A file that others can read.
 #[derive(Clone, Default)]
