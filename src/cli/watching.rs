@@ -161,7 +161,8 @@ async fn changed(
             return false;
         }
         looks += 1;
-        let listed = if looks % LOOKS_A_LISTING == 0 { listed(args) } else { last.listed.clone() };
+        let listed =
+            if looks.is_multiple_of(LOOKS_A_LISTING) { listed(args) } else { last.listed.clone() };
         let now = Seen { listed, stamps: stamps(files) };
         if now == last && now != *seen {
             let other = |file: &&PathBuf| now.stamps.get(*file) != seen.stamps.get(*file);
