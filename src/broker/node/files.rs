@@ -216,11 +216,13 @@ pub(crate) fn was_unlucky(dir: &Path) -> bool {
 
 /// What a node of 3.10 says that has met another one in the middle of its boot. (Each seen on a busy
 /// machine, once in some twenty clusters or less.)
-const DISAGREED: [&str; 2] = [
+const DISAGREED: [&str; 3] = [
     // It has seen the tables of the first node before that had enabled its features, and after that.
     "schema_integrity_check_failed",
     // It has seen features of a plugin enabled that it had not heard of a moment before.
     "do_sync_feature_flags_with_node",
+    // It has read the list of its own features while somebody else wrote it.
+    "try_to_read_enabled_feature_flags_list",
 ];
 
 /// Lets this process, and what it starts, open as many files as the system allows it: each
