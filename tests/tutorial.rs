@@ -74,7 +74,9 @@ fn steps(page: &Page) -> Vec<Step> {
                 Some(Step::Run { place: prose, text })
             }
             // Not to be saved, or not to be run.
-            ("" | "sh" | "yaml" | "yaml fragment" | "yaml workflow", None, None) => None,
+            ("" | "sh" | "yaml" | "yaml fragment", None, None) => None,
+            // For other programs: `scripts/pipelines` checks them.
+            ("yaml github" | "yaml gitlab" | "yaml compose" | "yaml pre-commit", _, None) => None,
             other => panic!("what is a reader to do with {other:?}?"),
         });
     }
