@@ -104,15 +104,13 @@ impl Ledger {
             let route = self.routes.get(index);
             book.messages.push(index, route, flags);
             for (queue, optional) in route {
+                self.series.came(*queue, 1, at);
                 let queue = &mut self.queues[queue.index()];
                 queue.routed[producer.index()] += 1;
                 if !optional {
                     queue.last[producer.index()] = n;
                     self.live.expected += 1;
                 }
-            }
-            for (queue, _) in route {
-                self.series.came(*queue, 1, at);
             }
             self.history.add(MessageKey { producer, n }, at, StepKind::Published);
         }

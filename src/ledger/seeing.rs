@@ -53,14 +53,16 @@ impl Ledger {
         let held = Held { message, path, place, state, acked: false, turn, doubtful };
         life.read(tag, held).map_err(|what| (message, what))?;
         life.counts.redelivered += u64::from(redelivered);
-        let stays = life.ack != AckMode::Auto && self.kind(queue) != QueueKind::Stream;
+        let acks = life.ack != AckMode::Auto;
         self.went_out(queue);
-        // Of a dead letter nobody knew that it was there; a stream keeps what it delivers.
+        // Of a dead letter nobody knew that it was there.
         let known = match place {
             CopyPlace::Later(_) => turn != 1,
             CopyPlace::Routed(_) | CopyPlace::Extra | CopyPlace::Unexpected => true,
-        } && self.kind(queue) != QueueKind::Stream;
-        self.series.read(queue, stays, known, at);
+        };
+        // A stream keeps what it delivers.
+        let leaves = self.kind(queue) != QueueKind::Stream;
+        self.series.read(queue, acks && leaves, known && leaves, at);
         let Some(seen) = seen else {
             self.foreign += 1;
             return Ok(());

@@ -17,7 +17,7 @@ use crate::verdict::answers;
 use crate::verdict::causes::Causes;
 use crate::verdict::model::{CauseRow, GuaranteeRow};
 use crate::verdict::story;
-use crate::verdict::timings::{self, Timings};
+use crate::verdict::timings;
 use crate::verdict::words::{self, list};
 
 /// How many example messages a failed expectation names, and of how many it tells the way.
@@ -73,11 +73,7 @@ pub fn find(
         Expected::LongestGap(matcher) => Some(took(timings::longest_gap(books)?, matcher)),
         Expected::Recovery(matcher) => recovery(books, facts, matcher),
         Expected::Throughput { of, matcher } => {
-            let timings = Timings::of(books);
-            let rate = match of {
-                Flow::Published => timings.published_per_s,
-                Flow::Finished => timings.finished_per_s,
-            };
+            let rate = timings::rate(books, *of);
             // Two a second are two a second, even if the last came a millisecond late.
             rate.map(|rate| rate.round() as u64).map(|rate| number(*matcher, rate, rate))
         }

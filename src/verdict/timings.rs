@@ -13,7 +13,7 @@ use crate::ledger::books::Books;
 use crate::ledger::event::Micros;
 use crate::ledger::facts::{Effect, Facts};
 use crate::ledger::series::Span;
-use crate::plan::model::FaultId;
+use crate::plan::model::{FaultId, Flow};
 
 /// All that is measured of one run; `None` is what was not.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
@@ -58,11 +58,20 @@ impl Timings {
         Self {
             latency_ms: books.latency().as_ref().map(Quantiles::of),
             confirm_ms: books.confirming().as_ref().map(Quantiles::of),
-            published_per_s: series.publishing().and_then(per_second),
-            finished_per_s: series.finishing().and_then(per_second),
+            published_per_s: rate(books, Flow::Published),
+            finished_per_s: rate(books, Flow::Finished),
             longest_gap_ms: gaps.collect(),
         }
     }
+}
+
+/// How many there were in a second, from the first to the last.
+pub fn rate(books: &Books, of: Flow) -> Option<f64> {
+    let span = match of {
+        Flow::Published => books.series().publishing(),
+        Flow::Finished => books.series().finishing(),
+    };
+    span.and_then(per_second)
 }
 
 /// The longest time between two deliveries of one queue.

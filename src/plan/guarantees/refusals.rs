@@ -4,7 +4,7 @@ use crate::plan::content::{Content, Rejections};
 use crate::plan::guarantees::copies::FOLLOWED;
 use crate::plan::guarantees::range::Range;
 use crate::plan::guarantees::threats::Threats;
-use crate::plan::model::{ExchangeRef, ProducerId, QueueId, QueueKind};
+use crate::plan::model::{ExchangeRef, ProducerId, QueueId, QueueKind, Variant};
 use crate::plan::routing::{Envelope, Standing, route};
 
 /// What is refused from one queue when everything in it is worked on.
@@ -57,43 +57,56 @@ fn unknown(threats: &Threats<'_>, id: QueueId, copies: Range) -> Refusals {
     Refusals { finals, returns: Range { low: 0, high }, most, endless: None }
 }
 
-/// What becomes of each message under these rules; `None` where that cannot be followed.
-fn followed(threats: &Threats<'_>, id: QueueId, rejections: &Rejections) -> Option<Refusals> {
-    let variant = threats.variant;
-    let standing = Standing::whole(&variant.topology);
-    let (mut finals, mut returns, mut most, mut endless) = (0, 0, 0, 0);
-    let limit = variant.topology.queues[id.index()].delivery_limit;
-    let limit = limit.and_then(|limit| u64::try_from(limit).ok());
+/// Looks at each message that is published to this queue, by its producer and its number; `None`
+/// where there are too many to follow, or `look` gives up.
+pub fn each_arriving(
+    variant: &Variant,
+    id: QueueId,
+    mut look: impl FnMut(ProducerId, u64) -> Option<()>,
+) -> Option<()> {
     let sum: u64 = variant.producers.iter().map(|producer| producer.messages).sum();
     if sum > FOLLOWED {
         return None;
     }
+    let standing = Standing::whole(&variant.topology);
     for (index, producer) in variant.producers.iter().enumerate() {
         let ExchangeRef::Declared(exchange) = producer.to.exchange else { continue };
         let content = Content::new(producer, variant.seed);
         for n in 1..=producer.messages {
             let (key, headers) = (content.routing_key(n), content.headers(n));
             let envelope = Envelope { exchange, routing_key: &key, headers: &headers };
-            if !route(&variant.topology, &standing, envelope).contains(&id) {
-                continue;
+            if route(&variant.topology, &standing, envelope).contains(&id) {
+                look(ProducerId::from_index(index), n)?;
             }
-            let mut before = 0;
-            while let Some(rule) = rejections.rule(ProducerId::from_index(index), n, before) {
-                if !rule.requeue {
-                    finals += 1;
-                    break;
-                }
-                if rule.times.is_none() || limit == Some(before) {
-                    endless += 1;
-                    before = 0;
-                    break;
-                }
-                before += 1;
-            }
-            returns += before;
-            most = most.max(before);
         }
     }
+    Some(())
+}
+
+/// What becomes of each message under these rules; `None` where that cannot be followed.
+fn followed(threats: &Threats<'_>, id: QueueId, rejections: &Rejections) -> Option<Refusals> {
+    let variant = threats.variant;
+    let (mut finals, mut returns, mut most, mut endless) = (0, 0, 0, 0);
+    let limit = variant.topology.queues[id.index()].delivery_limit;
+    let limit = limit.and_then(|limit| u64::try_from(limit).ok());
+    each_arriving(variant, id, |producer, n| {
+        let mut before = 0;
+        while let Some(rule) = rejections.rule(producer, n, before) {
+            if !rule.requeue {
+                finals += 1;
+                break;
+            }
+            if rule.times.is_none() || limit == Some(before) {
+                endless += 1;
+                before = 0;
+                break;
+            }
+            before += 1;
+        }
+        returns += before;
+        most = most.max(before);
+        Some(())
+    })?;
     let (finals, returns) = (Range::exactly(finals), Range::exactly(returns));
     let most = (endless == 0).then_some(most);
     Some(Refusals { finals, returns, most, endless: Some(endless).filter(|n| *n > 0) })

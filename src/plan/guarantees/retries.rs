@@ -4,16 +4,14 @@
 //! It knows such a circle only where everything about it is certain: every message is refused so
 //! often and then done, and nothing else leads in or out.
 
-use crate::plan::content::{Content, Rejections};
+use crate::plan::content::Rejections;
 use crate::plan::count::Count;
 use crate::plan::guarantees::copies::{DeadRoute, FOLLOWED, letters_to};
 use crate::plan::guarantees::publishing::Sent;
+use crate::plan::guarantees::refusals::each_arriving;
 use crate::plan::guarantees::staffing::Staff;
 use crate::plan::guarantees::threats::{Threats, Weather};
-use crate::plan::model::{
-    AckMode, ExchangeRef, ProducerId, Queue, QueueId, QueueKind, Refusal, Worker,
-};
-use crate::plan::routing::{Envelope, Standing, route};
+use crate::plan::model::{AckMode, ProducerId, Queue, QueueId, QueueKind, Refusal, Worker};
 
 /// How many refusals send something round, if this is the queue of such a circle that is worked on.
 pub fn retries(
@@ -106,26 +104,16 @@ fn refused(threats: &Threats<'_>, id: QueueId) -> Option<u64> {
     // What is refused by basic.reject comes flagged, from 4.3 on.
     let plain = worker.rejects.iter().all(|rule| rule.using == Refusal::Nack && !rule.requeue);
     let rejections = Rejections::new(variant, first).filter(|_| plain)?;
-    let standing = Standing::whole(&variant.topology);
-    let sum: u64 = variant.producers.iter().map(|producer| producer.messages).sum();
     let mut all: u64 = 0;
-    for (index, producer) in variant.producers.iter().enumerate().filter(|_| sum <= FOLLOWED) {
-        let ExchangeRef::Declared(exchange) = producer.to.exchange else { continue };
-        let content = Content::new(producer, variant.seed);
-        for n in 1..=producer.messages {
-            let (key, headers) = (content.routing_key(n), content.headers(n));
-            let envelope = Envelope { exchange, routing_key: &key, headers: &headers };
-            if !route(&variant.topology, &standing, envelope).contains(&id) {
-                continue;
-            }
-            let mut before = 0;
-            while let Some(rule) = rejections.rule(ProducerId::from_index(index), n, before) {
-                let known = rule.times.is_some() && all < FOLLOWED;
-                known.then_some(())?;
-                before += 1;
-                all += 1;
-            }
+    each_arriving(variant, id, |producer, n| {
+        let mut before = 0;
+        while let Some(rule) = rejections.rule(producer, n, before) {
+            let known = rule.times.is_some() && all < FOLLOWED;
+            known.then_some(())?;
+            before += 1;
+            all += 1;
         }
-    }
-    (sum <= FOLLOWED).then_some(all)
+        Some(())
+    })?;
+    Some(all)
 }

@@ -10,12 +10,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use asked::{ReportArg, ReportFormat};
+pub use place::Place;
 
 use crate::diagnostic::Diagnostic;
 use crate::report::Report;
 use crate::report::events::{Events, Writer};
-pub use place::Place;
-
 use crate::report::sinks::place::Identity;
 
 /// Every report that was asked for, open.
